@@ -1,0 +1,179 @@
+"""The packet core: ICE-lite, DTLS, SRTP and the forwarding of RTP, in Rust threads of its own.
+
+No packet passes through Python. Calls return at once: they queue a command for the thread that owns the object, and
+whatever follows arrives later from :meth:`Core.events`. An id carries its thread in its top byte and is never used twice.
+Calls may come from any Python thread; the interpreter lock is released wherever Rust could wait.
+"""
+
+from collections.abc import Sequence
+from typing import final
+
+__all__ = [
+    "AudioLevel",
+    "Connected",
+    "Core",
+    "CoreBusy",
+    "Lost",
+    "Negotiated",
+    "Refused",
+    "Resolution",
+    "Stalled",
+    "__version__",
+]
+
+__version__: str
+
+class CoreBusy(RuntimeError):
+    """The command queue of a thread is full: nothing was queued. Try again, or refuse the caller."""
+
+@final
+class Negotiated:
+    """The answer to one offer (RFC 8829, section 5.3)."""
+
+    __match_args__ = ("request", "transport", "answer")
+    @property
+    def request(self) -> int:
+        """The number that was given to :meth:`Core.negotiate`."""
+    @property
+    def transport(self) -> int: ...
+    @property
+    def answer(self) -> str:
+        """The whole SDP answer, candidates included."""
+
+@final
+class Refused:
+    """A command could not be carried out; nothing has changed. ``request`` is 0 for commands that carry no number."""
+
+    __match_args__ = ("request", "subject", "reason")
+    @property
+    def request(self) -> int: ...
+    @property
+    def subject(self) -> int:
+        """Id of the transport, publication or subscription concerned."""
+    @property
+    def reason(self) -> str: ...
+
+@final
+class Connected:
+    """ICE and DTLS are up: media can flow. Said once per transport."""
+
+    __match_args__ = ("transport",)
+    @property
+    def transport(self) -> int: ...
+
+@final
+class Lost:
+    """A transport is gone, with all its publications and subscriptions. Not said after :meth:`Core.close_transport`."""
+
+    __match_args__ = ("transport", "reason")
+    @property
+    def transport(self) -> int: ...
+    @property
+    def reason(self) -> str:
+        """``ice timeout``, ``dtls failed: …``, ``closed by peer``, ``never connected`` or ``panic: …``."""
+
+@final
+class Resolution:
+    """The picture size that a key frame of a publication showed: said for the first and at each change."""
+
+    __match_args__ = ("publication", "width", "height")
+    @property
+    def publication(self) -> int: ...
+    @property
+    def width(self) -> int: ...
+    @property
+    def height(self) -> int: ...
+
+@final
+class AudioLevel:
+    """Loudness of an audio publication (RFC 6464), at most ten times a second and only when it changed by 3 dB or more."""
+
+    __match_args__ = ("publication", "level_dbov", "voice")
+    @property
+    def publication(self) -> int: ...
+    @property
+    def level_dbov(self) -> int:
+        """0 (loudest) down to -127 (silence)."""
+    @property
+    def voice(self) -> bool: ...
+
+@final
+class Stalled:
+    """Packets of a publication stopped arriving for 5 s (``stalled``), or came back (not ``stalled``)."""
+
+    __match_args__ = ("publication", "stalled")
+    @property
+    def publication(self) -> int: ...
+    @property
+    def stalled(self) -> bool: ...
+
+@final
+class Core:
+    """All media transports of a node: ``threads`` threads, each with its own UDP sockets and its own objects.
+
+    Thread ``i`` listens on ``port + i`` at every address; with ``port=0`` each takes a free port, the same at all its addresses.
+    The threads start at construction and end with :meth:`close` or when the object is collected.
+    """
+
+    def __new__(
+        cls,
+        addresses: Sequence[str],
+        port: int,
+        threads: int = 1,
+        *,
+        connect_timeout_s: float = 30.0,
+    ) -> Core:
+        """Bind and start.
+
+        ``addresses`` are IP literals (v4 or v6) of this machine, each becomes a host candidate; none may be a wildcard.
+        ``connect_timeout_s``: a transport that has not connected by then is reported as lost.
+        Raises OSError (with errno and the address in its text) if a socket cannot be bound, ValueError for a bad argument.
+        """
+    @property
+    def ports(self) -> list[int]:
+        """The UDP port of each thread."""
+    def fileno(self) -> int:
+        """A descriptor that is readable while events wait; for ``loop.add_reader``."""
+    def events(self) -> list[Negotiated | Refused | Connected | Lost | Resolution | AudioLevel | Stalled]:
+        """Everything that happened since the last call, in order per thread. Never blocks.
+
+        The queue is bounded: AudioLevel events are dropped first, and counted; the others are bounded by the commands and objects alive.
+        """
+    def create_transport(self, thread: int) -> int:
+        """Name a new transport on ``thread``; it exists from its first offer on. Raises ValueError for an unknown thread."""
+    def negotiate(self, transport: int, request: int, offer: str) -> None:
+        """Apply an SDP offer; answered by :class:`Negotiated` or :class:`Refused` with the same ``request`` (not 0).
+
+        The first offer creates the transport; later ones may add sections, change directions or restart ICE.
+        A refused offer leaves the transport as it was (a refused first one leaves none).
+        """
+    def add_candidate(self, transport: int, candidate: str) -> None:
+        """Add a remote candidate, as in an ``a=candidate`` line without ``a=``. Unusable ones (mDNS, TCP active) are ignored."""
+    def publish(self, transport: int, mid: str) -> int:
+        """Forward what arrives on section ``mid`` to whoever subscribes; returns the publication's id. May be Refused."""
+    def unpublish(self, publication: int) -> None:
+        """End a publication and all subscriptions to it. Unknown ids are ignored, here and below: they may just have been lost."""
+    def subscribe(self, publication: int, transport: int, mid: str) -> int:
+        """Send a publication on section ``mid`` of ``transport``; returns the subscription's id. May be Refused.
+
+        The two may live on different threads. A key frame is asked for at once, or as soon as the transport connects.
+        The section must have negotiated the publication's codec (for H264 with the same profile and packetization mode).
+        """
+    def unsubscribe(self, subscription: int) -> None: ...
+    def set_publication_active(self, publication: int, active: bool) -> None:
+        """While inactive nothing of it is forwarded; resuming asks for a key frame. Sequence numbers have no hole."""
+    def set_subscription_active(self, subscription: int, active: bool) -> None:
+        """While inactive nothing is sent to this subscriber; resuming asks for a key frame. Sequence numbers have no hole."""
+    def close_transport(self, transport: int) -> None:
+        """Close it with a DTLS close_notify, and all it publishes and subscribes."""
+    def stats(self) -> list[dict[str, int]]:
+        """Counters of each thread since the start, and gauges of what is alive.
+
+        Counters: ``packets_received``, ``packets_sent``, ``bytes_received``, ``bytes_sent``, ``packets_forwarded``,
+        ``packets_dropped`` (full queue or socket), ``packets_unknown`` (nobody's), ``keyframe_requests``, ``receive_calls``,
+        ``send_calls``, ``panics``, ``events_dropped``. Gauges: ``transports``, ``publications``, ``subscriptions``.
+        """
+    def transport_stats(self, transport: int) -> dict[str, int] | None:
+        """Counters of one transport (``packets_received``, ``packets_sent``, ``bytes_received``, ``bytes_sent``), or None if it is unknown."""
+    def close(self) -> None:
+        """Close every transport, stop and join the threads. Waits at most 2 s; calls after it raise RuntimeError."""

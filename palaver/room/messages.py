@@ -1,0 +1,409 @@
+"""What goes into a room and what comes out: commands and reports in, events and actions out; all plain, serialisable data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from palaver.room.values import (
+    AudioFormat,
+    Kind,
+    Participant,
+    ParticipantId,
+    Permission,
+    Resolution,
+    Stream,
+    StreamId,
+    SubscribedTrack,
+    Subscription,
+    SubscriptionId,
+    Track,
+    TrackId,
+    TransportId,
+    VideoFormat,
+)
+
+# ── specifications: what a source or sink is made of; the room passes them through to the engine ────
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedTrack:
+    """A section of a client's connection that will carry a track; ``source`` is OWT's word ("mic", "camera", …)."""
+
+    kind: Kind
+    mid: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class WebRtcSource:
+    """A stream that arrives on sections of a client's WebRTC transport."""
+
+    transport: TransportId
+    tracks: tuple[PublishedTrack, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WebRtcSink:
+    """A subscription that leaves on sections of a client's WebRTC transport; each track names its section by ``mid``."""
+
+    transport: TransportId
+
+
+Source: TypeAlias = WebRtcSource
+Sink: TypeAlias = WebRtcSink
+
+# ── commands: someone wants ─────────────────────────────────────────────────────────────────────────
+# ``by`` is the participant who asks; None means the server itself or the management API, which may do everything.
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    participant: ParticipantId
+    user: str
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """The participant goes, by itself or because its connection ended."""
+
+    participant: ParticipantId
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """The participant is removed by the management API; it is told so first."""
+
+    participant: ParticipantId
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    by: ParticipantId
+    stream: StreamId
+    source: Source
+    attributes: dict[str, object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unpublish:
+    by: ParticipantId | None
+    stream: StreamId
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribe:
+    by: ParticipantId
+    subscription: SubscriptionId
+    sink: Sink
+    tracks: tuple[SubscribedTrack, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Unsubscribe:
+    by: ParticipantId | None
+    subscription: SubscriptionId
+
+
+@dataclass(frozen=True, slots=True)
+class SetStreamActive:
+    """Mute (``active=False``) or unmute tracks of a forward stream, for everybody."""
+
+    by: ParticipantId | None
+    stream: StreamId
+    kinds: tuple[Kind, ...]
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SetSubscriptionActive:
+    """Pause or resume what one subscriber receives."""
+
+    by: ParticipantId | None
+    subscription: SubscriptionId
+    kinds: tuple[Kind, ...]
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SetPermission:
+    """Replace a participant's permission; holds for what it asks for later."""
+
+    participant: ParticipantId
+    permission: Permission
+
+
+@dataclass(frozen=True, slots=True)
+class SendText:
+    """``to`` is a participant or "all" (which includes the sender)."""
+
+    by: ParticipantId
+    to: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    by: ParticipantId | None
+    stream: StreamId
+    view: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unmix:
+    by: ParticipantId | None
+    stream: StreamId
+    view: str
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """End the conference: everybody is dropped, everything is closed, nothing is accepted afterwards."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time passed: ``now`` is monotonic seconds. Due whenever ``Room.deadline`` is reached."""
+
+    now: float
+
+
+# ── reports: the media plane says ───────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class TransportReady:
+    """ICE and DTLS are up."""
+
+    transport: TransportId
+
+
+@dataclass(frozen=True, slots=True)
+class TransportLost:
+    """The transport is gone, and every source and sink on it."""
+
+    transport: TransportId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceReady:
+    """The source's tracks are negotiated and its transport is up."""
+
+    stream: StreamId
+    tracks: tuple[Track, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceLost:
+    """The source failed or ended."""
+
+    stream: StreamId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SinkReady:
+    subscription: SubscriptionId
+
+
+@dataclass(frozen=True, slots=True)
+class SinkLost:
+    subscription: SubscriptionId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResolutionSeen:
+    """A key frame showed the picture size of a video track."""
+
+    stream: StreamId
+    track: TrackId | None
+    resolution: Resolution
+
+
+# ── events: facts to tell ───────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipantJoined:
+    participant: Participant
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipantLeft:
+    participant: ParticipantId
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipantDropped:
+    """Comes before its ParticipantLeft: the edge tells the participant and cuts its connection."""
+
+    participant: ParticipantId
+
+
+@dataclass(frozen=True, slots=True)
+class TransportUp:
+    """Concerns ``owner`` only; before any SessionReady on that transport."""
+
+    owner: ParticipantId
+    transport: TransportId
+
+
+@dataclass(frozen=True, slots=True)
+class TransportFailed:
+    """Concerns ``owner`` only: everything on the transport has ended."""
+
+    owner: ParticipantId
+    transport: TransportId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionReady:
+    """A publication or subscription (``session``) of ``owner`` works."""
+
+    owner: ParticipantId
+    transport: TransportId
+    session: StreamId | SubscriptionId
+
+
+@dataclass(frozen=True, slots=True)
+class SessionFailed:
+    """A publication or subscription of ``owner`` failed or was ended by somebody else."""
+
+    owner: ParticipantId
+    transport: TransportId
+    session: StreamId | SubscriptionId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StreamAdded:
+    """A stream can be subscribed to from now on (OWT's "add")."""
+
+    stream: Stream
+
+
+@dataclass(frozen=True, slots=True)
+class StreamRemoved:
+    stream: StreamId
+
+
+@dataclass(frozen=True, slots=True)
+class StreamMuted:
+    """A track kind of a stream became active or inactive."""
+
+    stream: StreamId
+    kind: Kind
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StreamUpdated:
+    """The description of a stream changed (OWT's update of field ".")."""
+
+    stream: Stream
+
+
+@dataclass(frozen=True, slots=True)
+class TextSent:
+    """``to`` is a participant or "all"."""
+
+    sender: ParticipantId
+    to: str
+    message: str
+
+
+# ── actions: work for the media engine ──────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSource:
+    """Expect a source. ``audio_in`` and ``video_in`` are the formats the room accepts."""
+
+    stream: StreamId
+    owner: ParticipantId
+    source: Source
+    audio_in: tuple[AudioFormat, ...]
+    video_in: tuple[VideoFormat, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CloseSource:
+    stream: StreamId
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSink:
+    """Send the subscription's tracks; each has the ``format`` of its source filled in."""
+
+    subscription: Subscription
+    sink: Sink
+
+
+@dataclass(frozen=True, slots=True)
+class CloseSink:
+    subscription: SubscriptionId
+
+
+@dataclass(frozen=True, slots=True)
+class SetSourceActive:
+    stream: StreamId
+    kind: Kind
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SetSinkActive:
+    subscription: SubscriptionId
+    kind: Kind
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CloseTransports:
+    """The participant left: close all its transports."""
+
+    owner: ParticipantId
+
+
+Command: TypeAlias = (
+    Join
+    | Leave
+    | Drop
+    | Publish
+    | Unpublish
+    | Subscribe
+    | Unsubscribe
+    | SetStreamActive
+    | SetSubscriptionActive
+    | SetPermission
+    | SendText
+    | Mix
+    | Unmix
+    | Close
+)
+Report: TypeAlias = (
+    TransportReady | TransportLost | SourceReady | SourceLost | SinkReady | SinkLost | ResolutionSeen
+)
+Input: TypeAlias = Command | Report | Tick
+Action: TypeAlias = (
+    OpenSource | CloseSource | OpenSink | CloseSink | SetSourceActive | SetSinkActive | CloseTransports
+)
+Event: TypeAlias = (
+    ParticipantJoined
+    | ParticipantLeft
+    | ParticipantDropped
+    | TransportUp
+    | TransportFailed
+    | SessionReady
+    | SessionFailed
+    | StreamAdded
+    | StreamRemoved
+    | StreamMuted
+    | StreamUpdated
+    | TextSent
+)
+Output: TypeAlias = Event | Action
