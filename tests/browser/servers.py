@@ -1,0 +1,104 @@
+"""Starting and stopping a real ``palaver serve`` for tests, and speaking its management API."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from palaver.api.auth.mauth import sign
+
+ROOT = Path(__file__).parent.parent.parent
+COMMAND = ROOT / ".venv/bin/palaver"
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server: where it listens, where its data is, and the sample service's credentials."""
+
+    url: str
+    data_dir: Path
+    process: subprocess.Popen[bytes]
+    service: str
+    key: str
+
+    def rest(self, method: str, path: str, body: Any = None) -> httpx.Response:
+        """One signed request as the sample service."""
+        headers = {"authorization": sign(self.service, self.key)}
+        return httpx.request(method, self.url + path, json=body, headers=headers, timeout=10)
+
+    def room(self, name: str, **options: Any) -> str:
+        """Create a room; its id."""
+        answer = self.rest("POST", "/v1/rooms", {"name": name, "options": options})
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["_id"])
+
+    def token(self, room: str, user: str, role: str = "presenter") -> str:
+        answer = self.rest("POST", f"/v1/rooms/{room}/tokens", {"user": user, "role": role})
+        assert answer.status_code == 200, answer.text
+        return answer.text
+
+
+def free_port(kind: socket.SocketKind = socket.SOCK_STREAM, run: int = 1) -> int:
+    """A port that is free now, with the ``run - 1`` next to it."""
+    while True:
+        with contextlib.ExitStack() as stack, contextlib.suppress(OSError, OverflowError):
+            first = stack.enter_context(socket.socket(socket.AF_INET, kind))
+            first.bind(("127.0.0.1", 0))
+            port = int(first.getsockname()[1])
+            for offset in range(1, run):
+                other = stack.enter_context(socket.socket(socket.AF_INET, kind))
+                other.bind(("127.0.0.1", port + offset))
+            return port
+
+
+@contextlib.contextmanager
+def start_server(directory: Path, *arguments: str) -> Iterator[Server]:
+    """``palaver serve`` on free ports; stopped (and required to stop cleanly) at the end."""
+    port, media = free_port(), free_port(socket.SOCK_DGRAM, run=8)
+    data_dir = directory / "data"
+    log = (directory / "server.log").open("wb")
+    process = subprocess.Popen(
+        [
+            str(COMMAND), "serve", "--port", str(port), "--media-port", str(media),
+            "--data-dir", str(data_dir), *arguments,
+        ],
+        stdout=log,
+        stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    url = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.monotonic() + 20
+        while True:
+            with contextlib.suppress(httpx.TransportError):
+                if httpx.get(url + "/readyz", timeout=2).status_code == 200:
+                    break
+            assert process.poll() is None, (directory / "server.log").read_text()
+            assert time.monotonic() < deadline, "the server did not become ready in 20 s"
+        keys = json.loads(
+            subprocess.run(
+                [str(COMMAND), "keys", "--json", "--data-dir", str(data_dir)],
+                check=True,
+                capture_output=True,
+                timeout=30,
+            ).stdout
+        )
+        yield Server(url, data_dir, process, keys["sample"]["id"], keys["sample"]["key"])
+    finally:
+        process.terminate()
+        try:
+            code = process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+        finally:
+            log.close()
+    assert code == 0, f"the server ended with {code}:\n{(directory / 'server.log').read_text()[-3000:]}"
