@@ -1,0 +1,1 @@
+"""Every way in: OWT REST, portal, WHIP, WHEP."""
