@@ -31,7 +31,10 @@ class Fault(StrEnum):
 
 
 class RoomError(Exception):
-    """A refused input: the room has not changed. ``subject`` names the offending object, ``detail`` says why where that helps."""
+    """A refused input: the room has not changed.
+
+    ``subject`` names the offending object or field, ``detail`` says why where that helps.
+    """
 
     def __init__(self, fault: Fault, subject: str, detail: str = "") -> None:
         super().__init__(f"{fault}: {subject}" + (f" ({detail})" if detail else ""))

@@ -1,4 +1,6 @@
-"""What goes into a room and what comes out: commands and reports in, events and actions out; all plain, serialisable data."""
+"""What goes into a room (commands, reports) and comes out (events, actions): plain, serialisable data."""
+
+# ruff: noqa: TC001 (a remote engine resolves the field types at run time)
 
 from __future__ import annotations
 
@@ -28,7 +30,7 @@ from palaver.room.values import (
 
 @dataclass(frozen=True, slots=True)
 class PublishedTrack:
-    """A section of a client's connection that will carry a track; ``source`` is OWT's word ("mic", "camera", …)."""
+    """A section of a client's connection that will carry a track; ``source`` is OWT's word ("mic", …)."""
 
     kind: Kind
     mid: str
@@ -45,7 +47,7 @@ class WebRtcSource:
 
 @dataclass(frozen=True, slots=True)
 class WebRtcSink:
-    """A subscription that leaves on sections of a client's WebRTC transport; each track names its section by ``mid``."""
+    """A subscription that leaves on sections of a client's transport, each track on that of its ``mid``."""
 
     transport: TransportId
 
@@ -54,7 +56,7 @@ Source: TypeAlias = WebRtcSource
 Sink: TypeAlias = WebRtcSink
 
 # ── commands: someone wants ─────────────────────────────────────────────────────────────────────────
-# ``by`` is the participant who asks; None means the server itself or the management API, which may do everything.
+# ``by`` is the participant who asks; None: the server itself or the management API, which may do everything.
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,10 @@ class Resolution:
 
 @dataclass(frozen=True, slots=True)
 class VideoParameters:
-    """What is known, or asked for, of a video track beside its format. ``bitrate`` is kbit/s or a multiplier such as "x0.8"."""
+    """What is known, or asked for, of a video track beside its format.
+
+    ``bitrate`` is kbit/s or a multiplier such as "x0.8", ``key_frame_interval`` seconds.
+    """
 
     resolution: Resolution | None = None
     framerate: float | None = None
@@ -61,7 +64,8 @@ class VideoParameters:
 class Track:
     """One audio or video flow of a stream.
 
-    ``id`` (``<transport>-<mid>``) and ``mid`` exist for tracks of WebRTC streams only. ``active`` is false while muted.
+    ``id`` (``<transport>-<mid>``) and ``mid`` exist for tracks of WebRTC streams only; ``active`` is false
+    while muted.
     """
 
     kind: Kind
@@ -143,7 +147,8 @@ class Placement:
 class Stream:
     """What a room offers to subscribers. Its id is also the id of the publication behind it.
 
-    A forward stream has an ``owner`` and an ``origin`` ("webrtc", "streaming", "sip", …); a mixed one has a ``label`` instead.
+    A forward stream has an ``owner`` and an ``origin`` ("webrtc", "streaming", "sip", …); a mixed one has a
+    ``label`` instead.
     """
 
     id: StreamId

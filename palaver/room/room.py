@@ -1,0 +1,559 @@
+"""The room: one conference, changed by one input at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, get_args
+
+from palaver.room.errors import Fault, RoomError
+from palaver.room.messages import (
+    Close,
+    CloseSink,
+    CloseSource,
+    CloseTransports,
+    Command,
+    Drop,
+    Input,
+    Join,
+    Leave,
+    Mix,
+    OpenSink,
+    OpenSource,
+    Output,
+    ParticipantDropped,
+    ParticipantJoined,
+    ParticipantLeft,
+    Publish,
+    PublishedTrack,
+    ResolutionSeen,
+    SendText,
+    SessionFailed,
+    SessionReady,
+    SetPermission,
+    SetSinkActive,
+    SetSourceActive,
+    SetStreamActive,
+    SetSubscriptionActive,
+    SinkLost,
+    SinkReady,
+    SourceLost,
+    SourceReady,
+    StreamAdded,
+    StreamMuted,
+    StreamRemoved,
+    StreamUpdated,
+    Subscribe,
+    TextSent,
+    Tick,
+    TransportFailed,
+    TransportLost,
+    TransportReady,
+    TransportUp,
+    Unmix,
+    Unpublish,
+    Unsubscribe,
+)
+from palaver.room.moves import STREAM_MOVES, SUBSCRIPTION_MOVES
+from palaver.room.negotiations import Negotiations
+from palaver.room.subscribing import resolve
+from palaver.room.transports import Transports
+from palaver.room.values import (
+    Grant,
+    Kind,
+    Participant,
+    ParticipantId,
+    RoomConfig,
+    Stream,
+    StreamId,
+    StreamState,
+    SubscribedTrack,
+    Subscription,
+    SubscriptionId,
+    SubscriptionState,
+    Track,
+    TransportId,
+    VideoParameters,
+)
+from palaver.room.views import mixed_streams
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+ADMIN: Final = "admin"
+"""Whoever has this role may act on what others own."""
+
+TEXT_LIMIT: Final = 2048
+"""Characters in a text."""
+
+# Reasons of SessionFailed, in the words that OWT's clients know.
+SOURCE_LOSS: Final = "Source stream loss"
+TERMINATED: Final = "Participant terminate"
+TIMED_OUT: Final = "Negotiation timed out"
+
+_COMMANDS: Final = get_args(Command)
+
+
+@dataclass(frozen=True, slots=True)
+class _Unready:
+    """A publication before its tracks are known: the kinds it announced, and those muted meanwhile."""
+
+    kinds: frozenset[Kind]
+    muted: frozenset[Kind] = frozenset()
+
+
+class Room:
+    """One conference. Inputs go in one at a time; each returns all that follows from it, in order.
+
+    Owns participants, streams and subscriptions. Every source and sink that it opens it also closes, once.
+    A stream and a subscription never share an id, since clients look for both in one table.
+    """
+
+    def __init__(self, config: RoomConfig, *, negotiation_timeout_s: float = 30.0) -> None:
+        self._config = config
+        self._closed = False
+        self._participants: dict[ParticipantId, Participant] = {}
+        self._streams: dict[StreamId, Stream] = mixed_streams(config)  # mixed first, then forward by age
+        self._mixed = len(self._streams)
+        self._subscriptions: dict[SubscriptionId, Subscription] = {}
+        self._unready: dict[StreamId, _Unready] = {}
+        self._transports = Transports()
+        self._negotiations = Negotiations(negotiation_timeout_s)
+
+    # ── to read ─────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def config(self) -> RoomConfig:
+        """The definition that the room started with."""
+        return self._config
+
+    @property
+    def participants(self) -> Mapping[ParticipantId, Participant]:
+        """Who is here, by id, in order of arrival."""
+        return MappingProxyType(self._participants)
+
+    @property
+    def streams(self) -> Mapping[StreamId, Stream]:
+        """Every stream by id, negotiating ones included."""
+        return MappingProxyType(self._streams)
+
+    @property
+    def subscriptions(self) -> Mapping[SubscriptionId, Subscription]:
+        """Every subscription by id, negotiating ones included."""
+        return MappingProxyType(self._subscriptions)
+
+    @property
+    def deadline(self) -> float | None:
+        """The monotonic second at which a Tick is due, if one is; ``AT_ONCE`` when a session just started."""
+        return self._negotiations.deadline
+
+    @property
+    def empty(self) -> bool:
+        """Whether nobody is here and nothing feeds the room."""
+        return not self._participants and len(self._streams) == self._mixed
+
+    @property
+    def closed(self) -> bool:
+        """Whether the conference has ended for good."""
+        return self._closed
+
+    def live_streams(self) -> list[Stream]:
+        """What can be subscribed to: views first, then forward streams by age."""
+        return [stream for stream in self._streams.values() if stream.state is StreamState.LIVE]
+
+    # ── the one way to change it ────────────────────────────────────────────────────────────────────
+
+    def handle(self, incoming: Input) -> list[Output]:
+        """Apply ``incoming``, or raise RoomError and stay exactly as before. Only commands are refused."""
+        if self._closed:
+            if isinstance(incoming, _COMMANDS):
+                raise RoomError(Fault.ROOM_CLOSED, self._config.id)
+            return []
+        return HANDLERS[type(incoming)](self, incoming)
+
+    # ── participants ────────────────────────────────────────────────────────────────────────────────
+
+    def _join(self, command: Join) -> list[Output]:
+        if command.participant in self._participants:
+            raise RoomError(Fault.PARTICIPANT_EXISTS, command.participant)
+        role = self._config.role(command.role)
+        if role is None:
+            raise RoomError(Fault.UNKNOWN_ROLE, command.role)
+        if 0 < self._config.participant_limit <= len(self._participants):
+            raise RoomError(Fault.ROOM_FULL, self._config.id)
+        participant = Participant(command.participant, command.user, role.name, role.permission)
+        self._participants[participant.id] = participant
+        return [ParticipantJoined(participant)]
+
+    def _leave(self, command: Leave) -> list[Output]:
+        return self._depart(self._participant(command.participant))
+
+    def _drop(self, command: Drop) -> list[Output]:
+        participant = self._participant(command.participant)
+        return [ParticipantDropped(participant.id), *self._depart(participant)]
+
+    def _depart(self, participant: Participant) -> list[Output]:
+        owner = participant.id
+        outputs: list[Output] = []
+        for subscription in [one for one in self._subscriptions.values() if one.owner == owner]:
+            outputs += self._end_subscription(subscription, Leave)
+        for stream in [one for one in self._streams.values() if one.owner == owner]:
+            outputs += self._end_stream(stream, Leave)
+        self._transports.left(owner)
+        del self._participants[owner]
+        return [*outputs, CloseTransports(owner), ParticipantLeft(owner)]
+
+    def _set_permission(self, command: SetPermission) -> list[Output]:
+        participant = self._participant(command.participant)
+        self._participants[participant.id] = replace(participant, permission=command.permission)
+        return []
+
+    def _send_text(self, command: SendText) -> list[Output]:
+        sender = self._participant(command.by)
+        if command.to != "all":
+            self._participant(ParticipantId(command.to))
+        if len(command.message) > TEXT_LIMIT:
+            raise RoomError(Fault.BAD_REQUEST, "message", f"expected at most {TEXT_LIMIT} characters")
+        return [TextSent(sender.id, command.to, command.message)]
+
+    def _close(self, command: Close) -> list[Output]:
+        outputs: list[Output] = []
+        for participant in list(self._participants):
+            outputs += self._drop(Drop(participant))
+        for stream in list(self._streams.values()):  # only the views' are left
+            outputs += [StreamRemoved(stream.id)]
+        self._streams.clear()
+        self._mixed = 0
+        self._closed = True
+        return outputs
+
+    # ── streams ─────────────────────────────────────────────────────────────────────────────────────
+
+    def _publish(self, command: Publish) -> list[Output]:
+        owner, tracks = self._participant(command.by), command.source.tracks
+        self._check_new_session(command.stream, Fault.STREAM_EXISTS)
+        kinds = _kinds(tracks)
+        _check_granted(owner, owner.permission.publish, kinds)
+        if "audio" in kinds and not self._config.audio_in:
+            raise RoomError(Fault.AUDIO_NOT_ACCEPTED, self._config.id)
+        if "video" in kinds and not self._config.video_in:
+            raise RoomError(Fault.VIDEO_NOT_ACCEPTED, self._config.id)
+        if 0 <= self._config.input_limit <= len(self._streams) - self._mixed:
+            raise RoomError(Fault.TOO_MANY_INPUTS, self._config.id)
+        transport, mids = command.source.transport, [track.mid for track in tracks]
+        self._transports.check(owner.id, transport, mids)
+
+        stream = Stream(command.stream, owner.id, transport=transport, attributes=command.attributes)
+        self._streams[stream.id] = stream
+        self._unready[stream.id] = _Unready(kinds)
+        self._transports.bind(owner.id, transport, stream.id, mids)
+        self._negotiations.start(stream.id)
+        return [OpenSource(stream.id, owner.id, command.source, self._config.audio_in, self._config.video_in)]
+
+    def _unpublish(self, command: Unpublish) -> list[Output]:
+        stream = self._forward_stream(command.by, command.stream)
+        return self._end_stream(stream, Unpublish, None if command.by == stream.owner else TERMINATED)
+
+    def _set_stream_active(self, command: SetStreamActive) -> list[Output]:
+        stream = self._forward_stream(command.by, command.stream)
+        unready = self._unready.get(stream.id)
+        kinds = unready.kinds if unready else frozenset(track.kind for track in stream.tracks)
+        wanted = _existing(command.kinds, kinds, stream.id)
+        if unready:  # the engine and everybody else hear of it when the tracks exist
+            muted = unready.muted - wanted if command.active else unready.muted | wanted
+            self._unready[stream.id] = replace(unready, muted=muted)
+            return []
+        outputs: list[Output] = []
+        for kind in sorted(wanted):
+            if any(track.kind == kind and track.active != command.active for track in stream.tracks):
+                outputs += [
+                    StreamMuted(stream.id, kind, command.active),
+                    SetSourceActive(stream.id, kind, command.active),
+                ]
+        tracks = tuple(
+            replace(track, active=command.active) if track.kind in wanted else track
+            for track in stream.tracks
+        )
+        self._streams[stream.id] = replace(stream, tracks=tracks)
+        return outputs
+
+    def _mix(self, command: Mix) -> list[Output]:
+        self._forward_stream(command.by, command.stream)
+        self._check_view(command.view)
+        raise RoomError(Fault.NOT_AVAILABLE, command.view, "mixing is not there yet")
+
+    def _unmix(self, command: Unmix) -> list[Output]:
+        self._forward_stream(command.by, command.stream)
+        self._check_view(command.view)
+        return []  # no stream can be in a view yet, and removing what is not there changes nothing
+
+    def _source_ready(self, report: SourceReady) -> list[Output]:
+        stream = self._moved_stream(report.stream, SourceReady)
+        if stream is None or stream.owner is None or stream.transport is None:
+            return []
+        muted = self._unready.pop(stream.id).muted
+        tracks = tuple(
+            replace(track, active=track.active and track.kind not in muted) for track in report.tracks
+        )
+        ready = replace(stream, tracks=tracks)
+        self._streams[ready.id] = ready
+        self._negotiations.end(ready.id)
+        return [
+            *self._transport_up(stream.transport),
+            *(SetSourceActive(ready.id, kind, False) for kind in sorted(muted) if ready.track(kind)),
+            SessionReady(stream.owner, stream.transport, ready.id),
+            StreamAdded(ready),
+        ]
+
+    def _source_lost(self, report: SourceLost) -> list[Output]:
+        stream = self._streams.get(report.stream)
+        if stream is None or stream.mixed:
+            return []
+        return self._end_stream(stream, SourceLost, report.reason)
+
+    def _resolution_seen(self, report: ResolutionSeen) -> list[Output]:
+        stream = self._moved_stream(report.stream, ResolutionSeen)
+        seen = _seen_track(stream, report) if stream else None
+        if stream is None or seen is None:
+            return []
+        parameters = seen.parameters or VideoParameters()
+        if parameters.resolution == report.resolution:
+            return []
+        updated = replace(seen, parameters=replace(parameters, resolution=report.resolution))
+        tracks = tuple(updated if track is seen else track for track in stream.tracks)
+        self._streams[stream.id] = stream = replace(stream, tracks=tracks)
+        return [StreamUpdated(stream)]
+
+    def _moved_stream(self, stream_id: StreamId, trigger: type) -> Stream | None:
+        """The stream after the move that ``trigger`` makes, or None if the report came too late."""
+        stream = self._streams.get(stream_id)
+        state = STREAM_MOVES.get((stream.state, trigger)) if stream else None
+        if stream is None or stream.mixed or state is None:
+            return None
+        self._streams[stream_id] = moved = replace(stream, state=state)
+        return moved
+
+    def _end_stream(self, stream: Stream, trigger: type, reason: str | None = None) -> list[Output]:
+        """Close a forward stream and what draws from it; its owner is told ``reason``, if there is one."""
+        outputs: list[Output] = []
+        for subscription in self._subscribers(stream.id):
+            outputs += self._end_subscription(subscription, StreamRemoved, SOURCE_LOSS)
+        assert STREAM_MOVES[stream.state, trigger] is StreamState.ENDED
+        del self._streams[stream.id]
+        self._unready.pop(stream.id, None)
+        self._negotiations.end(stream.id)
+        outputs += [CloseSource(stream.id)]
+        if stream.transport is not None:
+            self._transports.release(stream.transport, stream.id)
+            if reason is not None and stream.owner is not None:
+                outputs += [SessionFailed(stream.owner, stream.transport, stream.id, reason)]
+        if stream.state is StreamState.LIVE:
+            outputs += [StreamRemoved(stream.id)]
+        return outputs
+
+    # ── subscriptions ───────────────────────────────────────────────────────────────────────────────
+
+    def _subscribe(self, command: Subscribe) -> list[Output]:
+        owner = self._participant(command.by)
+        self._check_new_session(command.subscription, Fault.SUBSCRIPTION_EXISTS)
+        _check_granted(owner, owner.permission.subscribe, _kinds(command.tracks))
+        tracks = tuple(resolve(track, self._streams) for track in command.tracks)
+        transport, mids = command.sink.transport, [track.mid for track in tracks]
+        self._transports.check(owner.id, transport, mids)
+
+        subscription = Subscription(command.subscription, owner.id, transport, tracks)
+        self._subscriptions[subscription.id] = subscription
+        self._transports.bind(owner.id, transport, subscription.id, mids)
+        self._negotiations.start(subscription.id)
+        return [OpenSink(subscription, command.sink)]
+
+    def _unsubscribe(self, command: Unsubscribe) -> list[Output]:
+        subscription = self._subscription(command.by, command.subscription)
+        own = command.by == subscription.owner
+        return self._end_subscription(subscription, Unsubscribe, None if own else TERMINATED)
+
+    def _set_subscription_active(self, command: SetSubscriptionActive) -> list[Output]:
+        subscription = self._subscription(command.by, command.subscription)
+        kinds = frozenset(track.kind for track in subscription.tracks)
+        wanted = _existing(command.kinds, kinds, subscription.id)
+        changed = {
+            track.kind
+            for track in subscription.tracks
+            if track.kind in wanted and track.active != command.active
+        }
+        tracks = tuple(
+            replace(track, active=command.active) if track.kind in wanted else track
+            for track in subscription.tracks
+        )
+        self._subscriptions[subscription.id] = replace(subscription, tracks=tracks)
+        if subscription.state is SubscriptionState.NEGOTIATING:
+            return []  # the engine hears of it when the sink exists
+        return [SetSinkActive(subscription.id, kind, command.active) for kind in sorted(changed)]
+
+    def _sink_ready(self, report: SinkReady) -> list[Output]:
+        subscription = self._subscriptions.get(report.subscription)
+        state = SUBSCRIPTION_MOVES.get((subscription.state, SinkReady)) if subscription else None
+        if subscription is None or subscription.transport is None or state is None:
+            return []
+        self._subscriptions[subscription.id] = replace(subscription, state=state)
+        self._negotiations.end(subscription.id)
+        paused = sorted({track.kind for track in subscription.tracks if not track.active})
+        return [
+            *self._transport_up(subscription.transport),
+            *(SetSinkActive(subscription.id, kind, False) for kind in paused),
+            SessionReady(subscription.owner, subscription.transport, subscription.id),
+        ]
+
+    def _sink_lost(self, report: SinkLost) -> list[Output]:
+        subscription = self._subscriptions.get(report.subscription)
+        return self._end_subscription(subscription, SinkLost, report.reason) if subscription else []
+
+    def _end_subscription(
+        self, subscription: Subscription, trigger: type, reason: str | None = None
+    ) -> list[Output]:
+        assert SUBSCRIPTION_MOVES[subscription.state, trigger] is SubscriptionState.ENDED
+        del self._subscriptions[subscription.id]
+        self._negotiations.end(subscription.id)
+        outputs: list[Output] = [CloseSink(subscription.id)]
+        if subscription.transport is not None:
+            self._transports.release(subscription.transport, subscription.id)
+            if reason is not None:
+                outputs += [
+                    SessionFailed(subscription.owner, subscription.transport, subscription.id, reason)
+                ]
+        return outputs
+
+    # ── transports and time ─────────────────────────────────────────────────────────────────────────
+
+    def _transport_ready(self, report: TransportReady) -> list[Output]:
+        return self._transport_up(report.transport)
+
+    def _transport_up(self, transport: TransportId) -> list[Output]:
+        """Tell the owner, once: a ready source or sink says as much as the transport's own report."""
+        owner = self._transports.came_up(transport)
+        return [TransportUp(owner, transport)] if owner is not None else []
+
+    def _transport_lost(self, report: TransportLost) -> list[Output]:
+        owner = self._transports.lost(report.transport)
+        if owner is None:
+            return []
+        outputs: list[Output] = [TransportFailed(owner, report.transport, report.reason)]
+        for subscription in list(self._subscriptions.values()):
+            if subscription.transport == report.transport:
+                outputs += self._end_subscription(subscription, TransportLost)
+        for stream in list(self._streams.values()):
+            if stream.transport == report.transport:
+                outputs += self._end_stream(stream, TransportLost)
+        return outputs
+
+    def _tick(self, tick: Tick) -> list[Output]:
+        outputs: list[Output] = []
+        for session in self._negotiations.tick(tick.now):
+            if stream := self._streams.get(StreamId(session)):
+                outputs += self._end_stream(stream, Tick, TIMED_OUT)
+            elif subscription := self._subscriptions.get(SubscriptionId(session)):
+                outputs += self._end_subscription(subscription, Tick, TIMED_OUT)
+        return outputs
+
+    # ── lookups that refuse ─────────────────────────────────────────────────────────────────────────
+
+    def _participant(self, wanted: ParticipantId) -> Participant:
+        participant = self._participants.get(wanted)
+        if participant is None:
+            raise RoomError(Fault.PARTICIPANT_NOT_FOUND, wanted)
+        return participant
+
+    def _forward_stream(self, by: ParticipantId | None, wanted: StreamId) -> Stream:
+        """The forward stream ``wanted``, if ``by`` may act on it."""
+        actor = self._participant(by) if by is not None else None
+        stream = self._streams.get(wanted)
+        if stream is None:
+            raise RoomError(Fault.STREAM_NOT_FOUND, wanted)
+        if stream.mixed:
+            raise RoomError(Fault.STREAM_IS_MIXED, wanted)
+        _check_own(actor, stream.owner, wanted)
+        return stream
+
+    def _subscription(self, by: ParticipantId | None, wanted: SubscriptionId) -> Subscription:
+        """The subscription ``wanted``, if ``by`` may act on it."""
+        actor = self._participant(by) if by is not None else None
+        subscription = self._subscriptions.get(wanted)
+        if subscription is None:
+            raise RoomError(Fault.SUBSCRIPTION_NOT_FOUND, wanted)
+        _check_own(actor, subscription.owner, wanted)
+        return subscription
+
+    def _subscribers(self, wanted: StreamId) -> list[Subscription]:
+        return [
+            subscription
+            for subscription in self._subscriptions.values()
+            if any(track.stream == wanted for track in subscription.tracks)
+        ]
+
+    def _check_new_session(self, wanted: StreamId | SubscriptionId, fault: Fault) -> None:
+        if wanted in self._streams or wanted in self._subscriptions:
+            raise RoomError(fault, wanted)
+
+    def _check_view(self, label: str) -> None:
+        if all(view.label != label for view in self._config.views):
+            raise RoomError(Fault.VIEW_NOT_FOUND, label)
+
+
+def _kinds(tracks: Iterable[PublishedTrack | SubscribedTrack]) -> frozenset[Kind]:
+    kinds = frozenset(track.kind for track in tracks)
+    if not kinds:
+        raise RoomError(Fault.BAD_REQUEST, "tracks", "expected at least one track")
+    return kinds
+
+
+def _check_granted(participant: Participant, grant: Grant, kinds: Iterable[Kind]) -> None:
+    for kind in sorted(kinds):
+        if not grant.allows(kind):
+            raise RoomError(Fault.FORBIDDEN, participant.id, kind)
+
+
+def _check_own(actor: Participant | None, owner: ParticipantId | None, subject: str) -> None:
+    if actor is not None and actor.id != owner and actor.role != ADMIN:
+        raise RoomError(Fault.FORBIDDEN, subject, "only its owner may")
+
+
+def _existing(asked: Iterable[Kind], kinds: frozenset[Kind], subject: str) -> frozenset[Kind]:
+    """Those ``asked`` for that exist: clients ask for "av" whatever there is. Raises if none does."""
+    existing = kinds & frozenset(asked)
+    if not existing:
+        raise RoomError(Fault.TRACK_NOT_FOUND, subject, " and ".join(asked))
+    return existing
+
+
+def _seen_track(stream: Stream, report: ResolutionSeen) -> Track | None:
+    if report.track is None:
+        return stream.track("video")
+    return next(
+        (track for track in stream.tracks if track.id == report.track and track.kind == "video"), None
+    )
+
+
+HANDLERS: Final[Mapping[type, Callable[[Room, Any], list[Output]]]] = {
+    Join: Room._join,
+    Leave: Room._leave,
+    Drop: Room._drop,
+    Publish: Room._publish,
+    Unpublish: Room._unpublish,
+    Subscribe: Room._subscribe,
+    Unsubscribe: Room._unsubscribe,
+    SetStreamActive: Room._set_stream_active,
+    SetSubscriptionActive: Room._set_subscription_active,
+    SetPermission: Room._set_permission,
+    SendText: Room._send_text,
+    Mix: Room._mix,
+    Unmix: Room._unmix,
+    Close: Room._close,
+    Tick: Room._tick,
+    TransportReady: Room._transport_ready,
+    TransportLost: Room._transport_lost,
+    SourceReady: Room._source_ready,
+    SourceLost: Room._source_lost,
+    SinkReady: Room._sink_ready,
+    SinkLost: Room._sink_lost,
+    ResolutionSeen: Room._resolution_seen,
+}
