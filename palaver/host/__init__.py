@@ -1,0 +1,7 @@
+"""Runs rooms: carries out their actions in order, tells their events, keeps their deadlines."""
+
+from palaver.host.host import RoomHost
+from palaver.host.rooms import Rooms
+from palaver.media.ports import EngineError, NegotiationError, TransportNotFound
+
+__all__ = ["EngineError", "NegotiationError", "RoomHost", "Rooms", "TransportNotFound"]
