@@ -1,0 +1,154 @@
+"""The blocking client."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Self, TypeVar
+
+import httpx2
+
+from palaver.client import operations as ops
+from palaver.client.errors import ServerUnreachable
+from palaver.client.signing import Signer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import TracebackType
+
+    from palaver.client.operations import Operation
+    from palaver.client.types import Analysis, Page, Patch, Recording, SipCall, StreamingOut
+
+O = TypeVar("O")  # noqa: E741  # the operations of one resource
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Resource(Generic[O]):
+    """One resource of the API, bound to a client."""
+
+    def __init__(self, client: Palaver, operations: O) -> None:
+        self._client, self._operations = client, operations
+
+
+def _sent(make: Callable[Concatenate[O, P], Operation[T]]) -> Callable[Concatenate[Resource[O], P], T]:
+    """The method that sends what ``make`` describes and returns the typed answer."""
+
+    @functools.wraps(make)
+    def method(self: Resource[O], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self._client.send(make(self._operations, *args, **kwargs))
+
+    return method
+
+
+class Services(Resource[ops.ServiceOperations]):
+    """Accounts; for the super service only."""
+
+    list = _sent(ops.ServiceOperations.list)
+    get = _sent(ops.ServiceOperations.get)
+    create = _sent(ops.ServiceOperations.create)
+    delete = _sent(ops.ServiceOperations.delete)
+
+
+class Rooms(Resource[ops.RoomOperations]):
+    """Definitions of rooms."""
+
+    list = _sent(ops.RoomOperations.list)
+    get = _sent(ops.RoomOperations.get)
+    create = _sent(ops.RoomOperations.create)
+    update = _sent(ops.RoomOperations.update)
+    delete = _sent(ops.RoomOperations.delete)
+
+
+class Tokens(Resource[ops.TokenOperations]):
+    """Tickets for joining."""
+
+    create = _sent(ops.TokenOperations.create)
+
+
+class Participants(Resource[ops.ParticipantOperations]):
+    """Who is in a room."""
+
+    list = _sent(ops.ParticipantOperations.list)
+    get = _sent(ops.ParticipantOperations.get)
+    update = _sent(ops.ParticipantOperations.update)
+    drop = _sent(ops.ParticipantOperations.drop)
+
+
+class Streams(Resource[ops.StreamOperations]):
+    """What can be subscribed to."""
+
+    list = _sent(ops.StreamOperations.list)
+    get = _sent(ops.StreamOperations.get)
+    update = _sent(ops.StreamOperations.update)
+    delete = _sent(ops.StreamOperations.delete)
+    pull = _sent(ops.StreamOperations.pull)
+    stop_pull = _sent(ops.StreamOperations.stop_pull)
+
+
+class Outputs(Resource[ops.OutputOperations[T]]):
+    """One kind of output or call of a room."""
+
+    def list(self, room: str) -> Page[T]:
+        """All that run now."""
+        return self._client.send(self._operations.list(room))
+
+    def create(self, room: str, request: dict[str, Any]) -> T:
+        """Start one; ``request`` is as the guide describes it."""
+        return self._client.send(self._operations.create(room, request))
+
+    def update(self, room: str, id: str, changes: Sequence[Patch]) -> T:  # noqa: A002  # the API's word
+        """Change what it takes, and how."""
+        return self._client.send(self._operations.update(room, id, changes))
+
+    def delete(self, room: str, id: str) -> None:  # noqa: A002  # the API's word
+        """Stop one."""
+        self._client.send(self._operations.delete(room, id))
+
+
+class Palaver:
+    """A service's view of a server. A context manager; one connection pool, safe to share between threads.
+
+    ``verify`` is False for a self-signed certificate, or the path of the certificate to trust. Every request ends
+    within ``timeout_s``. Refusals raise RequestRefused, everything else ServerUnreachable.
+    """
+
+    def __init__(
+        self, url: str, service: str, key: str, *, timeout_s: float = 10.0, verify: bool | str = True
+    ) -> None:
+        self._signer = Signer(service, key)
+        self._http = httpx2.Client(base_url=url, timeout=timeout_s, verify=verify)
+        self.services = Services(self, ops.ServiceOperations())
+        self.rooms = Rooms(self, ops.RoomOperations())
+        self.tokens = Tokens(self, ops.TokenOperations())
+        self.participants = Participants(self, ops.ParticipantOperations())
+        self.streams = Streams(self, ops.StreamOperations())
+        self.recordings: Outputs[Recording] = Outputs(self, ops.RECORDINGS)
+        self.streaming_outs: Outputs[StreamingOut] = Outputs(self, ops.STREAMING_OUTS)
+        self.sip_calls: Outputs[SipCall] = Outputs(self, ops.SIP_CALLS)
+        self.analytics: Outputs[Analysis] = Outputs(self, ops.ANALYTICS)
+
+    def send(self, operation: Operation[T]) -> T:
+        """Sign and send one request and read its answer."""
+        try:
+            answer = self._http.request(
+                operation.method,
+                operation.path,
+                params=list(operation.query),
+                content=operation.content,
+                headers=self._signer.headers(),
+            )
+        except httpx2.HTTPError as error:
+            raise ServerUnreachable(f"{self._http.base_url}: {str(error) or type(error).__name__}") from error
+        return ops.read(operation, answer.status_code, answer.content, answer.headers.get("x-total-count"))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,249 @@
+"""The requests themselves, without I/O: each function returns what to send and how to read the answer.
+
+Both clients are thin shells over these, so a request is described once.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from urllib.parse import quote
+
+import msgspec
+
+from palaver.client.errors import RequestRefused, ServerUnreachable
+from palaver.client.types import (
+    Analysis,
+    Page,
+    Participant,
+    Patch,
+    Recording,
+    Room,
+    RoomOptions,
+    Service,
+    SipCall,
+    Stream,
+    StreamingOut,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+T = TypeVar("T")
+_ENCODER = msgspec.json.Encoder()
+
+
+@dataclass(frozen=True, slots=True)
+class Operation(Generic[T]):
+    """One request. ``returns`` is the type of a JSON answer, ``str`` for a text, ``None`` for nothing of interest."""
+
+    method: str
+    path: str
+    returns: Any
+    body: Any = None
+    query: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def content(self) -> bytes | None:
+        """The body as JSON, or None."""
+        return None if self.body is None else _ENCODER.encode(self.body)
+
+
+def signature(service: str, key: str, timestamp_ms: int, nonce: str, realm: str = "palaver") -> str:
+    """The Authorization header of one request: MAuth, the base64 of the hex HMAC-SHA256 of ``timestamp,cnonce``."""
+    digest = hmac.new(key.encode(), f"{timestamp_ms},{nonce}".encode(), hashlib.sha256).hexdigest()
+    fields = {
+        "realm": realm,
+        "mauth_signature_method": "HMAC_SHA256",
+        "mauth_serviceid": service,
+        "mauth_cnonce": nonce,
+        "mauth_timestamp": str(timestamp_ms),
+        "mauth_signature": base64.b64encode(digest.encode()).decode(),
+    }
+    return "MAuth " + ",".join(f"{name}={value}" for name, value in fields.items())
+
+
+class _ErrorBody(msgspec.Struct):
+    code: int = 0
+    message: str = ""
+
+
+class _Error(msgspec.Struct):
+    error: _ErrorBody
+
+
+def read(operation: Operation[T], status: int, content: bytes, total: str | None = None) -> T:
+    """The typed answer to ``operation``.
+
+    Raises RequestRefused for a refusal, ServerUnreachable for an answer that is not Palaver's.
+    """
+    if status >= 400:
+        try:
+            error = msgspec.json.decode(content, type=_Error).error
+        except msgspec.DecodeError:
+            error = _ErrorBody(0, content[:200].decode("utf-8", "replace") or "no reason given")
+        raise RequestRefused(status, error.code, error.message)
+    if operation.returns is None:
+        return None  # type: ignore[return-value]  # T is None for these operations
+    if operation.returns is str:
+        return content.decode()  # type: ignore[return-value]  # T is str for these operations
+    try:
+        answer = msgspec.json.decode(content, type=operation.returns)
+    except msgspec.DecodeError as error:
+        raise ServerUnreachable(
+            f"{operation.method} {operation.path}: not a Palaver answer: {error}"
+        ) from error
+    if isinstance(answer, list):
+        return Page(answer, int(total) if total and total.isdigit() else None)  # type: ignore[return-value]  # T is a Page for lists
+    return answer  # type: ignore[no-any-return]  # T is what ``returns`` says
+
+
+def _list_of(item: type[T]) -> Any:
+    return list[item]  # type: ignore[valid-type]  # a type made at run time
+
+
+def _at(*parts: str) -> str:
+    return "/v1.1/rooms" + "".join("/" + quote(part, safe="") for part in parts)
+
+
+def _paging(page: int | None, per_page: int | None) -> tuple[tuple[str, str], ...]:
+    given = (("page", page), ("per_page", per_page))
+    return tuple((name, str(value)) for name, value in given if value is not None)
+
+
+class ServiceOperations:
+    """Accounts; for the super service only."""
+
+    def list(self) -> Operation[Page[Service]]:
+        """All services."""
+        return Operation("GET", "/services", list[Service])
+
+    def get(self, service: str) -> Operation[Service]:
+        """One service."""
+        return Operation("GET", f"/services/{quote(service, safe='')}", Service)
+
+    def create(self, name: str, key: str) -> Operation[Service]:
+        """A new service; the server stores ``key`` encrypted."""
+        return Operation("POST", "/services", Service, {"name": name, "key": key})
+
+    def delete(self, service: str) -> Operation[None]:
+        """Delete a service and its rooms."""
+        return Operation("DELETE", f"/services/{quote(service, safe='')}", None)
+
+
+class RoomOperations:
+    """Definitions of rooms."""
+
+    def list(self, page: int | None = None, per_page: int | None = None) -> Operation[Page[Room]]:
+        """The service's rooms, oldest first; ``page`` counts from 1 and needs ``per_page``."""
+        return Operation("GET", "/v1/rooms", list[Room], query=_paging(page, per_page))
+
+    def get(self, room: str) -> Operation[Room]:
+        """One room."""
+        return Operation("GET", f"/v1/rooms/{quote(room, safe='')}", Room)
+
+    def create(self, name: str, options: RoomOptions | None = None) -> Operation[Room]:
+        """A new room with the server's defaults for what ``options`` leaves out."""
+        return Operation("POST", "/v1/rooms", Room, {"name": name, "options": options or RoomOptions()})
+
+    def update(self, room: str, options: RoomOptions) -> Operation[Room]:
+        """Replace the members that ``options`` sets; a running room keeps what it started with."""
+        return Operation("PUT", f"/v1/rooms/{quote(room, safe='')}", Room, options)
+
+    def delete(self, room: str) -> Operation[None]:
+        """Delete a room; whoever is in it is dropped."""
+        return Operation("DELETE", f"/v1/rooms/{quote(room, safe='')}", None)
+
+
+class TokenOperations:
+    """Tickets for joining."""
+
+    def create(
+        self, room: str, user: str, role: str, *, reusable: bool = False, ttl_s: int | None = None
+    ) -> Operation[str]:
+        """A token; single use and 3 minutes unless ``reusable`` (for WHIP and WHEP), then ``ttl_s`` long."""
+        body: dict[str, Any] = {"user": user, "role": role}
+        if reusable:
+            body |= {"reusable": True} | ({"ttlSeconds": ttl_s} if ttl_s is not None else {})
+        return Operation("POST", f"/v1/rooms/{quote(room, safe='')}/tokens", str, body)
+
+
+class ParticipantOperations:
+    """Who is in a room."""
+
+    def list(self, room: str) -> Operation[Page[Participant]]:
+        """Everybody in the room."""
+        return Operation("GET", _at(room, "participants"), list[Participant])
+
+    def get(self, room: str, participant: str) -> Operation[Participant]:
+        """One participant."""
+        return Operation("GET", _at(room, "participants", participant), Participant)
+
+    def update(self, room: str, participant: str, changes: Sequence[Patch]) -> Operation[Participant]:
+        """Change permissions: paths ``/permission/(publish|subscribe)[/(audio|video)]``."""
+        return Operation("PATCH", _at(room, "participants", participant), Participant, changes)
+
+    def drop(self, room: str, participant: str) -> Operation[None]:
+        """Remove somebody from the room."""
+        return Operation("DELETE", _at(room, "participants", participant), None)
+
+
+class StreamOperations:
+    """What can be subscribed to; also the streams pulled in from elsewhere."""
+
+    def list(self, room: str) -> Operation[Page[Stream]]:
+        """All streams: views first, then by age."""
+        return Operation("GET", _at(room, "streams"), list[Stream])
+
+    def get(self, room: str, stream: str) -> Operation[Stream]:
+        """One stream."""
+        return Operation("GET", _at(room, "streams", stream), Stream)
+
+    def update(self, room: str, stream: str, changes: Sequence[Patch]) -> Operation[Stream]:
+        """Mute, mix or lay out a stream."""
+        return Operation("PATCH", _at(room, "streams", stream), Stream, changes)
+
+    def delete(self, room: str, stream: str) -> Operation[None]:
+        """End a stream."""
+        return Operation("DELETE", _at(room, "streams", stream), None)
+
+    def pull(self, room: str, request: dict[str, Any]) -> Operation[Stream]:
+        """Start a streaming-in; ``request`` is the guide's StreamingInRequest."""
+        return Operation("POST", _at(room, "streaming-ins"), Stream, request)
+
+    def stop_pull(self, room: str, stream: str) -> Operation[None]:
+        """End a streaming-in."""
+        return Operation("DELETE", _at(room, "streaming-ins", stream), None)
+
+
+class OutputOperations(Generic[T]):
+    """One kind of output or call of a room; the four kinds differ only in name and type."""
+
+    def __init__(self, name: str, returns: type[T]) -> None:
+        self._name, self._returns = name, returns
+        self._several = _list_of(returns)
+
+    def list(self, room: str) -> Operation[Page[T]]:
+        """All that run now."""
+        return Operation("GET", _at(room, self._name), self._several)
+
+    def create(self, room: str, request: dict[str, Any]) -> Operation[T]:
+        """Start one; ``request`` is as the guide describes it."""
+        return Operation("POST", _at(room, self._name), self._returns, request)
+
+    def update(self, room: str, id: str, changes: Sequence[Patch]) -> Operation[T]:  # noqa: A002  # the API's word
+        """Change what it takes, and how."""
+        return Operation("PATCH", _at(room, self._name, id), self._returns, changes)
+
+    def delete(self, room: str, id: str) -> Operation[None]:  # noqa: A002  # the API's word
+        """Stop one."""
+        return Operation("DELETE", _at(room, self._name, id), None)
+
+
+RECORDINGS = OutputOperations("recordings", Recording)
+STREAMING_OUTS = OutputOperations("streaming-outs", StreamingOut)
+SIP_CALLS = OutputOperations("sipcalls", SipCall)
+ANALYTICS = OutputOperations("analytics", Analysis)
