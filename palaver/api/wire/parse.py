@@ -1,0 +1,68 @@
+"""From decoded JSON to typed shapes, with errors that name the field."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from palaver.api.wire.errors import ProtocolError
+
+T = TypeVar("T")
+
+MAX_INT: Final = 2**53 - 1
+"""The largest integer that JSON carries safely between languages (RFC 8259 §6)."""
+
+_PLACE: Final = re.compile(r"(?s)(?P<what>.*) - at `(?:key in )?\$(?P<where>.*)`")
+_MISSING: Final = re.compile(r"Object missing required field `(?P<field>.*)`")
+_BOUND: Final = re.compile(r"Expected `(?:int|float|number)` (?P<sign><=|>=|<|>) (?P<limit>\S+)")
+_SIGNS: Final = {"<=": "≤", ">=": "≥", "<": "<", ">": ">"}
+
+
+def convert(value: Any, shape: type[T], at: str = "") -> T:
+    """``value`` (decoded JSON or a form) as ``shape``.
+
+    Numeric strings count as numbers, unknown keys are dropped. ``at`` is the path of ``value`` in messages.
+    Raises ProtocolError, as in ``views[0].video.maxInput: expected ≤ 256``.
+    """
+    try:
+        return msgspec.convert(value, shape, strict=False)
+    except msgspec.ValidationError as error:
+        raise ProtocolError(explain(str(error), at)) from None
+    except RecursionError:
+        raise ProtocolError(f"{at or 'body'}: nested too deeply") from None
+
+
+def explain(message: str, at: str = "") -> str:
+    """A message of msgspec in our form: the path first, then what was expected there."""
+    where = ""
+    if place := _PLACE.fullmatch(message):
+        message, where = place["what"], place["where"]
+    if missing := _MISSING.fullmatch(message):
+        where, message = f"{where}.{missing['field']}", "required"
+    elif bound := _BOUND.fullmatch(message):
+        message = f"expected {_SIGNS[bound['sign']]} {bound['limit']}"
+    elif message[:1].isupper():
+        message = message[0].lower() + message[1:]
+    path = f"{at}{where}".lstrip(".") or "body"
+    return f"{path}: {message.replace('`', '')}"
+
+
+def without_nulls(value: Any) -> Any:
+    """``value`` without the null members of its objects, at any depth: to OWT, null means absent.
+
+    Raises ProtocolError if it is nested too deeply to walk.
+    """
+    try:
+        return _pruned(value)
+    except RecursionError:
+        raise ProtocolError("body: nested too deeply") from None
+
+
+def _pruned(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _pruned(member) for key, member in value.items() if member is not None}
+    if isinstance(value, list):
+        return [_pruned(member) for member in value]
+    return value
