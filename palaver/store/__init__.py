@@ -1,0 +1,19 @@
+"""What outlives the process: services, room definitions, tokens."""
+
+from palaver.store.errors import Conflict, StoreError
+from palaver.store.rooms import RoomDefinition, RoomDefinitions
+from palaver.store.services import Service, Services
+from palaver.store.store import Store
+from palaver.store.tokens import TokenRecord, Tokens
+
+__all__ = [
+    "Conflict",
+    "RoomDefinition",
+    "RoomDefinitions",
+    "Service",
+    "Services",
+    "Store",
+    "StoreError",
+    "TokenRecord",
+    "Tokens",
+]

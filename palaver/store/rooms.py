@@ -1,0 +1,132 @@
+"""Room definitions: what REST created, as a JSON document. A SIP password in it is encrypted at rest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+from sqlalchemy import delete, func, insert, select, update
+
+from palaver.store.errors import StoreError
+from palaver.store.tables import rooms
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from palaver.store.cache import Cache
+    from palaver.store.database import Database
+    from palaver.store.secrets import Vault
+
+Document = dict[str, Any]
+
+_ATTEMPTS: Final = 20
+"""Updates of one room that may come in between before ours gives up."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoomDefinition:
+    """A stored room of ``service``. ``document`` is the whole room without its id; never change it in place."""
+
+    id: str
+    service: str
+    document: Document
+    created_ms: int
+    revision: int = 0
+
+    @property
+    def name(self) -> str:
+        """The application's name for the room, not unique."""
+        return str(self.document["name"])
+
+
+class RoomDefinitions:
+    """The rooms of all services, in the order of their creation."""
+
+    def __init__(self, database: Database, vault: Vault, cache: Cache[RoomDefinition]) -> None:
+        self._database, self._vault, self._cache = database, vault, cache
+
+    async def create(self, room: str, service: str, document: Document, *, created_ms: int) -> RoomDefinition:
+        """A new room. Raises Conflict if its service is gone."""
+        async with self._database.write() as connection:
+            await connection.execute(
+                insert(rooms).values(
+                    id=room, service=service, document=self._seal(document), revision=0, created_ms=created_ms
+                )
+            )
+        return RoomDefinition(room, service, document, created_ms)
+
+    async def get(self, room: str) -> RoomDefinition | None:
+        """The room with this id; from memory if it was read lately."""
+        return await self._cache.get(room, self._read)
+
+    async def of(self, service: str, *, limit: int | None = None, offset: int = 0) -> list[RoomDefinition]:
+        """Rooms of a service."""
+        query = select(rooms).where(rooms.c.service == service).order_by(rooms.c.created_ms, rooms.c.id)
+        if limit is not None:
+            query = query.limit(limit).offset(offset)
+        async with self._database.read() as connection:
+            found = (await connection.execute(query)).all()
+        return [self._definition(row) for row in found]
+
+    async def count(self, service: str) -> int:
+        """How many rooms a service has."""
+        query = select(func.count()).select_from(rooms).where(rooms.c.service == service)
+        async with self._database.read() as connection:
+            return int((await connection.execute(query)).scalar_one())
+
+    async def ids(self, service: str | None = None) -> dict[str, list[str]]:
+        """The ids of the rooms of each service that has any, or of one service only."""
+        query = select(rooms.c.service, rooms.c.id).order_by(rooms.c.created_ms, rooms.c.id)
+        if service is not None:
+            query = query.where(rooms.c.service == service)
+        async with self._database.read() as connection:
+            rows: Sequence[Any] = (await connection.execute(query)).all()
+        owned: dict[str, list[str]] = {}
+        for row in rows:
+            owned.setdefault(row.service, []).append(row.id)
+        return owned
+
+    async def update(self, room: str, change: Callable[[Document], Document]) -> RoomDefinition | None:
+        """Replace the document by ``change`` of it; None if there is no such room.
+
+        ``change`` is called again if somebody else was faster, so it must not have effects.
+        What it raises is passed on.
+        """
+        for _ in range(_ATTEMPTS):
+            found = await self._read(room)
+            if found is None:
+                return None
+            document = change(found.document)
+            query = update(rooms).where(rooms.c.id == room, rooms.c.revision == found.revision)
+            async with self._database.write() as connection:
+                done = await connection.execute(
+                    query.values(document=self._seal(document), revision=found.revision + 1)
+                )
+            self._cache.forget(room)
+            if done.rowcount:
+                return replace(found, document=document, revision=found.revision + 1)
+        raise StoreError(f"room {room} is being changed by too many at once")
+
+    async def delete(self, room: str) -> bool:
+        """Whether the room existed. Its tokens are revoked with it."""
+        async with self._database.write() as connection:
+            gone = (await connection.execute(delete(rooms).where(rooms.c.id == room))).rowcount
+        self._cache.forget(room)
+        return gone > 0
+
+    async def _read(self, room: str) -> RoomDefinition | None:
+        async with self._database.read() as connection:
+            row = (await connection.execute(select(rooms).where(rooms.c.id == room))).first()
+        return None if row is None else self._definition(row)
+
+    def _definition(self, row: Any) -> RoomDefinition:
+        document: Document = msgspec.json.decode(row.document)
+        if sip := document.get("sip"):
+            document["sip"] = {**sip, "password": self._vault.open(sip["password"])}
+        return RoomDefinition(row.id, row.service, document, row.created_ms, row.revision)
+
+    def _seal(self, document: Document) -> str:
+        if sip := document.get("sip"):
+            document = {**document, "sip": {**sip, "password": self._vault.seal(sip["password"])}}
+        return msgspec.json.encode(document).decode()

@@ -1,0 +1,88 @@
+"""The store as a whole: opened with its migrations done, closed with all connections given back."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import insert, select, text
+
+from palaver.store.cache import Cache
+from palaver.store.database import Database, make_engine, parse_url
+from palaver.store.errors import Conflict, StoreError
+from palaver.store.migrate import migrate
+from palaver.store.rooms import RoomDefinition, RoomDefinitions
+from palaver.store.secrets import Vault
+from palaver.store.services import Service, Services
+from palaver.store.tables import marks
+from palaver.store.tokens import Tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_MARK: Final = "palaver"
+
+
+class Store:
+    """Services, room definitions and tokens in SQLite or PostgreSQL. All that it and its parts raise is StoreError."""
+
+    def __init__(self, database: Database, vault: Vault, clock: Callable[[], float]) -> None:
+        cached_services: Cache[Service] = Cache(clock)
+        cached_rooms: Cache[RoomDefinition] = Cache(clock)
+        self._database = database
+        self.services = Services(database, vault, cached_services, cached_rooms)
+        self.rooms = RoomDefinitions(database, vault, cached_rooms)
+        self.tokens = Tokens(database)
+
+    @classmethod
+    async def open(cls, url: str, *, master_key: bytes, clock: Callable[[], float] = time.monotonic) -> Store:
+        """Bring the database up to date and open it.
+
+        ``url`` is ``sqlite+aiosqlite:///path`` or ``postgresql+asyncpg://…``. Raises StoreError, also when
+        ``master_key`` is not the one that the database was made with. ``clock`` (seconds, monotonic) ages what
+        is remembered of it.
+        """
+        parsed = parse_url(url)
+        engine = make_engine(parsed)
+        database = Database(engine)
+        try:
+            await migrate(engine, parsed)
+            vault = Vault(master_key)
+            await _check(database, vault)
+        except BaseException:
+            await database.close()
+            raise
+        return cls(database, vault, clock)
+
+    async def ping(self) -> None:
+        """Raise StoreError unless the database answers."""
+        async with self._database.read() as connection:
+            await connection.execute(text("SELECT 1"))
+
+    async def close(self) -> None:
+        """Give all connections back."""
+        await self._database.close()
+
+
+async def _check(database: Database, vault: Vault) -> None:
+    """Refuse a master key that cannot read this database, before anything is answered wrongly or written."""
+    query = select(marks.c.value).where(marks.c.name == "vault")
+    try:
+        async with database.write() as connection:
+            sealed = (await connection.execute(query)).scalar_one_or_none()
+            if sealed is None:
+                await connection.execute(insert(marks).values(name="vault", value=vault.seal(_MARK)))
+                return
+    except Conflict:  # another node opened the same new database at this very moment
+        await asyncio.sleep(0)
+        return await _check(database, vault)
+    if _opened(vault, sealed) != _MARK:
+        raise StoreError("the master key does not fit this database")
+
+
+def _opened(vault: Vault, sealed: str) -> str | None:
+    try:
+        return vault.open(sealed)
+    except StoreError:
+        return None
