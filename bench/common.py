@@ -37,7 +37,9 @@ def machine() -> str:
         if line.startswith("model name"):
             model = line.split(":", 1)[1].strip()
             break
-    return f"{model}, {psutil.cpu_count()} cores, Linux {platform.release()}, Python {platform.python_version()}"
+    return (
+        f"{model}, {psutil.cpu_count()} cores, Linux {platform.release()}, Python {platform.python_version()}"
+    )
 
 
 def commit() -> str:

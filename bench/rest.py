@@ -18,14 +18,17 @@ import statistics
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
+from palaver.api.auth.mauth import sign
 
 from bench.common import ROOT, cpu_seconds, report, rss_mb, table
-from palaver.api.auth.mauth import sign
 from tests.browser.servers import free_port, start_server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PEER = ROOT / "bench" / "peers" / "express"
 WRK = """
@@ -53,7 +56,9 @@ def palaver(directory: Path) -> Iterator[tuple[str, int, str, str]]:
 @contextlib.contextmanager
 def express(directory: Path) -> Iterator[tuple[str, int, str, str]]:
     if not (PEER / "node_modules").exists():
-        subprocess.run(["npm", "install", "--no-audit", "--no-fund"], cwd=PEER, check=True, capture_output=True)
+        subprocess.run(
+            ["npm", "install", "--no-audit", "--no-fund"], cwd=PEER, check=True, capture_output=True
+        )
     port, service, key = free_port(), "5f0000000000000000000001", "secret-of-the-bench"
     node = shutil.which("node") or "node"
     process = subprocess.Popen(
@@ -75,7 +80,10 @@ def load(
 ) -> tuple[float, float, float]:
     """(µs of CPU per request, requests per second, p95 in ms) of one burst of load."""
     count = {"GET": 12000, "POST": 9000}[method] * seconds
-    with tempfile.NamedTemporaryFile("w", suffix=".txt") as signed, tempfile.NamedTemporaryFile("w", suffix=".lua") as lua:
+    with (
+        tempfile.NamedTemporaryFile("w", suffix=".txt") as signed,
+        tempfile.NamedTemporaryFile("w", suffix=".lua") as lua,
+    ):
         signed.write("\n".join(sign(service, key) for _ in range(count)))
         signed.flush()
         lua.write(WRK)
@@ -102,7 +110,9 @@ def fill(url: str, service: str, key: str, rooms: int) -> str:
     made = ""
     with httpx.Client(base_url=url) as client:
         for number in range(rooms):
-            answer = client.post("/v1/rooms", json={"name": f"room {number}"}, headers={"authorization": sign(service, key)})
+            answer = client.post(
+                "/v1/rooms", json={"name": f"room {number}"}, headers={"authorization": sign(service, key)}
+            )
             answer.raise_for_status()
             made = answer.json()["_id"]
     return made
@@ -126,19 +136,48 @@ def main() -> None:
             for what in ("GET one", "GET 100", "POST"):
                 for peer, (url, pid, service, key) in servers.items():
                     method = what.split()[0]
-                    path = {"GET one": f"/v1/rooms/{rooms[peer]}", "GET 100": "/v1/rooms?per_page=100&page=1"}.get(what, "/v1/rooms")
-                    body = json.dumps({"name": "made", "options": {"participantLimit": 5}}) if method == "POST" else ""
+                    path = {
+                        "GET one": f"/v1/rooms/{rooms[peer]}",
+                        "GET 100": "/v1/rooms?per_page=100&page=1",
+                    }.get(what, "/v1/rooms")
+                    body = (
+                        json.dumps({"name": "made", "options": {"participantLimit": 5}})
+                        if method == "POST"
+                        else ""
+                    )
                     result = load(url, pid, service, key, method, path, body, args.seconds)
                     figures.setdefault((what, peer), []).append(result)
         memory = {peer: rss_mb(pid) for peer, (_, pid, _, _) in servers.items()}
-    rows = [["request", "Palaver µs CPU", "Express µs CPU", "ratio of medians", "ratios of rounds", "req/s P · E", "p95 ms P · E", "asked for"]]
+    rows = [
+        [
+            "request",
+            "Palaver µs CPU",
+            "Express µs CPU",
+            "ratio of medians",
+            "ratios of rounds",
+            "req/s P · E",
+            "p95 ms P · E",
+            "asked for",
+        ]
+    ]
     for what, limit in (("GET one", 0.5), ("POST", 0.5), ("GET 100", 0.9)):
         ours, theirs = figures[what, "palaver"], figures[what, "express"]
         mine, other = (statistics.median(f[0] for f in side) for side in (ours, theirs))
         rounds = ", ".join(f"{a[0] / b[0]:.2f}" for a, b in zip(ours, theirs, strict=True))
         speeds = " · ".join(f"{statistics.median(f[1] for f in side):.0f}" for side in (ours, theirs))
         waits = " · ".join(f"{statistics.median(f[2] for f in side):.1f}" for side in (ours, theirs))
-        rows.append([what, f"{mine:.0f}", f"{other:.0f}", f"**{mine / other:.2f}**", rounds, speeds, waits, f"≤ {limit}"])
+        rows.append(
+            [
+                what,
+                f"{mine:.0f}",
+                f"{other:.0f}",
+                f"**{mine / other:.2f}**",
+                rounds,
+                speeds,
+                waits,
+                f"≤ {limit}",
+            ]
+        )
     report(
         "rest",
         "CPU per management request, Palaver beside Express 5 + better-sqlite3",
