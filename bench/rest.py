@@ -21,10 +21,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import httpx
-from palaver.api.auth.mauth import sign
+import httpx2
 
 from bench.common import ROOT, cpu_seconds, report, rss_mb, table
+from palaver.client.signing import Signer
 from tests.browser.servers import free_port, start_server
 
 if TYPE_CHECKING:
@@ -84,7 +84,8 @@ def load(
         tempfile.NamedTemporaryFile("w", suffix=".txt") as signed,
         tempfile.NamedTemporaryFile("w", suffix=".lua") as lua,
     ):
-        signed.write("\n".join(sign(service, key) for _ in range(count)))
+        signer = Signer(service, key)
+        signed.write("\n".join(signer.headers()["authorization"] for _ in range(count)))
         signed.flush()
         lua.write(WRK)
         lua.flush()
@@ -108,10 +109,10 @@ def load(
 def fill(url: str, service: str, key: str, rooms: int) -> str:
     """Make rooms; the id of one."""
     made = ""
-    with httpx.Client(base_url=url) as client:
+    with httpx2.Client(base_url=url) as client:
         for number in range(rooms):
             answer = client.post(
-                "/v1/rooms", json={"name": f"room {number}"}, headers={"authorization": sign(service, key)}
+                "/v1/rooms", json={"name": f"room {number}"}, headers=Signer(service, key).headers()
             )
             answer.raise_for_status()
             made = answer.json()["_id"]

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 
-from palaver.api.auth.mauth import sign
+from palaver.client.signing import Signer
 
 ROOT = Path(__file__).parent.parent.parent
 COMMAND = ROOT / ".venv/bin/palaver"
@@ -30,10 +30,10 @@ class Server:
     service: str
     key: str
 
-    def rest(self, method: str, path: str, body: Any = None) -> httpx.Response:
+    def rest(self, method: str, path: str, body: Any = None) -> httpx2.Response:
         """One signed request as the sample service."""
-        headers = {"authorization": sign(self.service, self.key)}
-        return httpx.request(method, self.url + path, json=body, headers=headers, timeout=10)
+        headers = Signer(self.service, self.key).headers()
+        return httpx2.request(method, self.url + path, json=body, headers=headers, timeout=10)
 
     def room(self, name: str, **options: Any) -> str:
         """Create a room; its id."""
@@ -78,8 +78,8 @@ def start_server(directory: Path, *arguments: str) -> Iterator[Server]:
     try:
         deadline = time.monotonic() + 20
         while True:
-            with contextlib.suppress(httpx.TransportError):
-                if httpx.get(url + "/readyz", timeout=2).status_code == 200:
+            with contextlib.suppress(httpx2.TransportError):
+                if httpx2.get(url + "/readyz", timeout=2).status_code == 200:
                     break
             assert process.poll() is None, (directory / "server.log").read_text()
             assert time.monotonic() < deadline, "the server did not become ready in 20 s"
