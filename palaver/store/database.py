@@ -10,7 +10,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import StaticPool
+from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from palaver.store.errors import Conflict, StoreError
 
@@ -46,6 +46,9 @@ class Database:
     async def write(self) -> AsyncIterator[AsyncConnection]:
         """A transaction: committed at the end, rolled back on any error. Raises Conflict where a constraint forbids."""
         async with _translated(), self._engine.begin() as connection:
+            if self._engine.dialect.name == "sqlite":
+                # A transaction that only turns out to write later fails at once if another one wrote meanwhile.
+                await connection.exec_driver_sql("BEGIN IMMEDIATE")
             yield connection
 
     async def close(self) -> None:
@@ -81,7 +84,9 @@ def make_engine(url: URL) -> AsyncEngine:
             connect_args={"timeout": DEADLINE_S},
         )
     if in_memory(url):
-        engine = create_async_engine(url, poolclass=StaticPool)
+        engine = create_async_engine(
+            url, poolclass=AsyncAdaptedQueuePool, pool_size=1, max_overflow=0, pool_timeout=DEADLINE_S
+        )
     else:
         engine = create_async_engine(url, pool_size=4, pool_timeout=DEADLINE_S)
     event.listen(engine.sync_engine, "connect", _set_pragmas)

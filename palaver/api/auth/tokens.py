@@ -1,0 +1,121 @@
+"""Tokens for joining a room: made for the management API, redeemed by the portal, WHIP and WHEP."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import json
+import secrets
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from palaver.store import RoomDefinition, Store, TokenRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TTL_S: Final = 180
+"""How long an ordinary token may wait to be used."""
+
+_KEEP_S: Final = 600
+"""How long an expired token is remembered, so that its owner can be told so."""
+_PURGE_EVERY_S: Final = 60
+_MAX_LENGTH: Final = 8192
+
+
+class TokenRefused(Exception):
+    """The token does not admit anybody; the text may be shown to whoever brought it."""
+
+
+class _Token(msgspec.Struct, rename="camel"):
+    """What is inside a token. OWT's clients read ``host`` and ``secure``; the rest is ours."""
+
+    token_id: str
+    host: str
+    secure: bool
+    signature: str
+
+
+class TokenDesk:
+    """Issues and redeems tokens. ``server_key`` must survive a restart, or else tokens do not."""
+
+    def __init__(self, store: Store, server_key: bytes, clock: Callable[[], float]) -> None:
+        if len(server_key) < 16:
+            raise ValueError("server_key: expected at least 16 bytes")
+        self._store, self._key, self._clock = store, server_key, clock
+        self._purge_at = 0.0
+
+    async def issue(
+        self,
+        room: RoomDefinition,
+        user: str,
+        role: str,
+        *,
+        host: str,
+        secure: bool,
+        reusable: bool = False,
+        ttl_s: int = TTL_S,
+    ) -> str:
+        """A token for one join of ``room``, or, ``reusable``, for any number by WHIP and WHEP until it expires.
+
+        ``host`` is where clients find the portal: ``name:port``, or a URL.
+        Raises StoreError; Conflict if the room is gone.
+        """
+        now = self._clock()
+        if now >= self._purge_at:
+            self._purge_at = now + _PURGE_EVERY_S
+            await self._store.tokens.purge(int((now - _KEEP_S) * 1000))
+        token = TokenRecord(
+            id=secrets.token_hex(12),
+            room=room.id,
+            service=room.service,
+            user=user,
+            role=role,
+            created_ms=int(now * 1000),
+            expires_ms=int((now + ttl_s) * 1000),
+            reusable=reusable,
+        )
+        await self._store.tokens.add(token)
+        return self._written(token.id, host, secure)
+
+    async def redeem(self, token: str, *, reuse: bool = False) -> TokenRecord:
+        """Whom the token admits, and where. Of several attempts with an ordinary token, one succeeds.
+
+        ``reuse`` says that the caller (WHIP, WHEP) takes reusable tokens too. Raises TokenRefused, StoreError.
+        """
+        token_id = self._read(token)
+        record = await self._store.tokens.take(token_id)
+        if record is None:
+            record = await self._store.tokens.get(token_id)
+            if record is None:
+                raise TokenRefused("Token was used already, or its room is gone")
+            if not reuse:
+                raise TokenRefused("Token is for WHIP and WHEP only")
+        if record.expires_ms < self._clock() * 1000:
+            raise TokenRefused("Expired")
+        return record
+
+    def _written(self, token_id: str, host: str, secure: bool) -> str:
+        signature = self._signature(token_id, host)
+        token = {"tokenId": token_id, "host": host, "secure": secure, "signature": signature}
+        # OWT's SDK decodes base64 to single-byte characters, so the JSON has to be ASCII: msgspec's is not.
+        return base64.b64encode(json.dumps(token).encode()).decode()
+
+    def _read(self, token: str) -> str:
+        try:
+            if len(token) > _MAX_LENGTH:
+                raise TokenRefused("Invalid token")
+            decoded = msgspec.json.decode(base64.b64decode(token, validate=True), type=_Token)
+            expected = self._signature(decoded.token_id, decoded.host)
+        except (ValueError, binascii.Error, msgspec.DecodeError, RecursionError):
+            raise TokenRefused("Invalid token") from None
+        if not hmac.compare_digest(decoded.signature.encode(), expected.encode()):
+            raise TokenRefused("Invalid token signature")
+        return decoded.token_id
+
+    def _signature(self, token_id: str, host: str) -> str:
+        # The third part is OWT's webTransportUrl, written this way where there is none.
+        digest = hmac.digest(self._key, f"{token_id},{host},undefined".encode(), "sha256")
+        return base64.b64encode(digest.hex().encode()).decode()
