@@ -131,10 +131,14 @@ class PublishMedia(StrictMessage):
 
 
 class PublishRequest(StrictMessage):
-    """Announces what the next offer sends. ``attributes`` belong to the application; everybody sees them."""
+    """Announces what the next offer sends. ``attributes`` belong to the application; everybody sees them.
+
+    ``data`` is for data streams, which this server does not have: true is refused.
+    """
 
     media: PublishMedia
     transport: TransportRequest = field(default_factory=TransportRequest)
+    data: bool | UnsetType | None = UNSET
     attributes: dict[str, Any] | UnsetType | None = UNSET
 
 
@@ -168,6 +172,7 @@ class SubscribeRequest(StrictMessage):
 
     media: SubscribeMedia
     transport: TransportRequest = field(default_factory=TransportRequest)
+    data: bool | UnsetType | None = UNSET
 
 
 class SessionAnswer(Message):

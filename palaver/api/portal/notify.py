@@ -1,0 +1,125 @@
+"""What a client hears when something happens in its room."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from palaver.api.portal.outbox import Notification
+from palaver.api.wire.participants import participant_info
+from palaver.api.wire.streams import stream_info
+from palaver.room.messages import (
+    Event,
+    ParticipantDropped,
+    ParticipantJoined,
+    ParticipantLeft,
+    SessionFailed,
+    SessionReady,
+    StreamAdded,
+    StreamMuted,
+    StreamRemoved,
+    StreamUpdated,
+    TextSent,
+    TransportFailed,
+    TransportUp,
+)
+from palaver.room.values import ParticipantId, RoomConfig, Stream, StreamId
+
+if TYPE_CHECKING:
+    from palaver.api.portal.dialects import Dialect
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A notification and who hears it: ``to`` one, or all ``but`` one. ``settle``: after the stream delay."""
+
+    notification: Notification
+    to: ParticipantId | None = None
+    but: ParticipantId | None = None
+    settle: bool = False
+
+
+DROP = Notification("drop")
+"""Comes before the server ends a session, so that the client does not come back."""
+
+
+def describe(stream: Stream, config: RoomConfig, dialect: Dialect) -> dict[str, Any]:
+    """A stream as clients of ``dialect`` see it."""
+    return stream_info(stream, config, dialect.version, rest=False)
+
+
+def notice(event: Event, config: RoomConfig, dialect: Dialect) -> Notice | None:
+    """The notice of an event to clients of ``dialect``, or None if there is nothing to tell."""
+    match event:
+        case ParticipantJoined() | ParticipantLeft() | ParticipantDropped():
+            return _of_participant(event, config)
+        case StreamAdded() | StreamRemoved() | StreamMuted() | StreamUpdated():
+            return _of_stream(event, config, dialect) if config.notify_streams else None
+        case TextSent():
+            return _of_text(event)
+        case SessionReady():
+            return Notice(dialect.ready(event), to=event.owner)
+        case SessionFailed():
+            return Notice(error(event.transport, event.reason, event.session), to=event.owner)
+        case TransportUp():
+            data = {"id": event.transport, "status": "ready"}
+            return Notice(Notification("progress", data), to=event.owner)
+        case TransportFailed():
+            return Notice(error(event.transport, event.reason), to=event.owner)
+
+
+def error(transport: str, reason: str, session: str | None = None) -> Notification:
+    """The failure of a transport or, with ``session``, of one publication or subscription on it."""
+    named = {"id": transport} if session is None else {"id": transport, "sessionId": session}
+    return Notification("progress", {**named, "status": "error", "data": reason})
+
+
+def answer(transport: str, sdp: str) -> Notification:
+    """The answer to an offer."""
+    data = {"id": transport, "status": "soac", "data": {"type": "answer", "sdp": sdp}}
+    return Notification("progress", data)
+
+
+def added(stream: Stream, config: RoomConfig, dialect: Dialect) -> Notification:
+    """A stream can be subscribed to."""
+    return _stream(stream.id, "add", describe(stream, config, dialect))
+
+
+def _of_participant(
+    event: ParticipantJoined | ParticipantLeft | ParticipantDropped, config: RoomConfig
+) -> Notice | None:
+    if isinstance(event, ParticipantDropped):
+        return Notice(DROP, to=event.participant)
+    if not config.notify_participants:
+        return None
+    if isinstance(event, ParticipantJoined):
+        data: dict[str, Any] = {"action": "join", "data": participant_info(event.participant)}
+        return Notice(Notification("participant", data), but=event.participant.id)
+    return Notice(Notification("participant", {"action": "leave", "data": event.participant}))
+
+
+def _of_stream(
+    event: StreamAdded | StreamRemoved | StreamMuted | StreamUpdated, config: RoomConfig, dialect: Dialect
+) -> Notice:
+    match event:
+        case StreamAdded(stream=stream):
+            return Notice(added(stream, config, dialect), settle=True)
+        case StreamRemoved(stream=identifier):
+            return Notice(_stream(identifier, "remove"))
+        case StreamMuted(stream=identifier, kind=kind, active=active):
+            change = {"field": f"{kind}.status", "value": "active" if active else "inactive"}
+            return Notice(_stream(identifier, "update", change))
+        case StreamUpdated(stream=stream):
+            update: dict[str, Any] = {"field": ".", "value": describe(stream, config, dialect)}
+            return Notice(_stream(stream.id, "update", update))
+
+
+def _of_text(event: TextSent) -> Notice:
+    everybody = event.to == "all"
+    data = {"from": event.sender, "to": "all" if everybody else "me", "message": event.message}
+    return Notice(Notification("text", data), to=None if everybody else ParticipantId(event.to))
+
+
+def _stream(identifier: StreamId, status: str, data: dict[str, Any] | None = None) -> Notification:
+    message: dict[str, Any] = {"id": identifier, "status": status}
+    return Notification("stream", message if data is None else {**message, "data": data})

@@ -1,0 +1,278 @@
+"""What a client in service may ask, as commands to its room: parsing and checking, nothing is done here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from palaver.api.portal.dialects import Dialect, Refusal, WantedTrack, parameters, parse, parse_union
+from palaver.api.wire import portal as wire
+from palaver.room.messages import (
+    Command,
+    Mix,
+    Publish,
+    SendText,
+    SetStreamActive,
+    SetSubscriptionActive,
+    Subscribe,
+    Unmix,
+    Unpublish,
+    Unsubscribe,
+    WebRtcSink,
+    WebRtcSource,
+)
+from palaver.room.room import ADMIN, Room
+from palaver.room.values import (
+    KINDS,
+    Kind,
+    Participant,
+    ParticipantId,
+    Stream,
+    StreamId,
+    SubscribedTrack,
+    Subscription,
+    SubscriptionId,
+    TransportId,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks. ``new_transport`` names a session that begins a transport, ``new_id`` any other."""
+
+    participant: Participant
+    dialect: Dialect
+    room: Room
+    new_transport: Callable[[], str]
+    new_id: Callable[[], str]
+
+    @property
+    def id(self) -> ParticipantId:
+        """The participant's."""
+        return self.participant.id
+
+    def may_control(self, owner: ParticipantId | None) -> bool:
+        """Whether what ``owner`` has may be controlled, as the room judges it."""
+        return self.participant.role == ADMIN or owner == self.id
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    """A command for the room, and the answer if it is accepted. ``opens``: the transport that it begins."""
+
+    command: Command
+    answer: Any = None
+    opens: TransportId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Negotiate:
+    """An SDP offer for the media plane."""
+
+    transport: TransportId
+    offer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trickle:
+    """Candidates for the media plane."""
+
+    transport: TransportId
+    candidates: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Known at once."""
+
+    data: Any = None
+
+
+Plan = Submit | Negotiate | Trickle | Answer
+
+
+def publish(asker: Asker, data: object) -> Plan:
+    """A new stream on a new or an existing transport."""
+    wanted = asker.dialect.publication(data)
+    session, transport = _session_on(asker, wanted.transport)
+    source = WebRtcSource(transport, wanted.tracks)
+    command = Publish(asker.id, StreamId(session), source, wanted.attributes)
+    return Submit(command, _session_answer(session, transport), None if wanted.transport else transport)
+
+
+def subscribe(asker: Asker, data: object) -> Plan:
+    """A new subscription on a new or an existing transport."""
+    wanted = asker.dialect.wish(data)
+    session, transport = _session_on(asker, wanted.transport)
+    tracks = tuple(_subscribed(track) for track in wanted.tracks)
+    command = Subscribe(asker.id, SubscriptionId(session), WebRtcSink(transport), tracks)
+    return Submit(command, _session_answer(session, transport), None if wanted.transport else transport)
+
+
+def unpublish(asker: Asker, data: object) -> Plan:
+    """The end of an own stream."""
+    return Submit(Unpublish(asker.id, StreamId(_id(data, "stream"))))
+
+
+def unsubscribe(asker: Asker, data: object) -> Plan:
+    """The end of an own subscription."""
+    return Submit(Unsubscribe(asker.id, SubscriptionId(_id(data, "subscription"))))
+
+
+def text(asker: Asker, data: object) -> Plan:
+    """A message to one participant or to all."""
+    to = data.get("to") if isinstance(data, dict) else None
+    if not isinstance(to, str) or not to:
+        raise Refusal("Invalid receiver")
+    if to != "all" and ParticipantId(to) not in asker.room.participants:
+        raise Refusal(f"Target participant does NOT exist: {to[:64]}")
+    return Submit(SendText(asker.id, to, parse(data, wire.TextRequest).message))
+
+
+def soac(asker: Asker, data: object) -> Plan:
+    """An offer, or candidates, for a transport."""
+    transport = data.get("id") if isinstance(data, dict) else None
+    if not isinstance(data, dict) or not isinstance(transport, str) or not transport:
+        raise Refusal("Invalid soac id")
+    signaling = data.get("signaling")
+    if not isinstance(signaling, dict):
+        raise Refusal("Invalid signaling object")
+    if signaling.get("type") not in ("offer", "candidate", "removed-candidates"):
+        raise Refusal("Invalid signaling type")
+    match parse(data, wire.SoacRequest).signaling:
+        case wire.Offer(sdp=sdp):
+            return Negotiate(TransportId(transport), sdp)
+        case wire.CandidateSignal(candidate=candidate):
+            return Trickle(TransportId(transport), (candidate.candidate,))
+        case wire.RemovedCandidates():
+            return Answer()  # ICE finds out by itself that they no longer work
+
+
+def stream_control(asker: Asker, data: object) -> Plan:
+    """Muting, mixing and regions of an own stream."""
+    _id(data, "stream")
+    request: wire.StreamControl = parse_union(data, wire.StreamControl)
+    stream = StreamId(request.id)
+    match request:
+        case wire.PauseStream(data=kinds):
+            return Submit(SetStreamActive(asker.id, stream, _kinds(kinds), active=False), "ok")
+        case wire.PlayStream(data=kinds):
+            return Submit(SetStreamActive(asker.id, stream, _kinds(kinds), active=True), "ok")
+        case wire.MixStream(data=view):
+            return Submit(Mix(asker.id, stream, view), "ok")
+        case wire.UnmixStream(data=view):
+            return Submit(Unmix(asker.id, stream, view), "ok")
+        case wire.GetRegion(data=view):
+            return Answer({"region": _region(asker, stream, view)})
+        case wire.SetRegion():
+            _own_stream(asker, stream)
+            raise Refusal("Not available: regions cannot be assigned yet")
+
+
+def subscription_control(asker: Asker, data: object) -> Plan:
+    """Pausing and changing an own subscription."""
+    _id(data, "subscription")
+    request: wire.SubscriptionControl = parse_union(data, wire.SubscriptionControl)
+    subscription = SubscriptionId(request.id)
+    match request:
+        case wire.PauseSubscription(data=kinds):
+            return Submit(SetSubscriptionActive(asker.id, subscription, _kinds(kinds), active=False))
+        case wire.PlaySubscription(data=kinds):
+            return Submit(SetSubscriptionActive(asker.id, subscription, _kinds(kinds), active=True))
+        case wire.UpdateSubscription(data=change):
+            if _changes(_own_subscription(asker, subscription), change):
+                raise Refusal("Update subscription failed")
+            return Answer()
+
+
+PLANS: Final[Mapping[str, Callable[[Asker, object], Plan]]] = {
+    "publish": publish,
+    "subscribe": subscribe,
+    "unpublish": unpublish,
+    "unsubscribe": unsubscribe,
+    "text": text,
+    "soac": soac,
+    "stream-control": stream_control,
+    "subscription-control": subscription_control,
+}
+"""Requests with one data argument, by event name. Each raises Refusal."""
+
+
+def _session_on(asker: Asker, given: str | None) -> tuple[str, TransportId]:
+    """The ids of a new session and its transport; a new transport is named like its first session."""
+    if given is not None:
+        return asker.new_id(), TransportId(given)
+    session = asker.new_transport()
+    return session, TransportId(session)
+
+
+def _session_answer(session: str, transport: TransportId) -> dict[str, str]:
+    return {"id": session, "transportId": transport}
+
+
+def _subscribed(wanted: WantedTrack) -> SubscribedTrack:
+    """``wanted`` for the room, which finds out whether its origin is a stream or a track."""
+    return SubscribedTrack(
+        wanted.kind, StreamId(wanted.origin), None, wanted.mid, wanted.format, wanted.parameters
+    )
+
+
+def _id(data: object, noun: str) -> str:
+    identifier = data.get("id") if isinstance(data, dict) else None
+    if not isinstance(identifier, str) or not 0 < len(identifier) <= 256:
+        raise Refusal(f"Invalid {noun} id")
+    return identifier
+
+
+def _kinds(wanted: wire.Kinds) -> tuple[Kind, ...]:
+    return KINDS if wanted == "av" else (wanted,)
+
+
+def _own_stream(asker: Asker, identifier: StreamId) -> Stream:
+    stream = asker.room.streams.get(identifier)
+    if stream is None:
+        raise Refusal("Stream does NOT exist")
+    if not asker.may_control(stream.owner):
+        raise Refusal("unauthorized")
+    return stream
+
+
+def _own_subscription(asker: Asker, identifier: SubscriptionId) -> Subscription:
+    subscription = asker.room.subscriptions.get(identifier)
+    if subscription is None:
+        raise Refusal("Subscription does NOT exist")
+    if not asker.may_control(subscription.owner):
+        raise Refusal("unauthorized")
+    return subscription
+
+
+def _region(asker: Asker, identifier: StreamId, label: str) -> str:
+    _own_stream(asker, identifier)
+    for view in asker.room.streams.values():
+        if view.label == label:
+            for placement in view.layout:
+                if placement.stream == identifier:
+                    return placement.region.id
+            raise Refusal("Stream is NOT in the view")
+    raise Refusal(f"View does NOT exist: {label[:64]}")
+
+
+def _changes(subscription: Subscription, change: wire.SubscriptionUpdate) -> bool:
+    """Whether anything would be different; wishes without a value are none."""
+    for kind, part in (("audio", change.audio), ("video", change.video)):
+        if isinstance(part, wire.UpdateAudio | wire.UpdateVideo):
+            track = next((track for track in subscription.tracks if track.kind == kind), None)
+            if track is None or part.from_ not in (None, track.stream, track.track):
+                return True
+    return _new_parameters(subscription, change)
+
+
+def _new_parameters(subscription: Subscription, change: wire.SubscriptionUpdate) -> bool:
+    if not isinstance(change.video, wire.UpdateVideo):
+        return False
+    wanted = parameters(change.video.parameters)
+    video = next((track for track in subscription.tracks if track.kind == "video"), None)
+    return wanted is not None and (video is None or wanted != video.parameters)

@@ -1,0 +1,283 @@
+"""The Socket.IO server that clients join through."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+from typing import TYPE_CHECKING, Any, Final
+
+import socketio
+import structlog
+
+from palaver.api.portal import faults, guard, notify, packets
+from palaver.api.portal.connection import Connection, Link
+from palaver.api.portal.dialects import Refusal
+from palaver.api.portal.entrance import Entrance
+from palaver.api.portal.limits import TokenBucket
+from palaver.api.portal.members import Members
+from palaver.api.portal.requests import PLANS, Answer, Asker, Negotiate, Submit, Trickle
+from palaver.api.portal.session import Session
+from palaver.api.portal.states import State
+from palaver.host import EngineError, NegotiationError, TransportNotFound
+from palaver.room.errors import RoomError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from palaver.api.auth.tokens import TokenDesk
+    from palaver.api.lobby import Lobby
+    from palaver.api.portal.members import Member
+    from palaver.api.portal.settings import PortalSettings
+    from palaver.host import Rooms
+
+Ack = tuple[Any, ...]
+
+_CLOSING_TIMEOUT_S: Final = 2.0
+_OVERHEAD: Final = 1.5
+"""Packets may be this much larger than offers, for JSON's escapes, and so that a refusal can be an answer."""
+
+
+class Portal:
+    """Serves every client. ``run`` must be running before the first one comes."""
+
+    def __init__(self, rooms: Rooms, lobby: Lobby, tokens: TokenDesk, settings: PortalSettings) -> None:
+        self._settings, self._rooms = settings, rooms
+        self._members = Members(settings)
+        self._entrance = Entrance(lobby, tokens, self._members, settings)
+        self._connections: dict[str, Connection] = {}
+        self._strangers: dict[str, float] = {}
+        self._tasks: asyncio.TaskGroup | None = None
+        self._closing = False
+        self._requests = self._refusals = self._bugs = 0
+        self._log = structlog.get_logger("palaver.portal")
+        self._sio = self._socketio()
+
+    def _socketio(self) -> socketio.AsyncServer:
+        """The library's server: one request at a time per client, in the order sent."""
+        settings = self._settings
+        silent = logging.getLogger("palaver.portal.socketio")
+        silent.setLevel(logging.CRITICAL + 1)  # what it calls errors are the malformed packets of strangers
+        server = socketio.AsyncServer(
+            async_mode="asgi",
+            async_handlers=False,
+            serializer=packets.TextPacket,
+            json=packets,
+            cors_allowed_origins=list(settings.origins),
+            ping_interval=settings.ping_interval_s,
+            ping_timeout=settings.ping_timeout_s,
+            max_http_buffer_size=int(settings.max_offer_bytes * _OVERHEAD),
+            logger=silent,
+            engineio_logger=silent,
+        )
+        server.on("connect", self._on_connect)
+        server.on("disconnect", self._on_disconnect)
+        server.on("*", self._on_request)
+        return server
+
+    # ── life ────────────────────────────────────────────────────────────────────────────────────────
+
+    def asgi(self, other: guard.App) -> guard.App:
+        """The application that serves the portal's path here and everything else by ``other``."""
+        app = socketio.ASGIApp(self._sio, other, socketio_path=self._settings.path)
+        return guard.guarded(app, self._settings.path)
+
+    async def run(self) -> None:
+        """Serve until cancelled."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
+                await self._turn_out_strangers()
+        finally:
+            self._tasks = None
+            self._members.stop()
+
+    async def close(self) -> None:
+        """Close every connection in the way after which clients try to come back, to this server's successor."""
+        self._closing = True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSING_TIMEOUT_S):
+                if self._sio.eio.sockets:
+                    await self._sio.eio.disconnect()
+        await self._sio.shutdown()
+
+    def stats(self) -> Mapping[str, float]:
+        """Gauges and counters by metric name without prefix."""
+        return {
+            "portal_connections": len(self._connections),
+            "portal_sessions": len(self._members),
+            "portal_sessions_away": self._members.away,
+            "portal_sessions_ended": self._members.ended,
+            "portal_requests": self._requests,
+            "portal_requests_refused": self._refusals,
+            "portal_requests_failed": self._bugs,
+        }
+
+    async def _turn_out_strangers(self) -> None:
+        """Close what stays without being in service; sockets that never join the namespace included."""
+        limit = self._settings.idle_timeout_s
+        while True:
+            await asyncio.sleep(limit / 10)
+            now = self._settings.clock()
+            served = {
+                connection.link.engine_sid
+                for connection in self._connections.values()
+                if connection.session.state is State.IN_SERVICE
+            }
+            idle = [sid for sid in self._sio.eio.sockets if sid not in served]
+            self._strangers = {sid: self._strangers.get(sid, now) for sid in idle}
+            for sid, since in self._strangers.items():
+                if now - since >= limit:
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(_CLOSING_TIMEOUT_S):
+                            await self._sio.eio.disconnect(sid)
+
+    # ── connections ─────────────────────────────────────────────────────────────────────────────────
+
+    async def _on_connect(self, sid: str, _environ: Any, _auth: Any = None) -> bool:
+        if self._tasks is None or self._closing:
+            return False
+        settings = self._settings
+        bucket = TokenBucket(settings.requests_per_s, settings.request_burst, settings.clock())
+        session = Session(max_waiting=settings.max_waiting)
+        connection = Connection(Link(self._sio, sid), session, bucket, settings.clock)
+        self._connections[sid] = connection
+        self._tasks.create_task(self._serve(connection))
+        return True
+
+    async def _serve(self, connection: Connection) -> None:
+        """Run the connection; a bug costs it and nobody else."""
+        try:
+            await connection.run()
+        except Exception:
+            self._bugs += 1
+            self._log.exception("connection failed", participant=_id(connection))
+            await connection.link.abort()
+
+    async def _on_disconnect(self, sid: str, reason: str = "") -> None:
+        connection = self._connections.pop(sid, None)
+        if connection is None:
+            return
+        connection.lose()
+        session = connection.session
+        participant = session.identity.participant if session.identity else None
+        member = self._members.get(participant) if participant else None
+        if member is None or member.connection is not connection:
+            if session.state in (State.FRESH, State.ENTERING):
+                session.lose(half_open=False)
+        elif session.lose(half_open=_half_open(self._sio, reason)) is State.AWAY:
+            if not self._closing:
+                self._members.away_from(member)
+        else:
+            self._members.leave(member, reason or "disconnected")
+        self._log.debug("disconnected", participant=participant, reason=reason)
+
+    # ── requests ────────────────────────────────────────────────────────────────────────────────────
+
+    async def _on_request(self, name: str, sid: str, *arguments: Any) -> Ack:
+        """Answer one request: the two arguments of the acknowledgement. Never raises."""
+        connection = self._connections.get(sid)
+        if connection is None:
+            return "error", "Illegal request"
+        self._requests += 1
+        connection.hold()
+        try:
+            data = await self._answer(connection, name, arguments[0] if arguments else None)
+            return ("ok",) if data is None else ("ok", data)
+        except Refusal as refusal:
+            return self._refused(connection, name, str(refusal))
+        except RoomError as error:
+            return self._refused(connection, name, faults.text(error))
+        except Exception:
+            self._bugs += 1
+            self._log.exception("request failed", request=name[:32], participant=_id(connection))
+            return "error", "Internal error"
+        finally:
+            # The library queues the acknowledgement without giving way to other tasks, so this comes after it.
+            asyncio.get_running_loop().call_soon(connection.release)
+
+    async def _answer(self, connection: Connection, name: str, data: object) -> Any:
+        if not connection.bucket.take(self._settings.clock()):
+            connection.refused += 1
+            if connection.refused > self._settings.request_burst:
+                connection.finish()
+            raise Refusal("Too many requests")
+        if name == "login":
+            return await self._entrance.login(connection, data)
+        if name == "relogin":
+            return await self._entrance.relogin(connection, data)
+        member = self._member(connection)
+        if member is None:
+            raise Refusal("Illegal request")
+        if name == "logout":
+            return self._members.leave(member, "logged out")
+        if name == "refreshReconnectionTicket":
+            if not member.identity.reconnectable:
+                raise Refusal("Reconnection is not enabled.")
+            return self._entrance.ticket(member)
+        return await self._in_service(member, name, data)
+
+    async def _in_service(self, member: Member, name: str, data: object) -> Any:
+        plan_request = PLANS.get(name)
+        participant = member.host.room.participants.get(member.identity.participant)
+        if plan_request is None or participant is None:
+            raise Refusal("Illegal request")
+        asker = Asker(
+            participant,
+            member.identity.dialect,
+            member.host.room,
+            new_transport=lambda: self._entrance.next_transport(member),
+            new_id=lambda: secrets.token_hex(16),
+        )
+        match plan_request(asker, data):
+            case Submit(command, answer, opens):
+                member.host.submit(command)
+                if opens is not None:
+                    member.session.transports += 1
+                return answer
+            case Answer(known):
+                return known
+            case Negotiate() | Trickle() as signal:
+                return await self._signal(member, signal)
+
+    async def _signal(self, member: Member, signal: Negotiate | Trickle) -> None:
+        """Pass an offer or candidates on; the answer to an offer follows the acknowledgement."""
+        owner = member.identity.participant
+        if isinstance(signal, Negotiate) and len(signal.offer) > self._settings.max_offer_bytes:
+            raise Refusal(f"The offer is larger than {self._settings.max_offer_bytes} bytes")
+        try:
+            async with asyncio.timeout(self._settings.request_timeout_s):
+                if isinstance(signal, Negotiate):
+                    sdp = await member.host.negotiate(owner, signal.transport, signal.offer)
+                    self._members.tell(member, notify.answer(signal.transport, sdp))
+                else:
+                    for candidate in signal.candidates:
+                        await member.host.add_candidate(owner, signal.transport, candidate)
+        except TransportNotFound:
+            raise Refusal(f"Transport {signal.transport[:64]} does NOT exist") from None
+        except (NegotiationError, EngineError) as refusal:
+            raise Refusal(str(refusal)) from None
+        except TimeoutError:
+            raise Refusal("The media plane did not answer in time") from None
+
+    def _member(self, connection: Connection) -> Member | None:
+        """The member that the connection serves now."""
+        identity = connection.session.identity
+        member = self._members.get(identity.participant) if identity else None
+        return member if member is not None and member.connection is connection else None
+
+    def _refused(self, connection: Connection, name: str, text: str) -> Ack:
+        self._refusals += 1
+        self._log.debug("request refused", request=name[:32], participant=_id(connection), text=text)
+        return "error", text
+
+
+def _id(connection: Connection) -> str | None:
+    identity = connection.session.identity
+    return identity.participant if identity else None
+
+
+def _half_open(server: socketio.AsyncServer, reason: str) -> bool:
+    """Whether the connection may have been dead for a while before it was found to be."""
+    return bool(reason == server.reason.PING_TIMEOUT)

@@ -1,0 +1,41 @@
+"""What can be configured about the portal."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from palaver.api.clock import wall_clock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortalSettings:
+    """Times are seconds. ``ticket_key`` must be the same after a restart, for clients to survive it.
+
+    ``origins``: pages that may connect, "*" for any; empty: no CORS headers at all.
+    """
+
+    ticket_key: bytes = field(repr=False)
+    origins: tuple[str, ...] = ("*",)
+    path: str = "socket.io"
+    ping_interval_s: float = 25.0
+    ping_timeout_s: float = 20.0
+    ticket_lifetime_s: float = 600.0
+    reconnection_timeout_s: float = 60.0
+    idle_timeout_s: float = 180.0
+    """A connection that is not in service for this long is closed."""
+    request_timeout_s: float = 10.0
+    """How long the store or the media plane may take; OWT's client waits as long for an answer."""
+    stream_delay_s: float = 0.015
+    """Between a session's "ready" and its stream's "add": applications install their listener in between."""
+    requests_per_s: float = 100.0
+    request_burst: int = 500
+    max_offer_bytes: int = 1024 * 1024
+    max_waiting: int = 1000
+    """Notifications kept for a client that is away, and those sent that may have to be repeated."""
+    clock: Callable[[], float] = time.monotonic
+    wall_clock: Callable[[], float] = wall_clock
