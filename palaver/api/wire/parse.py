@@ -17,6 +17,7 @@ MAX_INT: Final = 2**53 - 1
 _PLACE: Final = re.compile(r"(?s)(?P<what>.*) - at `(?:key in )?\$(?P<where>.*)`")
 _MISSING: Final = re.compile(r"Object missing required field `(?P<field>.*)`")
 _BOUND: Final = re.compile(r"Expected `(?:int|float|number)` (?P<sign><=|>=|<|>) (?P<limit>\S+)")
+_PATH: Final = re.compile(r"(?P<path>[A-Za-z0-9_.\[\]]+): ")
 _SIGNS: Final = {"<=": "≤", ">=": "≥", "<": "<", ">": ">"}
 
 
@@ -43,6 +44,8 @@ def explain(message: str, at: str = "") -> str:
         where, message = f"{where}.{missing['field']}", "required"
     elif bound := _BOUND.fullmatch(message):
         message = f"expected {_SIGNS[bound['sign']]} {bound['limit']}"
+    elif inner := _PATH.match(message):  # said by a shape of ours about one of its members
+        where, message = f"{where}.{inner['path']}", message[inner.end() :]
     elif message[:1].isupper():
         message = message[0].lower() + message[1:]
     path = f"{at}{where}".lstrip(".") or "body"
