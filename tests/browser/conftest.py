@@ -16,7 +16,19 @@ from tests.browser.servers import Server, start_server
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", "--autoplay-policy=no-user-gesture-required"]
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+    "--autoplay-policy=no-user-gesture-required",
+]
 CHROMIUM = "/usr/bin/chromium"
 
 
@@ -57,8 +69,6 @@ async def bare(context: BrowserContext, server: Server) -> Callable[[], Awaitabl
 
     async def page() -> Page:
         made = await context.new_page()
-        made.errors = []  # type: ignore[attr-defined]  # kept beside the page for the tests to read
-        made.on("pageerror", lambda error: made.errors.append(str(error)))  # type: ignore[attr-defined]  # as above
         await made.goto("/bare")
         return made
 

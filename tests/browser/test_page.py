@@ -18,7 +18,7 @@ window.inbound = async () => {
   const found = []
   for (const pc of connections) for (const s of (await pc.getStats()).values())
     if (s.type === 'inbound-rtp')
-      found.push({kind: s.kind, frames: s.framesDecoded ?? 0, fps: s.framesPerSecond ?? 0, energy: s.totalAudioEnergy ?? 0})
+      found.push({kind: s.kind, frames: s.framesDecoded ?? 0, energy: s.totalAudioEnergy ?? 0})
   return found
 }
 """

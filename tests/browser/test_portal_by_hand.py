@@ -47,7 +47,6 @@ async def test_a_publication_reaches_a_subscriber_with_sound_and_picture(bare: B
     audio, video = subscribed["mids"]
     await decodes(bob, video, 60)
     await bob.wait_for_function(f"async (a) => await ({HEARS})(a)", arg=[audio, 0.0001])
-    assert not ann.errors and not bob.errors  # type: ignore[attr-defined]  # kept by the fixture
 
 
 async def test_the_stream_is_announced_ten_milliseconds_after_its_publisher_is_ready(
