@@ -1,0 +1,157 @@
+//! The handle as a Python class.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::os::fd::RawFd;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
+
+use palaver_sfu::core::{Busy, MAX_THREADS};
+use palaver_sfu::{Core as Sfu, Options, PublicationId, SubscriptionId, TransportId};
+use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
+
+use crate::events::to_python;
+
+pyo3::create_exception!(
+    palaver.media._core,
+    CoreBusy,
+    PyRuntimeError,
+    "The command queue of a thread is full: nothing was queued."
+);
+
+fn busy(_: Busy) -> PyErr {
+    CoreBusy::new_err("the command queue is full")
+}
+
+/// All media transports of a node.
+#[pyclass(frozen, module = "palaver.media._core")]
+pub struct Core {
+    sfu: Sfu,
+    closed: AtomicBool,
+}
+
+impl Core {
+    fn open(&self) -> PyResult<&Sfu> {
+        if self.closed.load(Relaxed) {
+            return Err(PyRuntimeError::new_err("the core is closed"));
+        }
+        Ok(&self.sfu)
+    }
+}
+
+#[pymethods]
+impl Core {
+    #[new]
+    #[pyo3(signature = (addresses, port, threads=1, *, connect_timeout_s=30.0))]
+    fn new(
+        py: Python<'_>,
+        addresses: Vec<String>,
+        port: u16,
+        threads: usize,
+        connect_timeout_s: f64,
+    ) -> PyResult<Self> {
+        let addresses = addresses.iter().map(|text| parse_address(text)).collect::<PyResult<Vec<_>>>()?;
+        if addresses.is_empty() {
+            return Err(PyValueError::new_err("no address to listen on"));
+        }
+        if threads == 0 || threads > MAX_THREADS {
+            return Err(PyValueError::new_err(format!("threads has to be 1 to {MAX_THREADS}")));
+        }
+        if port != 0 && usize::from(port) + threads - 1 > usize::from(u16::MAX) {
+            return Err(PyValueError::new_err("not enough ports above the first"));
+        }
+        let connect_timeout = Duration::try_from_secs_f64(connect_timeout_s)
+            .ok()
+            .filter(|timeout| (1e-3..=86_400.0).contains(&timeout.as_secs_f64()))
+            .ok_or_else(|| {
+                PyValueError::new_err("connect_timeout_s has to be more than 0 and at most a day")
+            })?;
+        let options = Options { addresses, port, threads, connect_timeout };
+        let sfu = py.detach(|| Sfu::start(&options)).map_err(|error| match error.source.raw_os_error() {
+            Some(errno) => PyOSError::new_err((errno, error.to_string())),
+            None => PyOSError::new_err(error.to_string()),
+        })?;
+        Ok(Self { sfu, closed: AtomicBool::new(false) })
+    }
+
+    #[getter]
+    fn ports(&self) -> Vec<u16> {
+        self.sfu.ports().to_vec()
+    }
+
+    fn fileno(&self) -> PyResult<RawFd> {
+        Ok(self.open()?.event_fd())
+    }
+
+    fn events(&self, py: Python<'_>) -> PyResult<Vec<Py<PyAny>>> {
+        self.open()?.events().map(|event| to_python(py, event)).collect()
+    }
+
+    fn create_transport(&self, thread: usize) -> PyResult<u64> {
+        let transport = self.open()?.create_transport(thread);
+        transport.map(|id| id.0).ok_or_else(|| PyValueError::new_err(format!("no thread {thread}")))
+    }
+
+    fn negotiate(&self, transport: u64, request: u64, offer: String) -> PyResult<()> {
+        self.open()?.negotiate(TransportId(transport), request, offer).map_err(busy)
+    }
+
+    fn add_candidate(&self, transport: u64, candidate: String) -> PyResult<()> {
+        self.open()?.add_candidate(TransportId(transport), candidate).map_err(busy)
+    }
+
+    fn publish(&self, transport: u64, mid: String) -> PyResult<u64> {
+        Ok(self.open()?.publish(TransportId(transport), mid).map_err(busy)?.0)
+    }
+
+    fn unpublish(&self, publication: u64) -> PyResult<()> {
+        self.open()?.unpublish(PublicationId(publication)).map_err(busy)
+    }
+
+    fn subscribe(&self, publication: u64, transport: u64, mid: String) -> PyResult<u64> {
+        let subscription = self.open()?.subscribe(PublicationId(publication), TransportId(transport), mid);
+        Ok(subscription.map_err(busy)?.0)
+    }
+
+    fn unsubscribe(&self, subscription: u64) -> PyResult<()> {
+        self.open()?.unsubscribe(SubscriptionId(subscription)).map_err(busy)
+    }
+
+    fn set_publication_active(&self, publication: u64, active: bool) -> PyResult<()> {
+        self.open()?.set_publication_active(PublicationId(publication), active).map_err(busy)
+    }
+
+    fn set_subscription_active(&self, subscription: u64, active: bool) -> PyResult<()> {
+        self.open()?.set_subscription_active(SubscriptionId(subscription), active).map_err(busy)
+    }
+
+    fn close_transport(&self, transport: u64) -> PyResult<()> {
+        self.open()?.close_transport(TransportId(transport)).map_err(busy)
+    }
+
+    fn stats(&self) -> PyResult<Vec<HashMap<&'static str, u64>>> {
+        Ok(self.open()?.stats().into_iter().map(|thread| thread.into_iter().collect()).collect())
+    }
+
+    fn transport_stats(&self, transport: u64) -> PyResult<Option<HashMap<&'static str, u64>>> {
+        let stats = self.open()?.transport_stats(TransportId(transport));
+        Ok(stats.map(|stats| stats.snapshot().into_iter().collect()))
+    }
+
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        let sfu = self.open()?;
+        self.closed.store(true, Relaxed);
+        py.detach(|| sfu.close());
+        Ok(())
+    }
+}
+
+fn parse_address(text: &str) -> PyResult<IpAddr> {
+    let address: IpAddr =
+        text.parse().map_err(|_| PyValueError::new_err(format!("not an IP address: {text:?}")))?;
+    if address.is_unspecified() || address.is_multicast() {
+        return Err(PyValueError::new_err(format!("not an address to be reached at: {text}")));
+    }
+    Ok(address)
+}

@@ -1,0 +1,64 @@
+//! The events as Python classes: frozen, comparable by `match`.
+
+use palaver_sfu::Event;
+use pyo3::IntoPyObjectExt;
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+
+macro_rules! events {
+    ($($name:ident { $($field:ident: $type:ty,)+ })+) => {
+        $(
+            #[pyclass(frozen, get_all, module = "palaver.media._core")]
+            #[derive(Clone, Debug)]
+            pub struct $name { $($field: $type,)+ }
+
+            #[pymethods]
+            impl $name {
+                #[classattr]
+                fn __match_args__(py: Python<'_>) -> PyResult<Bound<'_, PyTuple>> {
+                    PyTuple::new(py, [$(stringify!($field)),+])
+                }
+
+                fn __repr__(&self) -> String {
+                    let fields = [$(format!("{}={:?}", stringify!($field), self.$field)),+];
+                    format!("{}({})", stringify!($name), fields.join(", "))
+                }
+            }
+        )+
+
+        pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+            $(module.add_class::<$name>()?;)+
+            Ok(())
+        }
+    };
+}
+
+events! {
+    Negotiated { request: u64, transport: u64, answer: String, }
+    Refused { request: u64, subject: u64, reason: String, }
+    Connected { transport: u64, }
+    Lost { transport: u64, reason: String, }
+    Resolution { publication: u64, width: u32, height: u32, }
+    AudioLevel { publication: u64, level_dbov: i8, voice: bool, }
+    Stalled { publication: u64, stalled: bool, }
+}
+
+pub fn to_python(py: Python<'_>, event: Event) -> PyResult<Py<PyAny>> {
+    match event {
+        Event::Negotiated { request, transport, answer } => {
+            Negotiated { request, transport: transport.0, answer }.into_py_any(py)
+        }
+        Event::Refused { request, subject, reason } => Refused { request, subject, reason }.into_py_any(py),
+        Event::Connected { transport } => Connected { transport: transport.0 }.into_py_any(py),
+        Event::Lost { transport, reason } => Lost { transport: transport.0, reason }.into_py_any(py),
+        Event::Resolution { publication, width, height } => {
+            Resolution { publication: publication.0, width, height }.into_py_any(py)
+        }
+        Event::AudioLevel { publication, level_dbov, voice } => {
+            AudioLevel { publication: publication.0, level_dbov, voice }.into_py_any(py)
+        }
+        Event::Stalled { publication, stalled } => {
+            Stalled { publication: publication.0, stalled }.into_py_any(py)
+        }
+    }
+}

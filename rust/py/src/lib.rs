@@ -1,0 +1,16 @@
+//! `palaver.media._core`: the packet core as a Python module. It converts types and decides nothing.
+//!
+//! Its contract, with the documentation, is `palaver/media/_core.pyi`.
+
+mod core;
+mod events;
+
+use pyo3::prelude::*;
+
+#[pymodule(gil_used = false)]
+fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<core::Core>()?;
+    module.add("CoreBusy", module.py().get_type::<core::CoreBusy>())?;
+    events::register(module)?;
+    module.add("__version__", env!("CARGO_PKG_VERSION"))
+}

@@ -1,0 +1,116 @@
+//! The formats that are negotiated, and when a publisher's and a subscriber's are the same.
+
+use str0m::RtcConfig;
+use str0m::format::{Codec, CodecConfig, CodecSpec, FormatParams};
+use str0m::media::Frequency;
+use str0m::rtp::{Extension, ExtensionMap};
+
+/// H.264 profile-level-id, and whether Chromium offers packetization mode 0 beside mode 1. All at level 3.1: levels
+/// are asymmetric in WebRTC and do not limit what arrives.
+const H264_PROFILES: [u32; 5] = [0x42_001f, 0x42_e01f, 0x4d_001f, 0x64_001f, 0xf4_001f];
+
+/// Payload types are only a start: an answer uses those of the offer.
+const FIRST_DYNAMIC: u8 = 96;
+const LAST_DYNAMIC: u8 = 127;
+/// Used when 96 to 127 are taken, as browsers do (RFC 5761 leaves them to RTP).
+const FIRST_LOW: u8 = 35;
+
+/// Enable everything a browser or a phone may offer.
+pub fn configure(mut config: RtcConfig) -> RtcConfig {
+    config = config
+        .clear_codecs()
+        .enable_opus(true, false)
+        .enable_pcmu(true, false)
+        .enable_pcma(true, false)
+        .enable_g722(true, false)
+        .set_extension_map(extensions());
+    let codecs = config.codec_config();
+    codecs.enable_vp8(true);
+    codecs.enable_av1(true);
+    codecs.enable_h265(true);
+    let mut types = free_types(codecs);
+    let mut next = || types.next().expect("fewer formats than payload types").into();
+    for profile in 0..4 {
+        let format = FormatParams { profile_id: Some(profile), ..FormatParams::default() };
+        codecs.add_config(next(), Some(next()), Codec::Vp9, Frequency::NINETY_KHZ, None, format);
+    }
+    for profile in H264_PROFILES {
+        for packetization_mode in [true, false] {
+            codecs.add_h264(next(), Some(next()), packetization_mode, profile);
+        }
+    }
+    for clock_rate in [Frequency::FORTY_EIGHT_KHZ, Frequency::EIGHT_KHZ] {
+        codecs.add_config(next(), None, Codec::Tele, clock_rate, None, FormatParams::default());
+    }
+    config
+}
+
+fn free_types(codecs: &CodecConfig) -> impl Iterator<Item = u8> + use<> {
+    let taken = codecs.params().iter().flat_map(|p| [Some(p.pt()), p.resend()]).flatten();
+    let taken: Vec<u8> = taken.map(|pt| *pt).collect();
+    (FIRST_DYNAMIC..=LAST_DYNAMIC).chain(FIRST_LOW..64).filter(move |pt| !taken.contains(pt))
+}
+
+/// The header extensions answered when offered. Video orientation is not among them: a sender that cannot signal it
+/// turns the picture itself, and every subscriber sees it upright.
+fn extensions() -> ExtensionMap {
+    let mut map = ExtensionMap::empty();
+    for (id, extension) in (1..).zip([
+        Extension::AudioLevel,
+        Extension::AbsoluteSendTime,
+        Extension::TransportSequenceNumber,
+        Extension::RtpMid,
+        Extension::RtpStreamId,
+        Extension::RepairedRtpStreamId,
+        Extension::TransmissionTimeOffset,
+    ]) {
+        map.set(id, extension);
+    }
+    map
+}
+
+/// Whether packets of one can be sent as the other, unchanged. Both come from [`configure`], so that profiles that
+/// mean the same have the same number.
+pub fn same_format(a: &CodecSpec, b: &CodecSpec) -> bool {
+    a.codec == b.codec
+        && a.clock_rate == b.clock_rate
+        && a.channels == b.channels
+        && a.format.profile_level_id == b.format.profile_level_id
+        && a.format.packetization_mode == b.format.packetization_mode
+        && a.format.profile_id.unwrap_or(0) == b.format.profile_id.unwrap_or(0)
+        && a.format.profile.unwrap_or(0) == b.format.profile.unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn every_format_has_payload_types_of_its_own() {
+        let mut config = configure(RtcConfig::new());
+        let params = config.codec_config().params();
+        let types: Vec<u8> =
+            params.iter().flat_map(|p| [Some(p.pt()), p.resend()]).flatten().map(|pt| *pt).collect();
+        assert_eq!(types.iter().collect::<HashSet<_>>().len(), types.len());
+        assert!(types.iter().all(|pt| !(64..96).contains(pt)), "64 to 95 would be taken for RTCP");
+    }
+
+    #[test]
+    fn packetization_modes_are_different_formats() {
+        let mut config = configure(RtcConfig::new());
+        let h264: Vec<CodecSpec> = config
+            .codec_config()
+            .params()
+            .iter()
+            .map(|p| p.spec())
+            .filter(|s| s.codec == Codec::H264)
+            .collect();
+        assert_eq!(h264.len(), 10);
+        for (i, a) in h264.iter().enumerate() {
+            for (j, b) in h264.iter().enumerate() {
+                assert_eq!(same_format(a, b), i == j);
+            }
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! The handle: binds the sockets, starts and joins the threads, takes commands. Nothing here waits for a thread, except
+//! [`Core::close`].
+
+use std::collections::HashSet;
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::os::fd::RawFd;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crate::event::{Event, EventQueue};
+use crate::hub::Hub;
+use crate::id::{IdSource, PublicationId, SubscriptionId, TransportId};
+use crate::mailbox::Mailbox;
+use crate::message::{Command, Message};
+use crate::stats::{Registry, ThreadStats, TransportStats};
+use crate::transport::Setup;
+use crate::worker::Worker;
+
+/// Ids have one byte for the thread.
+pub const MAX_THREADS: usize = 256;
+/// How long [`Core::close`] waits for the threads.
+const GOODBYE: Duration = Duration::from_secs(2);
+/// Attempts to find a port that is free at every address.
+const PORT_ATTEMPTS: usize = 32;
+
+/// How to start.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Addresses of this machine; each thread has a socket at each.
+    pub addresses: Vec<IpAddr>,
+    /// Port of the first thread, the others follow. 0: any, the same at all addresses of a thread.
+    pub port: u16,
+    pub threads: usize,
+    /// A transport that has not connected by then is lost.
+    pub connect_timeout: Duration,
+}
+
+/// A socket that could not be bound.
+#[derive(Debug)]
+pub struct BindError {
+    pub address: SocketAddr,
+    pub source: io::Error,
+}
+
+impl fmt::Display for BindError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot listen on {}: {}", self.address, self.source)
+    }
+}
+
+impl std::error::Error for BindError {}
+
+/// A thread's queue is full; nothing was queued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Busy;
+
+/// The packet core of a node. Dropping it stops the threads without waiting for them.
+#[derive(Debug)]
+pub struct Core {
+    ids: IdSource,
+    ports: Vec<u16>,
+    mailboxes: Arc<[Mailbox]>,
+    events: Arc<EventQueue>,
+    stats: Vec<Arc<ThreadStats>>,
+    registry: Arc<Registry>,
+    /// Transports that have a name, but no offer yet.
+    named: Mutex<HashSet<TransportId>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Core {
+    pub fn start(options: &Options) -> Result<Self, BindError> {
+        let fail = |source| BindError { address: SocketAddr::from(([0; 4], 0)), source };
+        let bound = (0..options.threads)
+            .map(|thread| bind_thread(&options.addresses, options.port, thread))
+            .collect::<Result<Vec<_>, _>>()?;
+        let certificate = str0m::crypto::from_feature_flags()
+            .dtls_provider
+            .generate_certificate()
+            .ok_or_else(|| fail(io::Error::other("no DTLS certificate")))?;
+        let mailboxes: Arc<[Mailbox]> = (0..options.threads)
+            .map(|_| Mailbox::new())
+            .collect::<io::Result<Vec<_>>>()
+            .map_err(fail)?
+            .into();
+        let mut core = Self {
+            ids: IdSource::default(),
+            ports: Vec::new(),
+            mailboxes,
+            events: Arc::new(EventQueue::new().map_err(fail)?),
+            stats: Vec::new(),
+            registry: Arc::default(),
+            named: Mutex::default(),
+            threads: Mutex::default(),
+        };
+        let mut workers = Vec::new();
+        for (thread, sockets) in bound.into_iter().enumerate() {
+            let addresses =
+                sockets.iter().map(UdpSocket::local_addr).collect::<io::Result<Vec<_>>>().map_err(fail)?;
+            core.ports.extend(addresses.first().map(SocketAddr::port));
+            let setup = Setup {
+                certificate: certificate.clone(),
+                addresses,
+                connect_timeout: options.connect_timeout,
+            };
+            let stats = Arc::<ThreadStats>::default();
+            core.stats.push(stats.clone());
+            let hub = Hub::new(thread, setup, stats.clone(), core.registry.clone());
+            let worker =
+                Worker::new(thread, hub, sockets, core.mailboxes.clone(), core.events.clone(), stats);
+            workers.push(worker.map_err(fail)?);
+        }
+        for (thread, worker) in workers.into_iter().enumerate() {
+            let builder = std::thread::Builder::new().name(format!("media-{thread}"));
+            let handle = builder.spawn(move || worker.run()).map_err(fail)?;
+            core.threads.lock().unwrap_or_else(PoisonError::into_inner).push(handle);
+        }
+        Ok(core)
+    }
+
+    /// The UDP port of each thread.
+    pub fn ports(&self) -> &[u16] {
+        &self.ports
+    }
+
+    /// Readable while events wait.
+    pub fn event_fd(&self) -> RawFd {
+        self.events.fd()
+    }
+
+    /// Everything that happened since the last call.
+    pub fn events(&self) -> impl Iterator<Item = Event> {
+        self.events.take().into_iter()
+    }
+
+    /// Name a transport; None if there is no such thread.
+    pub fn create_transport(&self, thread: usize) -> Option<TransportId> {
+        self.mailboxes.get(thread)?;
+        let id = TransportId(self.ids.next(thread));
+        self.named().insert(id);
+        Some(id)
+    }
+
+    pub fn negotiate(&self, transport: TransportId, request: u64, offer: String) -> Result<(), Busy> {
+        let first = self.named().remove(&transport);
+        let sent = self.send(transport.thread(), Command::Negotiate { transport, request, offer, first });
+        if sent.is_err() && first {
+            self.named().insert(transport);
+        }
+        sent
+    }
+
+    pub fn add_candidate(&self, transport: TransportId, candidate: String) -> Result<(), Busy> {
+        self.send(transport.thread(), Command::AddCandidate { transport, candidate })
+    }
+
+    pub fn publish(&self, transport: TransportId, mid: String) -> Result<PublicationId, Busy> {
+        let publication = PublicationId(self.ids.next(transport.thread()));
+        self.send(transport.thread(), Command::Publish { publication, transport, mid })?;
+        Ok(publication)
+    }
+
+    pub fn unpublish(&self, publication: PublicationId) -> Result<(), Busy> {
+        self.send(publication.thread(), Command::Unpublish { publication })
+    }
+
+    pub fn subscribe(
+        &self,
+        publication: PublicationId,
+        transport: TransportId,
+        mid: String,
+    ) -> Result<SubscriptionId, Busy> {
+        let subscription = SubscriptionId(self.ids.next(transport.thread()));
+        self.send(transport.thread(), Command::Subscribe { subscription, publication, transport, mid })?;
+        Ok(subscription)
+    }
+
+    pub fn unsubscribe(&self, subscription: SubscriptionId) -> Result<(), Busy> {
+        self.send(subscription.thread(), Command::Unsubscribe { subscription })
+    }
+
+    pub fn set_publication_active(&self, publication: PublicationId, active: bool) -> Result<(), Busy> {
+        self.send(publication.thread(), Command::SetPublicationActive { publication, active })
+    }
+
+    pub fn set_subscription_active(&self, subscription: SubscriptionId, active: bool) -> Result<(), Busy> {
+        self.send(subscription.thread(), Command::SetSubscriptionActive { subscription, active })
+    }
+
+    pub fn close_transport(&self, transport: TransportId) -> Result<(), Busy> {
+        self.named().remove(&transport);
+        self.send(transport.thread(), Command::CloseTransport { transport })
+    }
+
+    /// Counters and gauges of each thread.
+    pub fn stats(&self) -> Vec<Vec<(&'static str, u64)>> {
+        self.stats.iter().map(|stats| stats.snapshot()).collect()
+    }
+
+    pub fn transport_stats(&self, transport: TransportId) -> Option<Arc<TransportStats>> {
+        self.registry.get(transport)
+    }
+
+    /// Close every transport, stop and join the threads; a thread that does not end in time is left to itself.
+    pub fn close(&self) {
+        self.stop();
+        let deadline = Instant::now() + GOODBYE;
+        for thread in self.threads.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            while !thread.is_finished() && Instant::now() < deadline {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            if thread.is_finished() {
+                let _ = thread.join(); // its panic was reported where it happened
+            }
+        }
+    }
+
+    fn stop(&self) {
+        for mailbox in self.mailboxes.iter() {
+            mailbox.stop();
+        }
+    }
+
+    fn named(&self) -> std::sync::MutexGuard<'_, HashSet<TransportId>> {
+        self.named.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A thread that does not exist owns nothing: what is said to it is ignored, like every unknown id.
+    fn send(&self, thread: usize, command: Command) -> Result<(), Busy> {
+        let Some(mailbox) = self.mailboxes.get(thread) else { return Ok(()) };
+        mailbox.post(Message::Command(command)).map_err(|_| Busy)
+    }
+}
+
+impl Drop for Core {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// The sockets of one thread, all on one port.
+fn bind_thread(addresses: &[IpAddr], port: u16, thread: usize) -> Result<Vec<UdpSocket>, BindError> {
+    if port != 0 {
+        let port = u16::try_from(usize::from(port) + thread).map_err(|_| BindError {
+            address: SocketAddr::new(addresses[0], port),
+            source: io::Error::new(io::ErrorKind::InvalidInput, "port out of range"),
+        })?;
+        return bind_all(addresses, port);
+    }
+    let mut result = bind_all(addresses, 0);
+    for _ in 1..PORT_ATTEMPTS {
+        match &result {
+            Err(error) if error.source.kind() == io::ErrorKind::AddrInUse => result = bind_all(addresses, 0),
+            _ => break,
+        }
+    }
+    result
+}
+
+fn bind_all(addresses: &[IpAddr], mut port: u16) -> Result<Vec<UdpSocket>, BindError> {
+    let mut sockets = Vec::with_capacity(addresses.len());
+    for ip in addresses {
+        let address = SocketAddr::new(*ip, port);
+        let socket = crate::io::bind(address).map_err(|source| BindError { address, source })?;
+        port = socket.local_addr().map_err(|source| BindError { address, source })?.port();
+        sockets.push(socket);
+    }
+    Ok(sockets)
+}

@@ -1,0 +1,130 @@
+//! Whose datagram this is: STUN by the user name it carries (RFC 8445 §7.3), the rest by the address it comes from.
+//!
+//! An address belongs to a transport once that transport has accepted a STUN message from it, message integrity
+//! included. So a stranger can neither take over an address nor fill the map.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+
+use crate::id::TransportId;
+
+const HEADER: usize = 20;
+const MAGIC_COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
+const USERNAME: u16 = 0x0006;
+
+#[derive(Debug, Default)]
+pub struct Demux {
+    by_ufrag: HashMap<String, TransportId>,
+    by_address: HashMap<SocketAddr, TransportId>,
+}
+
+impl Demux {
+    pub fn add_ufrag(&mut self, ufrag: &str, transport: TransportId) {
+        self.by_ufrag.insert(ufrag.to_owned(), transport);
+    }
+
+    pub fn remove_ufrag(&mut self, ufrag: &str) {
+        self.by_ufrag.remove(ufrag);
+    }
+
+    pub fn by_ufrag(&self, ufrag: &str) -> Option<TransportId> {
+        self.by_ufrag.get(ufrag).copied()
+    }
+
+    /// Give `address` to `transport`; returns who had it.
+    pub fn add_address(&mut self, address: SocketAddr, transport: TransportId) -> Option<TransportId> {
+        self.by_address.insert(address, transport)
+    }
+
+    /// Forget `address` if `transport` still has it.
+    pub fn remove_address(&mut self, address: SocketAddr, transport: TransportId) {
+        if self.by_address.get(&address) == Some(&transport) {
+            self.by_address.remove(&address);
+        }
+    }
+
+    pub fn by_address(&self, address: SocketAddr) -> Option<TransportId> {
+        self.by_address.get(&address).copied()
+    }
+
+    /// Number of user names and addresses known.
+    pub fn sizes(&self) -> (usize, usize) {
+        (self.by_ufrag.len(), self.by_address.len())
+    }
+}
+
+/// Whether a datagram is STUN (RFC 7983 §7).
+pub fn is_stun(datagram: &[u8]) -> bool {
+    datagram.len() >= HEADER && datagram[0] < 4 && datagram[4..8] == MAGIC_COOKIE
+}
+
+/// The receiver's half of USERNAME in a STUN message.
+pub fn local_ufrag(datagram: &[u8]) -> Option<&str> {
+    if !is_stun(datagram) {
+        return None;
+    }
+    let mut rest = &datagram[HEADER..];
+    while let [t0, t1, l0, l1, body @ ..] = rest {
+        let (kind, length) = (u16::from_be_bytes([*t0, *t1]), usize::from(u16::from_be_bytes([*l0, *l1])));
+        let value = body.get(..length)?;
+        if kind == USERNAME {
+            return std::str::from_utf8(value).ok()?.split(':').next().filter(|ufrag| !ufrag.is_empty());
+        }
+        rest = body.get(length.next_multiple_of(4)..)?;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stun(attributes: &[(u16, &[u8])]) -> Vec<u8> {
+        let mut message = vec![0, 1, 0, 0];
+        message.extend(MAGIC_COOKIE);
+        message.extend([7; 12]);
+        for (kind, value) in attributes {
+            message.extend(kind.to_be_bytes());
+            message.extend((value.len() as u16).to_be_bytes());
+            message.extend(*value);
+            message.resize(message.len().next_multiple_of(4), 0);
+        }
+        message
+    }
+
+    #[test]
+    fn the_ufrag_is_found_behind_other_attributes() {
+        let message = stun(&[(0x8022, b"abc"), (USERNAME, b"local:remote"), (0x0024, &[0; 4])]);
+        assert_eq!(local_ufrag(&message), Some("local"));
+    }
+
+    #[test]
+    fn what_is_not_a_request_for_us_has_none() {
+        assert_eq!(local_ufrag(&stun(&[])), None);
+        assert_eq!(local_ufrag(&stun(&[(USERNAME, b":remote")])), None);
+        assert_eq!(local_ufrag(&stun(&[(USERNAME, &[0xff, 0xfe])])), None);
+        assert_eq!(local_ufrag(b"not stun at all, but long enough"), None);
+        assert_eq!(local_ufrag(&[]), None);
+    }
+
+    #[test]
+    fn a_message_cut_anywhere_is_harmless() {
+        let message = stun(&[(0x8022, b"abc"), (USERNAME, b"local:remote")]);
+        for end in 0..message.len() {
+            assert!(local_ufrag(&message[..end]).is_none());
+        }
+    }
+
+    #[test]
+    fn an_address_is_only_given_up_by_its_owner() {
+        let (first, second) = (TransportId(1), TransportId(2));
+        let address = SocketAddr::from(([192, 0, 2, 1], 4000));
+        let mut demux = Demux::default();
+        assert_eq!(demux.add_address(address, first), None);
+        assert_eq!(demux.add_address(address, second), Some(first));
+        demux.remove_address(address, first);
+        assert_eq!(demux.by_address(address), Some(second));
+        demux.remove_address(address, second);
+        assert_eq!(demux.sizes(), (0, 0));
+    }
+}

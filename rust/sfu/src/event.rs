@@ -1,0 +1,125 @@
+//! What the core tells its owner: a bounded queue for all threads, and one descriptor to wait on.
+
+use std::collections::VecDeque;
+use std::os::fd::RawFd;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+
+use crate::id::{PublicationId, TransportId};
+use crate::io::EventFd;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The answer to one offer.
+    Negotiated { request: u64, transport: TransportId, answer: String },
+    /// A command could not be carried out. `request` is 0 for commands that carry no number.
+    Refused { request: u64, subject: u64, reason: String },
+    /// ICE and DTLS are up; said once per transport.
+    Connected { transport: TransportId },
+    /// A transport is gone, with all it published and subscribed.
+    Lost { transport: TransportId, reason: String },
+    /// Picture size of a publication: its first, and each change.
+    Resolution { publication: PublicationId, width: u32, height: u32 },
+    /// Loudness of an audio publication (RFC 6464): 0 is loudest, -127 silence.
+    AudioLevel { publication: PublicationId, level_dbov: i8, voice: bool },
+    /// Packets of a publication stopped arriving, or came back.
+    Stalled { publication: PublicationId, stalled: bool },
+}
+
+impl Event {
+    /// Whether `self` makes an older, unread `other` worthless.
+    fn replaces(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Resolution { publication: a, .. }, Self::Resolution { publication: b, .. })
+            | (Self::Stalled { publication: a, .. }, Self::Stalled { publication: b, .. }) => a == b,
+            _ => false,
+        }
+    }
+}
+
+/// Audio levels are dropped above this length, and sizes and stalls replace their predecessors. All other events are
+/// bounded by the commands given and the transports alive.
+const CROWDED: usize = 1024;
+
+#[derive(Debug)]
+pub struct EventQueue {
+    events: Mutex<VecDeque<Event>>,
+    wake: EventFd,
+    dropped: AtomicU64,
+}
+
+impl EventQueue {
+    pub fn new() -> std::io::Result<Self> {
+        Ok(Self { events: Mutex::default(), wake: EventFd::new()?, dropped: AtomicU64::new(0) })
+    }
+
+    /// Readable while events wait.
+    pub fn fd(&self) -> RawFd {
+        self.wake.raw()
+    }
+
+    /// Queue one event; false if it was dropped.
+    pub fn push(&self, event: Event) -> bool {
+        let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        if events.len() >= CROWDED {
+            if matches!(event, Event::AudioLevel { .. }) {
+                self.dropped.fetch_add(1, Relaxed);
+                return false;
+            }
+            if let Some(older) = events.iter_mut().find(|older| event.replaces(older)) {
+                *older = event;
+                return true;
+            }
+        }
+        events.push_back(event);
+        if events.len() == 1 {
+            self.wake.notify();
+        }
+        true
+    }
+
+    /// Everything queued since the last call.
+    pub fn take(&self) -> VecDeque<Event> {
+        let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        self.wake.clear();
+        std::mem::take(&mut *events)
+    }
+
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PUBLICATION: PublicationId = PublicationId(7);
+
+    fn level() -> Event {
+        Event::AudioLevel { publication: PUBLICATION, level_dbov: -30, voice: true }
+    }
+
+    #[test]
+    fn levels_are_dropped_when_nobody_reads() {
+        let queue = EventQueue::new().unwrap();
+        let kept = (0..CROWDED + 10).filter(|_| queue.push(level())).count();
+        assert_eq!((kept, queue.dropped(), queue.take().len()), (CROWDED, 10, CROWDED));
+        assert!(queue.push(level()));
+    }
+
+    #[test]
+    fn a_crowded_queue_keeps_the_latest_size_and_every_loss() {
+        let queue = EventQueue::new().unwrap();
+        for transport in 0..CROWDED as u64 {
+            queue.push(Event::Connected { transport: TransportId(transport) });
+        }
+        for width in 1..=50 {
+            queue.push(Event::Resolution { publication: PUBLICATION, width, height: 1 });
+        }
+        queue.push(Event::Lost { transport: TransportId(1), reason: "ice timeout".into() });
+        let events = queue.take();
+        assert_eq!(events.len(), CROWDED + 2);
+        assert_eq!(events[CROWDED], Event::Resolution { publication: PUBLICATION, width: 50, height: 1 });
+    }
+}

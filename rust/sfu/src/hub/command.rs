@@ -1,0 +1,281 @@
+//! Carries out the commands of the core's owner. Everything is checked before anything is changed.
+
+use std::time::Instant;
+
+use str0m::media::Mid;
+
+use super::{Hub, Owner};
+use crate::event::Event;
+use crate::forward::Forward;
+use crate::id::{PublicationId, SubscriptionId, TransportId};
+use crate::message::{Command, Relay};
+use crate::outlet::Outlet;
+use crate::publication::{Origin, Publication};
+use crate::subscription::{Route, Subscription};
+use crate::transport::{Fault, Happening, NegotiationError, Transport};
+
+/// Why a command is refused.
+pub(super) type Reason = &'static str;
+
+impl Hub {
+    pub(super) fn command(&mut self, now: Instant, command: Command, out: &mut dyn Outlet) {
+        match command {
+            Command::Negotiate { transport, request, offer, first } => {
+                self.negotiate(transport, request, &offer, first, now, out);
+            }
+            Command::AddCandidate { transport, candidate } => {
+                self.add_candidate(transport, &candidate, now, out)
+            }
+            Command::Publish { publication, transport, mid } => {
+                if let Err(reason) = self.publish(publication, transport, mid.as_str().into()) {
+                    refuse(publication.0, reason, out);
+                }
+            }
+            Command::Unpublish { publication } => {
+                if matches!(self.publications.get(&publication), Some(p) if matches!(p.origin, Origin::Home(_)))
+                {
+                    self.end_publication(publication, out);
+                }
+            }
+            Command::Subscribe { subscription, publication, transport, mid } => {
+                let mid = mid.as_str().into();
+                if let Err(reason) = self.subscribe(subscription, publication, transport, mid, now, out) {
+                    refuse(subscription.0, reason, out);
+                }
+            }
+            Command::Unsubscribe { subscription } => self.unsubscribe(subscription, out),
+            Command::SetPublicationActive { publication, active } => {
+                self.set_publication_active(publication, active, now, out);
+            }
+            Command::SetSubscriptionActive { subscription, active } => {
+                self.set_subscription_active(subscription, active, now, out);
+            }
+            Command::CloseTransport { transport } => self.close_transport(transport, now, out),
+        }
+    }
+
+    fn negotiate(
+        &mut self,
+        id: TransportId,
+        request: u64,
+        offer: &str,
+        first: bool,
+        now: Instant,
+        out: &mut dyn Outlet,
+    ) {
+        if first {
+            match Transport::new(&self.setup, self.registry.insert(id), now) {
+                Ok(transport) => {
+                    self.transports.insert(id, transport);
+                }
+                Err(fault) => {
+                    self.registry.remove(id);
+                    out.event(Event::Refused { request, subject: id.0, reason: fault.to_string() });
+                    return;
+                }
+            }
+        }
+        let Some(transport) = self.transports.get_mut(&id) else {
+            out.event(Event::Refused { request, subject: id.0, reason: "unknown transport".to_owned() });
+            return;
+        };
+        let former = transport.ufrag().to_owned();
+        match transport.negotiate(offer) {
+            Ok(answer) => {
+                if transport.ufrag() != former {
+                    self.demux.remove_ufrag(&former);
+                    self.demux.add_ufrag(transport.ufrag(), id);
+                }
+                out.event(Event::Negotiated { request, transport: id, answer });
+                self.poll(id, now, out);
+                self.reopen_sections(id, now, out);
+            }
+            Err(error) => self.refuse_offer(id, request, error, first, out),
+        }
+    }
+
+    /// Every offer is answered once. A transport that broke over a later one is lost as well.
+    fn refuse_offer(
+        &mut self,
+        id: TransportId,
+        request: u64,
+        error: NegotiationError,
+        first: bool,
+        out: &mut dyn Outlet,
+    ) {
+        let (reason, fault) = match error {
+            NegotiationError::Refused(reason) => (reason, None),
+            NegotiationError::Broken(fault) => (fault.to_string(), Some(fault)),
+        };
+        out.event(Event::Refused { request, subject: id.0, reason });
+        if first {
+            if matches!(fault, Some(Fault::Panic(_))) {
+                self.stats.panics.add(1);
+            }
+            self.remove_transport(id, out);
+        } else if let Some(fault) = fault {
+            self.happenings.push_back((id, Happening::Ended(fault)));
+        }
+    }
+
+    /// Directions may have changed: subscriptions pause on sections on which we do not send, and resume.
+    fn reopen_sections(&mut self, id: TransportId, now: Instant, out: &mut dyn Outlet) {
+        let Some(transport) = self.transports.get(&id) else { return };
+        let mut resumed = Vec::new();
+        for (mid, subscription) in &transport.subscriptions {
+            let Some(subscription) = self.subscriptions.get_mut(subscription) else { continue };
+            let open = transport.sends(*mid);
+            if subscription.open != open {
+                subscription.open = open;
+                subscription.forward.interrupt();
+                resumed.extend(open.then_some(subscription.publication));
+            }
+        }
+        for publication in resumed {
+            self.want_keyframe(publication, now, out);
+        }
+    }
+
+    fn add_candidate(&mut self, id: TransportId, candidate: &str, now: Instant, out: &mut dyn Outlet) {
+        let Some(transport) = self.transports.get_mut(&id) else { return };
+        match transport.add_candidate(candidate) {
+            Ok(()) => self.poll(id, now, out),
+            Err(fault) => self.happenings.push_back((id, Happening::Ended(fault))),
+        }
+    }
+
+    fn publish(&mut self, id: PublicationId, owner: TransportId, mid: Mid) -> Result<(), Reason> {
+        let transport = self.transports.get_mut(&owner).ok_or("unknown transport")?;
+        if !transport.has_section(mid) {
+            return Err("unknown section");
+        }
+        let (payload_type, format) =
+            transport.incoming_format(mid).ok_or("section has no codec in common")?;
+        if transport.publications.contains_key(&mid) {
+            return Err("section is already published");
+        }
+        transport.publications.insert(mid, id);
+        self.publications.insert(id, Publication::home(owner, mid, payload_type, format));
+        Ok(())
+    }
+
+    fn subscribe(
+        &mut self,
+        id: SubscriptionId,
+        source: PublicationId,
+        owner: TransportId,
+        mid: Mid,
+        now: Instant,
+        out: &mut dyn Outlet,
+    ) -> Result<(), Reason> {
+        let transport = self.transports.get_mut(&owner).ok_or("unknown transport")?;
+        if !transport.has_section(mid) {
+            return Err("unknown section");
+        }
+        if transport.subscriptions.contains_key(&mid) {
+            return Err("section already has a subscription");
+        }
+        let is_local = source.thread() == self.thread;
+        if is_local && !self.publications.contains_key(&source) {
+            return Err("unknown publication");
+        }
+        let forward = transport.resting.remove(&mid).unwrap_or_else(|| Forward::new(id.0 as u32));
+        let open = transport.sends(mid);
+        transport.subscriptions.insert(mid, id);
+        let subscription = Subscription {
+            publication: source,
+            transport: owner,
+            mid,
+            route: None,
+            active: true,
+            open,
+            forward,
+        };
+        self.subscriptions.insert(id, subscription);
+        let thread = self.thread;
+        let publication = self.publications.entry(source).or_insert_with(|| {
+            out.relay(source.thread(), Relay::Attach { publication: source, thread });
+            Publication::mirror()
+        });
+        publication.subscribers.push(id);
+        if publication.format.is_some() {
+            self.connect_subscription(id, now, out);
+        }
+        Ok(())
+    }
+
+    /// The publication's format is known: find out how to send it, or refuse the subscription.
+    pub(super) fn connect_subscription(&mut self, id: SubscriptionId, now: Instant, out: &mut dyn Outlet) {
+        let Some(subscription) = self.subscriptions.get_mut(&id) else { return };
+        let (source, owner) = (subscription.publication, subscription.transport);
+        let Some(format) = self.publications.get(&source).and_then(|publication| publication.format) else {
+            return;
+        };
+        let Some(transport) = self.transports.get_mut(&owner) else { return };
+        match transport.outgoing(subscription.mid, &format) {
+            Ok(Some((ssrc, payload_type))) => {
+                subscription.route = Some(Route { ssrc, payload_type });
+                self.poll(owner, now, out);
+                self.want_keyframe(source, now, out);
+            }
+            Ok(None) => {
+                let reason = if subscription.open {
+                    "section has not negotiated the publication's codec"
+                } else {
+                    "section does not receive"
+                };
+                refuse(id.0, reason, out);
+                self.unsubscribe(id, out);
+            }
+            Err(fault) => self.happenings.push_back((owner, Happening::Ended(fault))),
+        }
+    }
+
+    fn set_publication_active(
+        &mut self,
+        id: PublicationId,
+        active: bool,
+        now: Instant,
+        out: &mut dyn Outlet,
+    ) {
+        let Some(publication) = self.publications.get_mut(&id) else { return };
+        if !matches!(publication.origin, Origin::Home(_)) || publication.active == active {
+            return;
+        }
+        publication.active = active;
+        if active {
+            self.want_keyframe(id, now, out);
+        } else {
+            publication.burst.clear();
+            self.interrupt(id);
+        }
+    }
+
+    fn set_subscription_active(
+        &mut self,
+        id: SubscriptionId,
+        active: bool,
+        now: Instant,
+        out: &mut dyn Outlet,
+    ) {
+        let Some(subscription) = self.subscriptions.get_mut(&id) else { return };
+        if subscription.active == active {
+            return;
+        }
+        subscription.active = active;
+        subscription.forward.interrupt();
+        if active {
+            let source = subscription.publication;
+            self.want_keyframe(source, now, out);
+        }
+    }
+
+    /// Arm the look at whether a publication is stalled.
+    pub(super) fn watch(&mut self, id: PublicationId, deadline: Instant) {
+        self.timers.set(Owner::Publication(id), deadline);
+    }
+}
+
+fn refuse(subject: u64, reason: Reason, out: &mut dyn Outlet) {
+    out.event(Event::Refused { request: 0, subject, reason: reason.to_owned() });
+}

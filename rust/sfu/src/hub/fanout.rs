@@ -1,0 +1,185 @@
+//! The hot path: a burst of packets in, rewritten per subscriber, a burst of packets out.
+//!
+//! ```text
+//! receive a burst → route: group by publication → fan out: per subscriber, rewrite and write → flush: seal and send
+//! ```
+//!
+//! **The seam.** Everything up to `fan_out` decides: which packets, for whom, with which numbers ([`crate::forward`]).
+//! What follows, [`Transport::write`](crate::transport::Transport::write) for each packet and one `flush` for the whole
+//! burst, seals and sends. Today str0m does that, once per burst and subscriber, so that a video frame leaves as one
+//! run of datagrams (see [`crate::io`]). To seal packets of one's own, replace these two calls and nothing else; but
+//! then retransmission, sender reports and transport-wide sequence numbers are one's own as well, and no SSRC may ever
+//! be sealed by both: two packets with one key and nonce give away the key stream.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use str0m::media::{Mid, Rid};
+use str0m::rtp::{ExtensionValues, RtpPacket, RtpWrite};
+
+use super::Hub;
+use crate::event::Event;
+use crate::forward::{MediaPacket, Rewritten, Verdict};
+use crate::id::{PublicationId, TransportId};
+use crate::message::Relay;
+use crate::outlet::Outlet;
+use crate::publication::STALL;
+use crate::subscription::Route;
+use crate::transport::Happening;
+
+impl Hub {
+    /// One packet has come from a transport: it joins the burst of its publication.
+    pub(super) fn route(
+        &mut self,
+        transport: TransportId,
+        mid: Mid,
+        rid: Option<Rid>,
+        packet: RtpPacket,
+        now: Instant,
+        out: &mut dyn Outlet,
+    ) {
+        let Some(&id) = self.transports.get(&transport).and_then(|t| t.publications.get(&mid)) else {
+            return;
+        };
+        let Some(publication) = self.publications.get_mut(&id) else { return };
+        let was_empty = publication.burst.is_empty();
+        let observed = publication.receive(packet, rid, now);
+        if was_empty && !publication.burst.is_empty() {
+            self.touched.push(id);
+        }
+        if observed.revived {
+            out.event(Event::Stalled { publication: id, stalled: false });
+        }
+        if observed.first {
+            self.watch(id, now + STALL);
+        }
+        if let Some((width, height)) = observed.size {
+            out.event(Event::Resolution { publication: id, width, height });
+        }
+        if let Some((level_dbov, voice)) = observed.level {
+            out.event(Event::AudioLevel { publication: id, level_dbov, voice });
+        }
+        if observed.interrupted {
+            self.interrupt(id);
+        }
+    }
+
+    /// The burst is complete: send what it brought.
+    pub fn forward(&mut self, now: Instant, out: &mut dyn Outlet) {
+        if self.touched.is_empty() {
+            return;
+        }
+        let mut touched = std::mem::take(&mut self.touched);
+        for id in touched.drain(..) {
+            let Some(publication) = self.publications.get_mut(&id) else { continue };
+            let burst = std::mem::take(&mut publication.burst);
+            if burst.is_empty() {
+                continue;
+            }
+            if !publication.mirrors.is_empty() {
+                let packets: Arc<[MediaPacket]> = burst.clone().into();
+                for mirror in &mut publication.mirrors {
+                    let packets = packets.clone();
+                    let sent = out
+                        .relay(mirror.thread, Relay::Packets { publication: id, gap: mirror.gap, packets });
+                    mirror.gap = !sent;
+                }
+            }
+            self.fan_out(id, &burst, now, out);
+        }
+        self.touched = touched;
+        self.flush(now, out);
+        self.settle(now, out);
+    }
+
+    /// Rewrite and write `packets` for every subscriber on this thread.
+    pub(super) fn fan_out(
+        &mut self,
+        id: PublicationId,
+        packets: &[MediaPacket],
+        now: Instant,
+        out: &mut dyn Outlet,
+    ) {
+        let Some(publication) = self.publications.get(&id) else { return };
+        let Some(format) = publication.format else { return };
+        let (clock_rate, video) = (format.clock_rate.get() as u32, format.codec.is_video());
+        let mut starving = false;
+        for subscription in &publication.subscribers {
+            let Some(subscription) = self.subscriptions.get_mut(subscription) else { continue };
+            let Some(route) = subscription.route.filter(|_| subscription.active && subscription.open) else {
+                continue;
+            };
+            let Some(transport) = self.transports.get_mut(&subscription.transport) else { continue };
+            if !transport.connected() {
+                continue;
+            }
+            let forward = &mut subscription.forward;
+            let rewritten =
+                packets.iter().filter_map(|packet| match forward.accept(packet, clock_rate, now) {
+                    Verdict::Send(rewritten) => Some(rtp(packet, rewritten, route, video)),
+                    Verdict::Starving => {
+                        starving = true;
+                        None
+                    }
+                    Verdict::Late => None,
+                });
+            match transport.write(route.ssrc, rewritten) {
+                Ok(0) => {}
+                Ok(count) => {
+                    self.stats.packets_forwarded.add(count);
+                    if !std::mem::replace(&mut transport.dirty, true) {
+                        self.dirty.push(subscription.transport);
+                    }
+                }
+                Err(fault) => self.happenings.push_back((subscription.transport, Happening::Ended(fault))),
+            }
+        }
+        if starving && publication.keyframes.impatient(now) {
+            self.want_keyframe(id, now, out);
+        }
+    }
+
+    /// Seal and send what was written.
+    pub(super) fn flush(&mut self, now: Instant, out: &mut dyn Outlet) {
+        let mut dirty = std::mem::take(&mut self.dirty);
+        for id in dirty.drain(..) {
+            self.tick(id, now, out);
+        }
+        self.dirty = dirty;
+    }
+
+    /// What follows does not continue what was forwarded: begin anew, at a key frame if it is video.
+    pub(super) fn interrupt(&mut self, id: PublicationId) {
+        let Some(publication) = self.publications.get_mut(&id) else { return };
+        for mirror in &mut publication.mirrors {
+            mirror.gap = true;
+        }
+        for subscription in &publication.subscribers {
+            if let Some(subscription) = self.subscriptions.get_mut(subscription) {
+                subscription.forward.interrupt();
+            }
+        }
+    }
+}
+
+fn rtp(packet: &MediaPacket, rewritten: Rewritten, route: Route, video: bool) -> RtpWrite {
+    let extensions = ExtensionValues {
+        audio_level: packet.level_dbov,
+        voice_activity: packet.voice,
+        ..ExtensionValues::default()
+    };
+    let write = RtpWrite::new(
+        route.payload_type,
+        rewritten.seq.into(),
+        rewritten.timestamp,
+        packet.received,
+        packet.payload.clone(),
+    )
+    .marker(packet.marker)
+    .nackable(video)
+    .ext_vals(extensions);
+    match rewritten.vp8 {
+        Some(patch) => write.vp8_patch(patch),
+        None => write,
+    }
+}

@@ -1,0 +1,371 @@
+//! Everything one thread owns, without I/O: inputs are datagrams, messages and time; outputs go to an [`Outlet`].
+//!
+//! Each input is followed to its end before the next: a call returns when nothing is left to do at that time. The
+//! exception are media packets, which wait for the end of their burst ([`Hub::forward`]).
+
+mod command;
+pub mod fanout;
+mod relay;
+
+use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::demux::{self, Demux};
+use crate::event::Event;
+use crate::id::{PublicationId, SubscriptionId, TransportId};
+use crate::message::{Message, Relay};
+use crate::outlet::Outlet;
+use crate::publication::{Ask, Origin, Publication};
+use crate::stats::{Registry, ThreadStats};
+use crate::subscription::Subscription;
+use crate::timer::Timers;
+use crate::transport::{Fault, Happening, Setup, Transport};
+
+/// Who can be woken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Owner {
+    Transport(TransportId),
+    Publication(PublicationId),
+}
+
+pub struct Hub {
+    thread: usize,
+    setup: Setup,
+    transports: HashMap<TransportId, Transport>,
+    publications: HashMap<PublicationId, Publication>,
+    subscriptions: HashMap<SubscriptionId, Subscription>,
+    demux: Demux,
+    timers: Timers<Owner>,
+    happenings: VecDeque<(TransportId, Happening)>,
+    /// Publications with packets in the burst at hand.
+    touched: Vec<PublicationId>,
+    /// Transports that were written to.
+    dirty: Vec<TransportId>,
+    stats: Arc<ThreadStats>,
+    registry: Arc<Registry>,
+}
+
+/// Sizes of all that a hub keeps, to see that nothing is left behind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Census {
+    pub transports: usize,
+    pub publications: usize,
+    pub subscriptions: usize,
+    pub ufrags: usize,
+    pub addresses: usize,
+    pub timers: usize,
+}
+
+impl Hub {
+    pub fn new(thread: usize, setup: Setup, stats: Arc<ThreadStats>, registry: Arc<Registry>) -> Self {
+        Self {
+            thread,
+            setup,
+            transports: HashMap::new(),
+            publications: HashMap::new(),
+            subscriptions: HashMap::new(),
+            demux: Demux::default(),
+            timers: Timers::default(),
+            happenings: VecDeque::new(),
+            touched: Vec::new(),
+            dirty: Vec::new(),
+            stats,
+            registry,
+        }
+    }
+
+    /// Take in a message.
+    pub fn handle(&mut self, now: Instant, message: Message, out: &mut dyn Outlet) {
+        match message {
+            Message::Command(command) => self.command(now, command, out),
+            Message::Relay(relay) => self.relay(now, relay, out),
+        }
+        self.settle(now, out);
+        self.stats.transports.set(self.transports.len() as u64);
+        self.stats.publications.set(self.homes() as u64);
+        self.stats.subscriptions.set(self.subscriptions.len() as u64);
+    }
+
+    /// Take in one datagram of a burst. Media in it waits for [`Self::forward`].
+    pub fn receive(
+        &mut self,
+        now: Instant,
+        source: SocketAddr,
+        destination: SocketAddr,
+        datagram: &[u8],
+        out: &mut dyn Outlet,
+    ) {
+        let owner = if demux::is_stun(datagram) {
+            self.authenticate(now, source, destination, datagram)
+        } else {
+            self.demux.by_address(source)
+        };
+        let Some((id, transport)) = owner.and_then(|id| Some((id, self.transports.get_mut(&id)?))) else {
+            self.stats.packets_unknown.add(1);
+            return;
+        };
+        match transport.receive(now, source, destination, datagram) {
+            Ok(true) => self.poll(id, now, out),
+            Ok(false) => self.stats.packets_unknown.add(1),
+            Err(fault) => self.happenings.push_back((id, Happening::Ended(fault))),
+        }
+        self.settle(now, out);
+    }
+
+    /// The transport that an authentic STUN message is for. From now on its source address belongs to it.
+    fn authenticate(
+        &mut self,
+        now: Instant,
+        source: SocketAddr,
+        destination: SocketAddr,
+        datagram: &[u8],
+    ) -> Option<TransportId> {
+        let id = self.demux.by_ufrag(demux::local_ufrag(datagram)?)?;
+        let transport = self.transports.get_mut(&id)?;
+        if !transport.accepts(now, source, destination, datagram) {
+            return None;
+        }
+        if self.demux.by_address(source) != Some(id) {
+            if let Some(forgotten) = transport.add_address(source) {
+                self.demux.remove_address(forgotten, id);
+            }
+            if let Some(former) = self.demux.add_address(source, id)
+                && let Some(former) = self.transports.get_mut(&former)
+            {
+                former.lose_address(source);
+            }
+        }
+        Some(id)
+    }
+
+    /// Let time pass.
+    pub fn timeout(&mut self, now: Instant, out: &mut dyn Outlet) {
+        while let Some(owner) = self.timers.pop(now) {
+            match owner {
+                Owner::Transport(id) => self.tick(id, now, out),
+                Owner::Publication(id) => self.tend(id, now, out),
+            }
+        }
+        self.settle(now, out);
+    }
+
+    /// When to call [`Self::timeout`].
+    pub fn deadline(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    /// Say goodbye to every peer.
+    pub fn close(&mut self, now: Instant, out: &mut dyn Outlet) {
+        let ids: Vec<TransportId> = self.transports.keys().copied().collect();
+        for id in ids {
+            self.close_transport(id, now, out);
+        }
+        self.happenings.clear();
+    }
+
+    pub fn census(&self) -> Census {
+        let (ufrags, addresses) = self.demux.sizes();
+        Census {
+            transports: self.transports.len(),
+            publications: self.publications.len(),
+            subscriptions: self.subscriptions.len(),
+            ufrags,
+            addresses,
+            timers: self.timers.len(),
+        }
+    }
+
+    fn homes(&self) -> usize {
+        self.publications.values().filter(|publication| matches!(publication.origin, Origin::Home(_))).count()
+    }
+
+    /// Let a transport's time pass if it is due, and poll it.
+    fn tick(&mut self, id: TransportId, now: Instant, out: &mut dyn Outlet) {
+        let Some(transport) = self.transports.get_mut(&id) else { return };
+        if !transport.dirty && transport.deadline() > now {
+            self.timers.set(Owner::Transport(id), transport.deadline());
+            return;
+        }
+        match transport.tick(now) {
+            Ok(()) => self.poll(id, now, out),
+            Err(fault) => self.happenings.push_back((id, Happening::Ended(fault))),
+        }
+    }
+
+    /// Take out what a transport has to say.
+    fn poll(&mut self, id: TransportId, now: Instant, out: &mut dyn Outlet) {
+        let Some(transport) = self.transports.get_mut(&id) else { return };
+        let happenings = &mut self.happenings;
+        if let Err(fault) = transport.poll(now, out, |happening| happenings.push_back((id, happening))) {
+            happenings.push_back((id, Happening::Ended(fault)));
+        }
+        self.timers.set(Owner::Transport(id), transport.deadline());
+    }
+
+    /// Act on what happened until nothing more happens.
+    fn settle(&mut self, now: Instant, out: &mut dyn Outlet) {
+        while let Some((id, happening)) = self.happenings.pop_front() {
+            match happening {
+                Happening::Connected => {
+                    out.event(Event::Connected { transport: id });
+                    self.start_subscriptions(id, now, out);
+                }
+                Happening::Packet { mid, rid, packet } => self.route(id, mid, rid, packet, now, out),
+                Happening::KeyframeWanted { mid } => {
+                    let wanted = self.transports.get(&id).and_then(|t| t.subscriptions.get(&mid));
+                    if let Some(subscription) = wanted.and_then(|id| self.subscriptions.get(id)) {
+                        self.want_keyframe(subscription.publication, now, out);
+                    }
+                }
+                Happening::Ended(fault) => self.lose(id, &fault, out),
+            }
+        }
+    }
+
+    /// The transport is up: what it subscribes to can begin.
+    fn start_subscriptions(&mut self, id: TransportId, now: Instant, out: &mut dyn Outlet) {
+        let Some(transport) = self.transports.get(&id) else { return };
+        let sources: Vec<PublicationId> = transport
+            .subscriptions
+            .values()
+            .filter_map(|id| self.subscriptions.get(id))
+            .filter(|subscription| subscription.active)
+            .map(|subscription| subscription.publication)
+            .collect();
+        for publication in sources {
+            self.want_keyframe(publication, now, out);
+        }
+    }
+
+    /// A subscriber needs a key frame of `id`, if it is video.
+    fn want_keyframe(&mut self, id: PublicationId, now: Instant, out: &mut dyn Outlet) {
+        let Some(publication) = self.publications.get_mut(&id) else { return };
+        if !publication.is_video() || !publication.active {
+            return;
+        }
+        match publication.keyframes.ask(now) {
+            Ask::Now => self.request_keyframe(id, now, out),
+            Ask::At(deadline) => self.timers.set(Owner::Publication(id), deadline),
+            Ask::Waiting => {}
+        }
+    }
+
+    fn request_keyframe(&mut self, id: PublicationId, now: Instant, out: &mut dyn Outlet) {
+        let Some(publication) = self.publications.get_mut(&id) else { return };
+        let Origin::Home(home) = &publication.origin else {
+            out.relay(id.thread(), Relay::KeyframeWanted { publication: id });
+            return;
+        };
+        let (owner, mid, layer) = (home.transport, home.mid, publication.layer());
+        let Some(transport) = self.transports.get_mut(&owner) else { return };
+        match transport.request_keyframe(mid, layer).and_then(|asked| transport.tick(now).map(|()| asked)) {
+            Ok(true) => self.stats.keyframe_requests.add(1),
+            Ok(false) => publication.keyframes.retract(), // asked again when its first packets come
+            Err(fault) => {
+                self.happenings.push_back((owner, Happening::Ended(fault)));
+                return;
+            }
+        }
+        self.poll(owner, now, out);
+    }
+
+    /// A publication's time has come: a remembered key frame request, a look at whether it is stalled.
+    fn tend(&mut self, id: PublicationId, now: Instant, out: &mut dyn Outlet) {
+        let Some(publication) = self.publications.get_mut(&id) else { return };
+        let (stalled, check_at) = publication.check_stall(now);
+        let ask = publication.keyframes.due(now);
+        if stalled {
+            out.event(Event::Stalled { publication: id, stalled: true });
+        }
+        if let Some(deadline) = check_at {
+            self.timers.set(Owner::Publication(id), deadline);
+        }
+        match ask {
+            Some(Ask::Now) => self.request_keyframe(id, now, out),
+            Some(Ask::At(deadline)) => self.timers.set(Owner::Publication(id), deadline),
+            Some(Ask::Waiting) | None => {}
+        }
+    }
+
+    /// A transport has ended by itself.
+    fn lose(&mut self, id: TransportId, fault: &Fault, out: &mut dyn Outlet) {
+        if !self.transports.contains_key(&id) {
+            return;
+        }
+        if matches!(fault, Fault::Panic(_)) {
+            self.stats.panics.add(1);
+        }
+        self.remove_transport(id, out);
+        out.event(Event::Lost { transport: id, reason: fault.to_string() });
+    }
+
+    fn close_transport(&mut self, id: TransportId, now: Instant, out: &mut dyn Outlet) {
+        let Some(transport) = self.transports.get_mut(&id) else { return };
+        if transport.close().is_ok() {
+            let _ = transport.poll(now, out, drop); // its goodbye; that it then ends is no news
+        }
+        self.remove_transport(id, out);
+    }
+
+    /// Forget a transport and all that hangs on it.
+    fn remove_transport(&mut self, id: TransportId, out: &mut dyn Outlet) {
+        let Some(transport) = self.transports.remove(&id) else { return };
+        self.demux.remove_ufrag(transport.ufrag());
+        for address in transport.addresses() {
+            self.demux.remove_address(address, id);
+        }
+        self.timers.cancel(Owner::Transport(id));
+        self.registry.remove(id);
+        for subscription in transport.subscriptions.values() {
+            self.unsubscribe(*subscription, out);
+        }
+        for publication in transport.publications.values() {
+            self.end_publication(*publication, out);
+        }
+        self.stats.transports.set(self.transports.len() as u64);
+    }
+
+    /// End a publication that lives here, or the mirror of one that has ended elsewhere.
+    fn end_publication(&mut self, id: PublicationId, out: &mut dyn Outlet) {
+        let Some(publication) = self.publications.remove(&id) else { return };
+        self.timers.cancel(Owner::Publication(id));
+        for mirror in &publication.mirrors {
+            out.relay(mirror.thread, Relay::Ended { publication: id });
+        }
+        for subscription in publication.subscribers {
+            self.retire(subscription);
+        }
+        if let Origin::Home(home) = publication.origin
+            && let Some(transport) = self.transports.get_mut(&home.transport)
+        {
+            transport.publications.remove(&home.mid);
+        }
+        self.stats.publications.set(self.homes() as u64);
+    }
+
+    /// End a subscription, and the mirror it was the last to need.
+    fn unsubscribe(&mut self, id: SubscriptionId, out: &mut dyn Outlet) {
+        let Some(source) = self.retire(id) else { return };
+        let Some(publication) = self.publications.get_mut(&source) else { return };
+        publication.subscribers.retain(|subscriber| *subscriber != id);
+        if publication.subscribers.is_empty() && matches!(publication.origin, Origin::Mirror) {
+            self.publications.remove(&source);
+            self.timers.cancel(Owner::Publication(source));
+            out.relay(source.thread(), Relay::Detach { publication: source, thread: self.thread });
+        }
+    }
+
+    /// Forget a subscription, but not the numbers its section has used. Returns its publication, which still lists it.
+    fn retire(&mut self, id: SubscriptionId) -> Option<PublicationId> {
+        let Subscription { publication, transport, mid, mut forward, .. } = self.subscriptions.remove(&id)?;
+        if let Some(transport) = self.transports.get_mut(&transport) {
+            transport.subscriptions.remove(&mid);
+            forward.interrupt();
+            transport.resting.insert(mid, forward);
+        }
+        self.stats.subscriptions.set(self.subscriptions.len() as u64);
+        Some(publication)
+    }
+}

@@ -1,0 +1,67 @@
+//! Between threads: a publication at home, and its mirrors where its subscribers are.
+
+use std::time::Instant;
+
+use super::Hub;
+use crate::event::Event;
+use crate::id::PublicationId;
+use crate::message::Relay;
+use crate::outlet::Outlet;
+use crate::publication::{Mirror, Origin};
+
+impl Hub {
+    pub(super) fn relay(&mut self, now: Instant, relay: Relay, out: &mut dyn Outlet) {
+        match relay {
+            Relay::Attach { publication, thread } => self.attach(publication, thread, out),
+            Relay::Detach { publication, thread } => {
+                if let Some(publication) = self.publications.get_mut(&publication) {
+                    publication.mirrors.retain(|mirror| mirror.thread != thread);
+                }
+            }
+            Relay::Attached { publication, format } => {
+                let Some(mirror) = self.publications.get_mut(&publication) else { return };
+                mirror.format = Some(format);
+                for subscription in mirror.subscribers.clone() {
+                    self.connect_subscription(subscription, now, out);
+                }
+            }
+            Relay::Ended { publication } => self.end_mirror(publication, out),
+            Relay::Packets { publication, gap, packets } => {
+                if gap {
+                    self.interrupt(publication);
+                }
+                self.fan_out(publication, &packets, now, out);
+                self.flush(now, out);
+            }
+            Relay::KeyframeWanted { publication } => self.want_keyframe(publication, now, out),
+        }
+    }
+
+    fn attach(&mut self, id: PublicationId, thread: usize, out: &mut dyn Outlet) {
+        let known =
+            self.publications.get_mut(&id).and_then(|publication| Some((publication.format?, publication)));
+        let Some((format, publication)) = known else {
+            out.relay(thread, Relay::Ended { publication: id });
+            return;
+        };
+        if publication.mirrors.iter().all(|mirror| mirror.thread != thread) {
+            publication.mirrors.push(Mirror { thread, gap: false });
+        }
+        out.relay(thread, Relay::Attached { publication: id, format });
+    }
+
+    /// The home says that a publication is gone. A subscription that never knew its format is refused.
+    fn end_mirror(&mut self, id: PublicationId, out: &mut dyn Outlet) {
+        let Some(publication) = self.publications.get(&id) else { return };
+        if !matches!(publication.origin, Origin::Mirror) {
+            return;
+        }
+        if publication.format.is_none() {
+            for subscription in &publication.subscribers {
+                let reason = "unknown publication".to_owned();
+                out.event(Event::Refused { request: 0, subject: subscription.0, reason });
+            }
+        }
+        self.end_publication(id, out);
+    }
+}

@@ -1,0 +1,82 @@
+//! eventfd and epoll.
+
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::time::Duration;
+
+/// A descriptor that is readable from `notify` until `clear`.
+#[derive(Debug)]
+pub struct EventFd(OwnedFd);
+
+impl EventFd {
+    pub fn new() -> io::Result<Self> {
+        // SAFETY: no pointers are involved; the result is checked before it is owned.
+        let fd = unsafe { libc::eventfd(0, libc::EFD_NONBLOCK | libc::EFD_CLOEXEC) };
+        own(fd).map(Self)
+    }
+
+    pub fn raw(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+
+    pub fn notify(&self) {
+        let one = 1_u64;
+        // SAFETY: writes eight bytes from a u64. It can only fail when the counter is full, that is already readable.
+        unsafe { libc::write(self.raw(), (&raw const one).cast(), size_of::<u64>()) };
+    }
+
+    pub fn clear(&self) {
+        let mut count = 0_u64;
+        // SAFETY: reads eight bytes into a u64. It can only fail when the counter is zero, that is already clear.
+        unsafe { libc::read(self.raw(), (&raw mut count).cast(), size_of::<u64>()) };
+    }
+}
+
+/// Waits for any of a few descriptors to become readable.
+#[derive(Debug)]
+pub struct Poll {
+    epoll: OwnedFd,
+    ready: [libc::epoll_event; 16],
+}
+
+impl Poll {
+    pub fn new() -> io::Result<Self> {
+        // SAFETY: no pointers are involved; the result is checked before it is owned.
+        let fd = unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) };
+        Ok(Self { epoll: own(fd)?, ready: [libc::epoll_event { events: 0, u64: 0 }; 16] })
+    }
+
+    /// Watch `fd`, which must stay open as long as this lives; it is reported as `token`.
+    pub fn add(&self, fd: RawFd, token: usize) -> io::Result<()> {
+        let mut interest = libc::epoll_event { events: libc::EPOLLIN as u32, u64: token as u64 };
+        // SAFETY: `interest` outlives the call, which copies it.
+        let result =
+            unsafe { libc::epoll_ctl(self.epoll.as_raw_fd(), libc::EPOLL_CTL_ADD, fd, &raw mut interest) };
+        if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    }
+
+    /// Tokens of what is readable, after at most `timeout`. Rounded up to a millisecond: never wakes too early.
+    pub fn wait(&mut self, timeout: Option<Duration>) -> impl Iterator<Item = usize> {
+        let timeout = timeout
+            .map_or(-1, |timeout| i32::try_from(timeout.as_nanos().div_ceil(1_000_000)).unwrap_or(i32::MAX));
+        // SAFETY: `ready` is valid for as many events as its length says.
+        let count = unsafe {
+            libc::epoll_wait(
+                self.epoll.as_raw_fd(),
+                self.ready.as_mut_ptr(),
+                self.ready.len() as libc::c_int,
+                timeout,
+            )
+        };
+        // An interrupted wait reports nothing; the caller comes back.
+        self.ready[..usize::try_from(count).unwrap_or(0)].iter().map(|event| event.u64 as usize)
+    }
+}
+
+fn own(fd: RawFd) -> io::Result<OwnedFd> {
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel just gave us this descriptor; nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}

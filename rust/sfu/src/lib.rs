@@ -1,0 +1,46 @@
+//! The packet core of Palaver: ICE-lite, DTLS, SRTP and the forwarding of RTP. It knows no Python, no rooms and no roles.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`core`] | the handle: binds, starts and joins the threads, takes commands |
+//! | [`worker`] | one thread: the only place that reads and writes sockets and asks what time it is |
+//! | [`hub`] | everything one thread owns, without I/O: inputs are datagrams, messages and time |
+//! | [`transport`] | one peer: a str0m session and the sections it has negotiated |
+//! | [`publication`], [`subscription`] | one section that is forwarded, and one that is sent |
+//! | [`forward`] | rewrites one track for one subscriber |
+//! | [`keyframe`] | finds key frames and picture sizes in RTP payloads |
+//! | [`sdp`] | looks through an offer before str0m may change anything because of it |
+//! | [`codec`] | the formats that are negotiated, and when two of them are the same |
+//! | [`demux`] | whose datagram this is |
+//! | [`timer`] | who wants to be woken, and when |
+//! | [`outlet`] | where a hub's output goes |
+//! | [`mailbox`], [`message`], [`event`] | what is said to a thread, and what is said to the owner of the core |
+//! | [`stats`] | counters |
+//! | [`io`] | system calls; the only unsafe code |
+//!
+//! A packet's way: `worker` receives a burst → `hub` routes it (which transport, which publication) → `forward` rewrites
+//! it per subscriber → `transport` seals it → `worker` sends a burst. See [`hub::fanout`] for the seam between the two halves.
+
+pub mod codec;
+pub mod core;
+pub mod demux;
+pub mod event;
+pub mod forward;
+pub mod hub;
+pub mod id;
+pub mod io;
+pub mod keyframe;
+pub mod mailbox;
+pub mod message;
+pub mod outlet;
+pub mod publication;
+pub mod sdp;
+pub mod stats;
+pub mod subscription;
+pub mod timer;
+pub mod transport;
+pub mod worker;
+
+pub use crate::core::{BindError, Busy, Core, Options};
+pub use crate::event::Event;
+pub use crate::id::{PublicationId, SubscriptionId, TransportId};

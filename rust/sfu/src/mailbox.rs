@@ -1,0 +1,130 @@
+//! A thread's inbox: one queue in order of arrival, a bound per kind of message, one descriptor to wake the thread.
+//!
+//! One queue and not several: a subscription that names a publication is always read after the command that made it,
+//! because the relay that asks for it was posted later.
+
+use std::collections::VecDeque;
+use std::os::fd::RawFd;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+
+use crate::io::EventFd;
+use crate::message::{Message, Relay};
+
+/// Commands that may wait; one more is refused.
+pub const COMMANDS: usize = 4096;
+/// Room kept above that for commands that only end something: a full queue must not keep objects alive.
+pub const RELEASES: usize = 4096;
+/// Bursts of packets from other threads that may wait; one more is dropped.
+pub const BURSTS: usize = 512;
+
+#[derive(Debug, Default)]
+struct Queue {
+    messages: VecDeque<Message>,
+    commands: usize,
+    bursts: usize,
+}
+
+#[derive(Debug)]
+pub struct Mailbox {
+    queue: Mutex<Queue>,
+    wake: EventFd,
+    stopped: AtomicBool,
+}
+
+impl Mailbox {
+    pub fn new() -> std::io::Result<Self> {
+        Ok(Self { queue: Mutex::default(), wake: EventFd::new()?, stopped: AtomicBool::new(false) })
+    }
+
+    pub fn fd(&self) -> RawFd {
+        self.wake.raw()
+    }
+
+    /// Queue a message, or give it back if there are too many of its kind.
+    ///
+    /// Relays other than packets have no bound of their own: each follows from a command, except key frame requests,
+    /// which are throttled by their sender.
+    pub fn post(&self, message: Message) -> Result<(), Message> {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        match &message {
+            Message::Command(command) => {
+                if queue.commands >= COMMANDS + if command.releases() { RELEASES } else { 0 } {
+                    return Err(message);
+                }
+                queue.commands += 1;
+            }
+            Message::Relay(Relay::Packets { .. }) => {
+                if queue.bursts >= BURSTS {
+                    return Err(message);
+                }
+                queue.bursts += 1;
+            }
+            Message::Relay(_) => {}
+        }
+        queue.messages.push_back(message);
+        if queue.messages.len() == 1 {
+            self.wake.notify();
+        }
+        Ok(())
+    }
+
+    /// The oldest message. Once there is none, the descriptor is quiet until the next.
+    pub fn pop(&self) -> Option<Message> {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let message = queue.messages.pop_front();
+        match &message {
+            Some(Message::Command(_)) => queue.commands -= 1,
+            Some(Message::Relay(Relay::Packets { .. })) => queue.bursts -= 1,
+            Some(Message::Relay(_)) => {}
+            None => return None,
+        }
+        if queue.messages.is_empty() {
+            self.wake.clear();
+            queue.messages.shrink_to(64);
+        }
+        message
+    }
+
+    /// Ask the thread to end.
+    pub fn stop(&self) {
+        self.stopped.store(true, Relaxed);
+        self.wake.notify();
+    }
+
+    pub fn stopped(&self) -> bool {
+        self.stopped.load(Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::{PublicationId, TransportId};
+    use crate::message::Command;
+
+    fn candidate() -> Message {
+        Message::Command(Command::AddCandidate { transport: TransportId(1), candidate: String::new() })
+    }
+
+    #[test]
+    fn a_full_queue_refuses_work_and_takes_releases() {
+        let mailbox = Mailbox::new().unwrap();
+        assert_eq!((0..COMMANDS + 5).filter(|_| mailbox.post(candidate()).is_ok()).count(), COMMANDS);
+        let close = || Message::Command(Command::CloseTransport { transport: TransportId(1) });
+        assert_eq!((0..RELEASES + 5).filter(|_| mailbox.post(close()).is_ok()).count(), RELEASES);
+        assert!(mailbox.pop().is_some());
+        assert!(mailbox.post(close()).is_ok());
+    }
+
+    #[test]
+    fn bursts_have_a_bound_of_their_own() {
+        let mailbox = Mailbox::new().unwrap();
+        let burst = || {
+            let packets = std::sync::Arc::from([]);
+            Message::Relay(Relay::Packets { publication: PublicationId(1), gap: false, packets })
+        };
+        assert_eq!((0..BURSTS + 5).filter(|_| mailbox.post(burst()).is_ok()).count(), BURSTS);
+        assert!(mailbox.post(candidate()).is_ok());
+    }
+}

@@ -1,0 +1,82 @@
+//! What is said to a thread: commands of the core's owner, and relays of the other threads.
+
+use std::sync::Arc;
+
+use str0m::format::CodecSpec;
+
+use crate::forward::MediaPacket;
+use crate::id::{PublicationId, SubscriptionId, TransportId};
+
+#[derive(Debug)]
+pub enum Message {
+    Command(Command),
+    Relay(Relay),
+}
+
+/// Said by the owner, carried out in order.
+#[derive(Debug)]
+pub enum Command {
+    /// `first`: this offer creates the transport.
+    Negotiate {
+        transport: TransportId,
+        request: u64,
+        offer: String,
+        first: bool,
+    },
+    AddCandidate {
+        transport: TransportId,
+        candidate: String,
+    },
+    Publish {
+        publication: PublicationId,
+        transport: TransportId,
+        mid: String,
+    },
+    Unpublish {
+        publication: PublicationId,
+    },
+    Subscribe {
+        subscription: SubscriptionId,
+        publication: PublicationId,
+        transport: TransportId,
+        mid: String,
+    },
+    Unsubscribe {
+        subscription: SubscriptionId,
+    },
+    SetPublicationActive {
+        publication: PublicationId,
+        active: bool,
+    },
+    SetSubscriptionActive {
+        subscription: SubscriptionId,
+        active: bool,
+    },
+    CloseTransport {
+        transport: TransportId,
+    },
+}
+
+impl Command {
+    /// Whether the command only gives something back. Such commands have room in a full queue.
+    pub fn releases(&self) -> bool {
+        matches!(self, Self::Unpublish { .. } | Self::Unsubscribe { .. } | Self::CloseTransport { .. })
+    }
+}
+
+/// Said between the thread that owns a publication (its home) and those that have subscribers to it (mirrors).
+#[derive(Debug)]
+pub enum Relay {
+    /// To the home: send its packets to `thread`.
+    Attach { publication: PublicationId, thread: usize },
+    /// To the home: `thread` has no subscriber left.
+    Detach { publication: PublicationId, thread: usize },
+    /// To a mirror: the publication exists.
+    Attached { publication: PublicationId, format: CodecSpec },
+    /// To a mirror: the publication is gone, or never was.
+    Ended { publication: PublicationId },
+    /// To a mirror: packets, in the order of arrival. `gap`: some before these were not sent.
+    Packets { publication: PublicationId, gap: bool, packets: Arc<[MediaPacket]> },
+    /// To the home: a subscriber cannot go on without a key frame.
+    KeyframeWanted { publication: PublicationId },
+}

@@ -1,0 +1,212 @@
+//! Looks through an offer before str0m may change anything because of it, so that a refused one leaves no trace.
+//!
+//! str0m checks most of this too, but part of it only after it has changed the session.
+
+use std::fmt;
+
+/// The longest offer that is read.
+pub const MAX_BYTES: usize = 1 << 20;
+/// The most sections one transport may have.
+pub const MAX_SECTIONS: usize = 512;
+/// str0m keeps this much of a mid, and only letters and digits.
+const MAX_MID: usize = 16;
+
+/// What must not change from one offer to the next.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outline {
+    pub sections: Vec<Section>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Section {
+    pub mid: String,
+    pub kind: String,
+    /// Port 0 and not bundled: its place may be given to another section (RFC 8829 §5.2.2).
+    pub rejected: bool,
+}
+
+/// Why an offer is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    TooLong,
+    TooManySections(usize),
+    NoSections,
+    Missing(&'static str),
+    IceLite,
+    UnknownKind(String),
+    BadMid(String),
+    DuplicateMid(String),
+    Bundle,
+    Moved(String),
+    ChangedKind(String),
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLong => write!(f, "offer longer than {MAX_BYTES} bytes"),
+            Self::TooManySections(count) => {
+                write!(f, "offer has {count} sections, the limit is {MAX_SECTIONS}")
+            }
+            Self::NoSections => f.write_str("offer has no media sections"),
+            Self::Missing(what) => write!(f, "offer lacks {what}"),
+            Self::IceLite => f.write_str("both sides would be ICE-lite"),
+            Self::UnknownKind(kind) => write!(f, "unknown kind of section: {kind}"),
+            Self::BadMid(mid) => write!(f, "a=mid has to be 1 to {MAX_MID} letters and digits: {mid:?}"),
+            Self::DuplicateMid(mid) => write!(f, "a=mid used twice: {mid}"),
+            Self::Bundle => f.write_str("a=group:BUNDLE does not name the sections in their order"),
+            Self::Moved(mid) => write!(f, "section {mid} is not where it was"),
+            Self::ChangedKind(mid) => write!(f, "section {mid} changed its kind"),
+        }
+    }
+}
+
+/// Check `offer` on its own and against `previous`, the outline of the last accepted offer.
+pub fn inspect(offer: &str, previous: &Outline) -> Result<Outline, Refusal> {
+    if offer.len() > MAX_BYTES {
+        return Err(Refusal::TooLong);
+    }
+    let parts = split(offer);
+    let (session, media) = parts.split_first().ok_or(Refusal::NoSections)?;
+    match media.len() {
+        0 => return Err(Refusal::NoSections),
+        count if count > MAX_SECTIONS => return Err(Refusal::TooManySections(count)),
+        _ => {}
+    }
+    if attribute(session, "ice-lite").is_some() {
+        return Err(Refusal::IceLite);
+    }
+    for required in ["ice-ufrag", "ice-pwd", "fingerprint"] {
+        if !parts.iter().any(|part| attribute(part, required).is_some()) {
+            return Err(Refusal::Missing(required));
+        }
+    }
+    let bundle: Vec<&str> = attribute(session, "group")
+        .and_then(|group| group.strip_prefix("BUNDLE"))
+        .ok_or(Refusal::Missing("group:BUNDLE"))?
+        .split_whitespace()
+        .collect();
+    let sections = media.iter().map(|part| section(part, &bundle)).collect::<Result<Vec<_>, _>>()?;
+    check_order(&sections, &bundle)?;
+    check_against(&sections, previous)?;
+    Ok(Outline { sections })
+}
+
+/// The session's lines, then those of each section.
+fn split(offer: &str) -> Vec<Vec<&str>> {
+    let mut parts = vec![Vec::new()];
+    for line in offer.lines().map(str::trim_end) {
+        if line.starts_with("m=") {
+            parts.push(Vec::new());
+        }
+        if let Some(part) = parts.last_mut() {
+            part.push(line);
+        }
+    }
+    parts
+}
+
+/// Value of the first `a=name:value` or `a=name`.
+fn attribute<'a>(part: &[&'a str], name: &str) -> Option<&'a str> {
+    part.iter().find_map(|line| {
+        let rest = line.strip_prefix("a=")?.strip_prefix(name)?;
+        if rest.is_empty() { Some("") } else { rest.strip_prefix(':').map(str::trim) }
+    })
+}
+
+fn section(lines: &[&str], bundle: &[&str]) -> Result<Section, Refusal> {
+    let mut fields = lines.first().and_then(|line| line.strip_prefix("m=")).unwrap_or("").split_whitespace();
+    let (kind, port) = (fields.next().unwrap_or(""), fields.next().unwrap_or(""));
+    if !matches!(kind, "audio" | "video" | "application") {
+        return Err(Refusal::UnknownKind(kind.to_owned()));
+    }
+    let mid = attribute(lines, "mid").ok_or(Refusal::Missing("mid"))?;
+    if mid.is_empty() || mid.len() > MAX_MID || !mid.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return Err(Refusal::BadMid(mid.to_owned()));
+    }
+    let rejected = port == "0" && !bundle.contains(&mid);
+    Ok(Section { mid: mid.to_owned(), kind: kind.to_owned(), rejected })
+}
+
+fn check_order(sections: &[Section], bundle: &[&str]) -> Result<(), Refusal> {
+    let mut seen = std::collections::HashSet::new();
+    if let Some(twice) = sections.iter().find(|section| !seen.insert(&section.mid)) {
+        return Err(Refusal::DuplicateMid(twice.mid.clone()));
+    }
+    let bundled = sections.iter().filter(|section| !section.rejected).map(|section| section.mid.as_str());
+    if bundled.eq(bundle.iter().copied()) { Ok(()) } else { Err(Refusal::Bundle) }
+}
+
+/// RFC 3264 §8: sections keep their place and kind; a rejected one may be replaced, none is taken away.
+fn check_against(sections: &[Section], previous: &Outline) -> Result<(), Refusal> {
+    for (index, old) in previous.sections.iter().enumerate() {
+        match sections.get(index) {
+            Some(new) if new.mid == old.mid && new.kind != old.kind => {
+                return Err(Refusal::ChangedKind(old.mid.clone()));
+            }
+            Some(new) if new.mid == old.mid => {}
+            Some(new) if old.rejected && !previous.sections.iter().any(|other| other.mid == new.mid) => {}
+            _ => return Err(Refusal::Moved(old.mid.clone())),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn offer(bundle: &str, sections: &[(&str, u16, &str)]) -> String {
+        let mut offer = format!("v=0\r\na=group:BUNDLE {bundle}\r\n");
+        for (kind, port, mid) in sections {
+            offer += &format!(
+                "m={kind} {port} UDP/TLS/RTP/SAVPF 96\r\na=mid:{mid}\r\na=ice-ufrag:u\r\na=ice-pwd:p\r\n\
+                 a=fingerprint:sha-256 00\r\n"
+            );
+        }
+        offer
+    }
+
+    fn outline(bundle: &str, sections: &[(&str, u16, &str)]) -> Outline {
+        inspect(&offer(bundle, sections), &Outline::default()).unwrap()
+    }
+
+    #[test]
+    fn sections_may_be_added_and_rejected_ones_replaced() {
+        let before = outline("0 1", &[("audio", 9, "0"), ("video", 9, "1")]);
+        inspect(&offer("0 1 2", &[("audio", 9, "0"), ("video", 9, "1"), ("video", 9, "2")]), &before)
+            .unwrap();
+        let stopped = outline("0", &[("audio", 9, "0"), ("video", 0, "1")]);
+        inspect(&offer("0 7", &[("audio", 9, "0"), ("audio", 9, "7")]), &stopped).unwrap();
+        assert_eq!(
+            inspect(&offer("0 7", &[("audio", 9, "0"), ("video", 9, "7")]), &before),
+            Err(Refusal::Moved("1".into()))
+        );
+    }
+
+    #[test]
+    fn sections_may_not_move_change_or_vanish() {
+        let before = outline("0 1", &[("audio", 9, "0"), ("video", 9, "1")]);
+        let refused = |bundle, sections: &[_]| inspect(&offer(bundle, sections), &before).unwrap_err();
+        assert_eq!(refused("1 0", &[("video", 9, "1"), ("audio", 9, "0")]), Refusal::Moved("0".into()));
+        assert_eq!(refused("0 1", &[("audio", 9, "0"), ("audio", 9, "1")]), Refusal::ChangedKind("1".into()));
+        assert_eq!(refused("0", &[("audio", 9, "0")]), Refusal::Moved("1".into()));
+    }
+
+    #[test]
+    fn inconsistent_offers_are_refused() {
+        let refused = |offer: &str| inspect(offer, &Outline::default()).unwrap_err();
+        assert_eq!(refused(""), Refusal::NoSections);
+        assert_eq!(refused(&"x".repeat(MAX_BYTES + 1)), Refusal::TooLong);
+        assert_eq!(
+            refused(&offer("0 0", &[("audio", 9, "0"), ("audio", 9, "0")])),
+            Refusal::DuplicateMid("0".into())
+        );
+        assert_eq!(refused(&offer("1", &[("audio", 9, "0")])), Refusal::Bundle);
+        assert_eq!(refused(&offer("0", &[("text", 9, "0")])), Refusal::UnknownKind("text".into()));
+        assert_eq!(refused(&offer("a-b", &[("audio", 9, "a-b")])), Refusal::BadMid("a-b".into()));
+        let many: Vec<String> = (0..=MAX_SECTIONS).map(|mid| mid.to_string()).collect();
+        let sections: Vec<_> = many.iter().map(|mid| ("audio", 9, mid.as_str())).collect();
+        assert_eq!(refused(&offer(&many.join(" "), &sections)), Refusal::TooManySections(MAX_SECTIONS + 1));
+    }
+}

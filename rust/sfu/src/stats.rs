@@ -1,0 +1,88 @@
+//! Counters, written by the threads and read by anyone.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::id::TransportId;
+
+macro_rules! counters {
+    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Default)]
+        pub struct $name { $($(#[$field_doc])* pub $field: Counter,)* }
+
+        impl $name {
+            /// Names and values as they are now.
+            pub fn snapshot(&self) -> Vec<(&'static str, u64)> {
+                vec![$((stringify!($field), self.$field.get()),)*]
+            }
+        }
+    };
+}
+
+/// One number. Nothing is ordered by it.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    pub fn add(&self, n: u64) {
+        self.0.fetch_add(n, Relaxed);
+    }
+
+    pub fn set(&self, n: u64) {
+        self.0.store(n, Relaxed);
+    }
+
+    pub fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+counters!(
+    /// Of one thread; the last three are gauges.
+    ThreadStats {
+        packets_received,
+        packets_sent,
+        bytes_received,
+        bytes_sent,
+        packets_forwarded,
+        /// Lost to a full queue or a full socket.
+        packets_dropped,
+        /// Nobody's: garbage, strangers, late datagrams of the departed.
+        packets_unknown,
+        keyframe_requests,
+        receive_calls,
+        send_calls,
+        panics,
+        events_dropped,
+        transports,
+        publications,
+        subscriptions,
+    }
+);
+
+counters!(
+    /// Of one transport.
+    TransportStats { packets_received, packets_sent, bytes_received, bytes_sent, }
+);
+
+/// The counters of every transport alive, on all threads.
+#[derive(Debug, Default)]
+pub struct Registry(Mutex<HashMap<TransportId, Arc<TransportStats>>>);
+
+impl Registry {
+    pub fn insert(&self, transport: TransportId) -> Arc<TransportStats> {
+        let stats = Arc::new(TransportStats::default());
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(transport, stats.clone());
+        stats
+    }
+
+    pub fn remove(&self, transport: TransportId) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&transport);
+    }
+
+    pub fn get(&self, transport: TransportId) -> Option<Arc<TransportStats>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&transport).cloned()
+    }
+}

@@ -1,0 +1,29 @@
+//! One publication sent on one section of a transport.
+
+use str0m::media::{Mid, Pt};
+use str0m::rtp::Ssrc;
+
+use crate::forward::Forward;
+use crate::id::{PublicationId, TransportId};
+
+/// Owned by the hub of its transport's thread.
+#[derive(Debug)]
+pub struct Subscription {
+    pub publication: PublicationId,
+    pub transport: TransportId,
+    pub mid: Mid,
+    /// How to send; None until the publication's format is known, which takes a moment if it lives on another thread.
+    pub route: Option<Route>,
+    /// As its owner wants it.
+    pub active: bool,
+    /// Whether the section is one on which we send, by the last negotiation.
+    pub open: bool,
+    pub forward: Forward,
+}
+
+/// Where packets go within a transport.
+#[derive(Clone, Copy, Debug)]
+pub struct Route {
+    pub ssrc: Ssrc,
+    pub payload_type: Pt,
+}

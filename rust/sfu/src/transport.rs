@@ -1,0 +1,443 @@
+//! One peer: a str0m session, the sections it has negotiated, and what they carry.
+//!
+//! str0m may panic on input it did not foresee. Every call into it goes through [`Transport::guarded`]: a panic ends
+//! this transport and nothing else.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use str0m::change::SdpOffer;
+use str0m::config::DtlsCert;
+use str0m::format::CodecSpec;
+use str0m::media::{KeyframeRequestKind, Mid, Pt, Rid};
+use str0m::net::{Protocol, Receive};
+use str0m::rtp::{RtpPacket, RtpWrite, Ssrc};
+use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc, RtcError};
+
+use crate::codec;
+use crate::forward::Forward;
+use crate::id::{PublicationId, SubscriptionId};
+use crate::outlet::Outlet;
+use crate::sdp::{self, Outline};
+use crate::stats::TransportStats;
+
+/// Addresses remembered per transport; the oldest is forgotten.
+const MAX_ADDRESSES: usize = 8;
+/// Candidates taken from the peer. An ICE-lite agent does not need any.
+const MAX_CANDIDATES: usize = 32;
+/// Streams whose section is remembered. Far more than a peer has.
+const MAX_STREAMS: usize = 4096;
+/// How long a peer that has stopped its ICE checks may take to come back, perhaps from another network.
+const ICE_GRACE: Duration = Duration::from_secs(10);
+/// Rounds of polling without time going on before str0m is left alone for a moment.
+const MAX_ROUNDS: u32 = 64;
+const RTX_PACKETS: usize = 512;
+
+/// What every transport of a thread has in common.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    pub certificate: DtlsCert,
+    /// Local address of each socket of the thread.
+    pub addresses: Vec<SocketAddr>,
+    pub connect_timeout: Duration,
+}
+
+/// What str0m reports, for the hub to act on.
+#[derive(Debug)]
+pub enum Happening {
+    Connected,
+    Packet { mid: Mid, rid: Option<Rid>, packet: RtpPacket },
+    KeyframeWanted { mid: Mid },
+    Ended(Fault),
+}
+
+/// Why a transport cannot go on.
+#[derive(Debug)]
+pub enum Fault {
+    Closed,
+    Panic(String),
+    Dtls(String),
+    Other(String),
+    IceTimeout,
+    NeverConnected,
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Closed => f.write_str("closed by peer"),
+            Self::Panic(message) => write!(f, "panic: {message}"),
+            Self::Dtls(message) => write!(f, "dtls failed: {message}"),
+            Self::Other(message) => write!(f, "failed: {message}"),
+            Self::IceTimeout => f.write_str("ice timeout"),
+            Self::NeverConnected => f.write_str("never connected"),
+        }
+    }
+}
+
+impl From<RtcError> for Fault {
+    fn from(error: RtcError) -> Self {
+        match error {
+            // The only SDP that is looked at while running is its fingerprint, against the certificate.
+            RtcError::Dtls(_) | RtcError::RemoteSdp(_) => Self::Dtls(error.to_string()),
+            _ => Self::Other(error.to_string()),
+        }
+    }
+}
+
+/// Why an offer was not accepted.
+#[derive(Debug)]
+pub enum NegotiationError {
+    /// Nothing has changed.
+    Refused(String),
+    /// It went wrong half-way; the transport is of no more use.
+    Broken(Fault),
+}
+
+/// Owned by the hub of its thread.
+pub struct Transport {
+    rtc: Rtc,
+    outline: Outline,
+    ufrag: String,
+    streams: HashMap<Ssrc, (Mid, Option<Rid>)>,
+    addresses: VecDeque<SocketAddr>,
+    candidates: usize,
+    connected: bool,
+    connect_by: Option<Instant>,
+    silent_since: Option<Instant>,
+    rtc_deadline: Instant,
+    stats: Arc<TransportStats>,
+    /// Written to since it was last flushed.
+    pub dirty: bool,
+    pub publications: HashMap<Mid, PublicationId>,
+    pub subscriptions: HashMap<Mid, SubscriptionId>,
+    /// Numbering of sections that are not subscribed at the moment.
+    pub resting: HashMap<Mid, Forward>,
+}
+
+impl Transport {
+    pub fn new(setup: &Setup, stats: Arc<TransportStats>, now: Instant) -> Result<Self, Fault> {
+        let rtc = unwind(|| {
+            let config = Rtc::builder()
+                .set_ice_lite(true)
+                .set_rtp_mode(true)
+                .set_dtls_cert(setup.certificate.clone())
+                .set_send_buffer_video(RTX_PACKETS);
+            let mut rtc = codec::configure(config).build(now);
+            for address in &setup.addresses {
+                rtc.add_local_candidate(Candidate::host(*address, "udp")?);
+            }
+            Ok(rtc)
+        })?;
+        Ok(Self {
+            rtc,
+            outline: Outline::default(),
+            ufrag: String::new(),
+            streams: HashMap::new(),
+            addresses: VecDeque::new(),
+            candidates: 0,
+            connected: false,
+            connect_by: Some(now + setup.connect_timeout),
+            silent_since: None,
+            rtc_deadline: now,
+            stats,
+            dirty: false,
+            publications: HashMap::new(),
+            subscriptions: HashMap::new(),
+            resting: HashMap::new(),
+        })
+    }
+
+    /// Apply an offer and return the answer. [`Self::ufrag`] may have changed.
+    pub fn negotiate(&mut self, offer: &str) -> Result<String, NegotiationError> {
+        let refused = |reason: &dyn std::fmt::Display| NegotiationError::Refused(reason.to_string());
+        let outline = sdp::inspect(offer, &self.outline).map_err(|refusal| refused(&refusal))?;
+        let parsed = unwind(|| SdpOffer::from_sdp_string(offer).map_err(RtcError::Sdp))
+            .map_err(|fault| refused(&format_args!("offer cannot be read: {fault}")))?;
+        let (answer, ufrag) = self
+            .guarded(|rtc| {
+                let answer = rtc.sdp_api().accept_offer(parsed)?.to_sdp_string();
+                Ok((answer, rtc.direct_api().local_ice_credentials().ufrag))
+            })
+            .map_err(|fault| match fault {
+                Fault::Dtls(reason) | Fault::Other(reason) => {
+                    NegotiationError::Broken(Fault::Other(format!("offer not acceptable: {reason}")))
+                }
+                other => NegotiationError::Broken(other),
+            })?;
+        self.outline = outline;
+        self.ufrag = ufrag;
+        self.streams.clear();
+        let rtc = &self.rtc;
+        self.resting.retain(|mid, _| rtc.media(*mid).is_some());
+        Ok(answer)
+    }
+
+    /// The user name the peer's STUN requests carry.
+    pub fn ufrag(&self) -> &str {
+        &self.ufrag
+    }
+
+    pub fn add_candidate(&mut self, candidate: &str) -> Result<(), Fault> {
+        if self.candidates >= MAX_CANDIDATES {
+            return Ok(());
+        }
+        self.candidates += 1;
+        self.guarded(|rtc| {
+            // Names (mDNS) do not parse and TCP is not listened for: such candidates are of no use and no harm.
+            if let Ok(candidate) = Candidate::from_sdp_string(candidate)
+                && candidate.proto() == Protocol::Udp
+            {
+                rtc.add_remote_candidate(candidate);
+            }
+            Ok(())
+        })
+    }
+
+    /// Whether this datagram is authentic STUN for this transport (RFC 8445 §7.3).
+    pub fn accepts(
+        &self,
+        now: Instant,
+        source: SocketAddr,
+        destination: SocketAddr,
+        datagram: &[u8],
+    ) -> bool {
+        catch_unwind(AssertUnwindSafe(|| {
+            Receive::new(Protocol::Udp, source, destination, datagram)
+                .is_ok_and(|receive| self.rtc.accepts(&Input::Receive(now, receive)))
+        }))
+        .unwrap_or(false)
+    }
+
+    /// Note that the peer was heard from `address`; returns one that is forgotten for it.
+    pub fn add_address(&mut self, address: SocketAddr) -> Option<SocketAddr> {
+        if self.addresses.contains(&address) {
+            return None;
+        }
+        self.addresses.push_back(address);
+        if self.addresses.len() > MAX_ADDRESSES { self.addresses.pop_front() } else { None }
+    }
+
+    /// Someone else was authenticated from `address`.
+    pub fn lose_address(&mut self, address: SocketAddr) {
+        self.addresses.retain(|known| *known != address);
+    }
+
+    pub fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
+        self.addresses.iter().copied()
+    }
+
+    /// Take in a datagram. False: it was not for str0m to read.
+    pub fn receive(
+        &mut self,
+        now: Instant,
+        source: SocketAddr,
+        destination: SocketAddr,
+        datagram: &[u8],
+    ) -> Result<bool, Fault> {
+        self.stats.packets_received.add(1);
+        self.stats.bytes_received.add(datagram.len() as u64);
+        let connected = self.connected;
+        self.guarded(|rtc| {
+            let Ok(receive) = Receive::new(Protocol::Udp, source, destination, datagram) else {
+                return Ok(false);
+            };
+            match rtc.handle_input(Input::Receive(now, receive)) {
+                // Once connected, a datagram that cannot be read is as good as lost: anyone can send one. A session
+                // that has really failed says so when polled.
+                Err(_) if connected && rtc.is_alive() => Ok(false),
+                result => result.map(|()| true),
+            }
+        })
+    }
+
+    /// Let time pass: whatever was written is sealed now.
+    pub fn tick(&mut self, now: Instant) -> Result<(), Fault> {
+        self.dirty = false;
+        if self.connect_by.is_some_and(|deadline| deadline <= now) {
+            return Err(Fault::NeverConnected);
+        }
+        if self.silent_since.is_some_and(|since| since + ICE_GRACE <= now) {
+            return Err(Fault::IceTimeout);
+        }
+        self.guarded(|rtc| rtc.handle_input(Input::Timeout(now)))
+    }
+
+    /// Take out all that str0m has to say, and note when it wants to be woken.
+    pub fn poll(
+        &mut self,
+        now: Instant,
+        outlet: &mut dyn Outlet,
+        mut happened: impl FnMut(Happening),
+    ) -> Result<(), Fault> {
+        for _ in 0..MAX_ROUNDS {
+            loop {
+                match self.guarded(Rtc::poll_output)? {
+                    Output::Timeout(deadline) => {
+                        self.rtc_deadline = deadline;
+                        break;
+                    }
+                    Output::Transmit(packet) => {
+                        self.stats.packets_sent.add(1);
+                        self.stats.bytes_sent.add(packet.contents.len() as u64);
+                        outlet.transmit(packet);
+                    }
+                    Output::Event(event) => self.note(event, now, &mut happened)?,
+                }
+            }
+            if !self.rtc.is_alive() {
+                return Err(Fault::Closed);
+            }
+            if self.rtc_deadline > now {
+                return Ok(());
+            }
+            self.guarded(|rtc| rtc.handle_input(Input::Timeout(now)))?;
+        }
+        self.rtc_deadline = now + Duration::from_millis(1);
+        Ok(())
+    }
+
+    fn note(
+        &mut self,
+        event: Event,
+        now: Instant,
+        happened: &mut impl FnMut(Happening),
+    ) -> Result<(), Fault> {
+        match event {
+            Event::Connected => {
+                self.connected = true;
+                self.connect_by = None;
+                happened(Happening::Connected);
+            }
+            Event::IceConnectionStateChange(IceConnectionState::Disconnected) => {
+                self.silent_since.get_or_insert(now);
+            }
+            Event::IceConnectionStateChange(state) if state.is_connected() => self.silent_since = None,
+            Event::RtpPacket(packet) => {
+                if let Some((mid, rid)) = self.section_of(packet.header.ssrc)? {
+                    happened(Happening::Packet { mid, rid, packet });
+                }
+            }
+            Event::KeyframeRequest(request) => happened(Happening::KeyframeWanted { mid: request.mid }),
+            Event::Closed => return Err(Fault::Closed),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Header extensions name the section on the first packets only; str0m remembers, and so does this.
+    fn section_of(&mut self, ssrc: Ssrc) -> Result<Option<(Mid, Option<Rid>)>, Fault> {
+        if let Some(section) = self.streams.get(&ssrc) {
+            return Ok(Some(*section));
+        }
+        let section =
+            self.guarded(|rtc| Ok(rtc.direct_api().stream_rx(&ssrc).map(|s| (s.mid(), s.rid()))))?;
+        if let Some(section) = section
+            && self.streams.len() < MAX_STREAMS
+        {
+            self.streams.insert(ssrc, section);
+        }
+        Ok(section)
+    }
+
+    /// When to call [`Self::tick`].
+    pub fn deadline(&self) -> Instant {
+        let silence = self.silent_since.map(|since| since + ICE_GRACE);
+        [self.connect_by, silence].into_iter().flatten().fold(self.rtc_deadline, Instant::min)
+    }
+
+    pub fn connected(&self) -> bool {
+        self.connected
+    }
+
+    /// The format the peer sends on section `mid`: the first it named.
+    pub fn incoming_format(&self, mid: Mid) -> Option<(Pt, CodecSpec)> {
+        let media = self.rtc.media(mid)?;
+        let params = self.rtc.codec_config().params();
+        media
+            .remote_pts()
+            .iter()
+            .find_map(|pt| params.iter().find(|p| p.pt() == *pt))
+            .map(|p| (p.pt(), p.spec()))
+    }
+
+    pub fn has_section(&self, mid: Mid) -> bool {
+        self.rtc.media(mid).is_some()
+    }
+
+    /// Whether we send on section `mid`, by the last negotiation.
+    pub fn sends(&self, mid: Mid) -> bool {
+        self.rtc.media(mid).is_some_and(|media| media.direction().is_sending())
+    }
+
+    /// The stream and payload type with which `format` is sent on section `mid`.
+    pub fn outgoing(&mut self, mid: Mid, format: &CodecSpec) -> Result<Option<(Ssrc, Pt)>, Fault> {
+        self.guarded(|rtc| {
+            let Some(media) = rtc.media(mid) else { return Ok(None) };
+            let params = rtc.codec_config().params();
+            let negotiated = media.remote_pts().iter().filter_map(|pt| params.iter().find(|p| p.pt() == *pt));
+            let found =
+                negotiated.into_iter().find(|p| codec::same_format(&p.spec(), format)).map(|p| p.pt());
+            let Some(pt) = found else { return Ok(None) };
+            Ok(rtc.direct_api().stream_tx_by_mid(mid, None).map(|stream| (stream.ssrc(), pt)))
+        })
+    }
+
+    /// Queue packets on one stream; they leave with the next [`Self::tick`]. Returns how many.
+    pub fn write(&mut self, ssrc: Ssrc, packets: impl Iterator<Item = RtpWrite>) -> Result<u64, Fault> {
+        self.guarded(|rtc| {
+            let mut api = rtc.direct_api();
+            let Some(stream) = api.stream_tx(&ssrc) else { return Ok(0) };
+            let mut count = 0;
+            for packet in packets {
+                stream.write_rtp(packet);
+                count += 1;
+            }
+            Ok(count)
+        })
+    }
+
+    /// Ask the peer for a key frame; false if it cannot be asked yet.
+    pub fn request_keyframe(&mut self, mid: Mid, rid: Option<Rid>) -> Result<bool, Fault> {
+        let connected = self.connected;
+        self.guarded(|rtc| {
+            let params = rtc.codec_config().params();
+            let takes_pli = rtc.media(mid).is_some_and(|media| {
+                let mut negotiated =
+                    media.remote_pts().iter().filter_map(|pt| params.iter().find(|p| p.pt() == *pt));
+                negotiated.next().is_none_or(|p| p.fb_pli() || !p.fb_fir())
+            });
+            let kind = if takes_pli { KeyframeRequestKind::Pli } else { KeyframeRequestKind::Fir };
+            let mut api = rtc.direct_api();
+            let Some(stream) = api.stream_rx_by_mid(mid, rid) else { return Ok(false) };
+            stream.request_keyframe(kind);
+            Ok(connected)
+        })
+    }
+
+    /// Say goodbye: RTCP BYE and DTLS close_notify, to be polled.
+    pub fn close(&mut self) -> Result<(), Fault> {
+        self.guarded(Rtc::close)
+    }
+
+    /// Run `f` on the session; a panic becomes a fault.
+    fn guarded<T>(&mut self, f: impl FnOnce(&mut Rtc) -> Result<T, RtcError>) -> Result<T, Fault> {
+        let rtc = &mut self.rtc;
+        unwind(|| f(rtc))
+    }
+}
+
+fn unwind<T>(f: impl FnOnce() -> Result<T, RtcError>) -> Result<T, Fault> {
+    // A session that panicked is dropped without another call, so its broken invariants reach nobody.
+    match catch_unwind(AssertUnwindSafe(f)) {
+        Ok(result) => Ok(result?),
+        Err(payload) => {
+            let text = payload.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| payload.downcast_ref::<&str>().copied());
+            Err(Fault::Panic(text.unwrap_or("unknown cause").to_owned()))
+        }
+    }
+}
