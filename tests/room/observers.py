@@ -1,0 +1,149 @@
+"""What others can know of a room from its outputs alone: everybody, the clients and the engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from palaver.room.messages import (
+    CloseSink,
+    CloseSource,
+    OpenSink,
+    OpenSource,
+    Output,
+    ParticipantJoined,
+    ParticipantLeft,
+    SessionFailed,
+    SessionReady,
+    SetSinkActive,
+    SetSourceActive,
+    StreamAdded,
+    StreamMuted,
+    StreamRemoved,
+    StreamUpdated,
+    TransportFailed,
+    TransportUp,
+)
+
+if TYPE_CHECKING:
+    from palaver.room.values import (
+        Kind,
+        ParticipantId,
+        Stream,
+        StreamId,
+        SubscriptionId,
+        TransportId,
+    )
+
+
+@dataclass
+class Audience:
+    """Who is here and what can be subscribed to, as events tell it."""
+
+    participants: dict[ParticipantId, str] = field(default_factory=dict)
+    streams: dict[StreamId, Stream] = field(default_factory=dict)
+
+    def hear(self, output: Output) -> None:
+        match output:
+            case ParticipantJoined(participant):
+                assert participant.id not in self.participants
+                self.participants[participant.id] = participant.role
+            case ParticipantLeft(participant_id):
+                del self.participants[participant_id]
+                assert all(stream.owner != participant_id for stream in self.streams.values())
+            case StreamAdded(stream):
+                assert stream.id not in self.streams
+                assert stream.owner in self.participants
+                self.streams[stream.id] = stream
+            case StreamUpdated(stream):
+                assert stream.id in self.streams
+                self.streams[stream.id] = stream
+            case StreamRemoved(stream_id):
+                del self.streams[stream_id]
+            case StreamMuted(stream_id, kind, active):
+                self.streams[stream_id] = _with_active(self.streams[stream_id], kind, active)
+
+
+@dataclass
+class Clients:
+    """What each client knows of its own transports and sessions."""
+
+    up: set[TransportId] = field(default_factory=set)
+    sessions: dict[str, tuple[ParticipantId, TransportId]] = field(default_factory=dict)
+    ready: set[str] = field(default_factory=set)
+
+    def hear(self, output: Output) -> None:
+        match output:
+            case OpenSource(stream=stream, owner=owner, source=source):
+                self.sessions[stream] = (owner, source.transport)
+            case OpenSink(subscription=subscription, sink=sink):
+                self.sessions[subscription.id] = (subscription.owner, sink.transport)
+            case TransportUp(transport=transport):
+                assert transport not in self.up
+                self.up.add(transport)
+            case SessionReady(owner, transport, session):
+                assert self.sessions[session] == (owner, transport)
+                assert transport in self.up, "ready before its transport was up"
+                assert session not in self.ready
+                self.ready.add(session)
+            case SessionFailed(owner, transport, session):
+                assert self.sessions[session] == (owner, transport)
+                self.end(session)
+            case TransportFailed(owner, transport):
+                self.up.discard(transport)
+                for ended in [one for one, where in self.sessions.items() if where == (owner, transport)]:
+                    self.end(ended)
+            case ParticipantLeft(participant):
+                for ended in [one for one, where in self.sessions.items() if where[0] == participant]:
+                    self.end(ended)
+
+    def end(self, session: str) -> None:
+        """Without a word from the server: the client itself asked for it."""
+        self.sessions.pop(session, None)
+        self.ready.discard(session)
+
+
+@dataclass
+class Worker:
+    """What the engine holds; it never hears twice, nor of what it does not hold."""
+
+    sources: set[StreamId] = field(default_factory=set)
+    sinks: set[SubscriptionId] = field(default_factory=set)
+    ready: set[str] = field(default_factory=set)
+    silent: set[tuple[str, Kind]] = field(default_factory=set)
+    opened: set[tuple[type, str]] = field(default_factory=set)
+
+    def hear(self, output: Output) -> None:
+        match output:
+            case OpenSource(stream=stream):
+                assert stream not in self.sources
+                self.sources.add(stream)
+            case OpenSink(subscription=subscription):
+                assert subscription.id not in self.sinks
+                assert {track.stream for track in subscription.tracks} <= self.sources
+                self.sinks.add(subscription.id)
+            case CloseSource(stream):
+                self.sources.remove(stream)
+                self._forget(stream)
+            case CloseSink(subscription_id):
+                self.sinks.remove(subscription_id)
+                self._forget(subscription_id)
+            case SetSourceActive(stream, kind, active):
+                assert stream in self.sources
+                self._switch(stream, kind, active)
+            case SetSinkActive(subscription_id, kind, active):
+                assert subscription_id in self.sinks
+                self._switch(subscription_id, kind, active)
+
+    def _switch(self, session: str, kind: Kind, active: bool) -> None:
+        assert ((session, kind) in self.silent) == active, "switched to what it was"
+        (self.silent.discard if active else self.silent.add)((session, kind))
+
+    def _forget(self, session: str) -> None:
+        self.silent = {one for one in self.silent if one[0] != session}
+
+
+def _with_active(stream: Stream, kind: Kind, active: bool) -> Stream:
+    assert any(track.kind == kind for track in stream.tracks)
+    tracks = tuple(replace(track, active=active) if track.kind == kind else track for track in stream.tracks)
+    return replace(stream, tracks=tracks)
