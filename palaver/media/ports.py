@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from palaver.room.messages import Action, Report
-from palaver.room.values import ParticipantId, RoomId, TransportId
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from palaver.room.messages import Action, Report
+    from palaver.room.values import ParticipantId, RoomId, TransportId
 
 
 class NegotiationError(Exception):
@@ -28,9 +30,9 @@ class Engine(Protocol):
     """
 
     async def perform(self, room: RoomId, action: Action) -> None:
-        """Accept the work and return; its outcome arrives later as a report. Raises EngineError if it cannot be accepted.
+        """Accept the work and return; its outcome arrives later as a report.
 
-        Actions of one room are carried out in the order given. Closing what does not exist is not an error.
+        Raises EngineError if it cannot be accepted. Actions of one room are carried out in the order given. Closing what does not exist is not an error.
         """
         ...
 
@@ -38,9 +40,7 @@ class Engine(Protocol):
         """All reports, in order per room, until the engine stops. One consumer."""
         ...
 
-    async def negotiate(
-        self, room: RoomId, owner: ParticipantId, transport: TransportId, offer: str
-    ) -> str:
+    async def negotiate(self, room: RoomId, owner: ParticipantId, transport: TransportId, offer: str) -> str:
         """Answer an SDP offer (RFC 8829): binds the sections that opened sources and sinks wait for.
 
         Raises TransportNotFound if ``owner`` has no such transport, NegotiationError if the offer is refused.

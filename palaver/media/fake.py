@@ -1,0 +1,211 @@
+"""An engine in memory, for tests and demonstrations of everything above the media plane.
+
+It keeps the port's promises (the contract suite runs against it too) without a socket: a negotiated session is ready at
+once, unless ``hold`` is set; nothing is ever forwarded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from palaver.media.formats import format_of
+from palaver.media.ports import EngineError, TransportNotFound
+from palaver.media.sdp import parse
+from palaver.media.webrtc import Incoming, Outgoing, plan
+from palaver.room.messages import (
+    CloseSink,
+    CloseSource,
+    CloseTransports,
+    OpenSink,
+    OpenSource,
+    SinkLost,
+    SinkReady,
+    SourceLost,
+    SourceReady,
+    TransportLost,
+    TransportReady,
+)
+from palaver.room.values import StreamId, SubscriptionId, Track, TrackId
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from palaver.media.sdp import Payload
+    from palaver.media.webrtc import Bound, Wanted
+    from palaver.room.messages import Action, Report
+    from palaver.room.values import ParticipantId, RoomId, TransportId
+
+_MIRROR: Final = {
+    "sendonly": "recvonly",
+    "recvonly": "sendonly",
+    "sendrecv": "sendrecv",
+    "inactive": "inactive",
+}
+
+
+class FakeEngine:
+    """See the module. ``performed`` lists every accepted action; ``refuse`` makes the next ones fail."""
+
+    def __init__(self) -> None:
+        self.performed: list[tuple[RoomId, Action]] = []
+        self.refuse: str | None = None
+        self.hold = False
+        """While set, transports do not connect; ``connect`` lets one."""
+        self._owners: dict[tuple[RoomId, TransportId], ParticipantId] = {}
+        self._ready: set[tuple[RoomId, TransportId]] = set()
+        self._open: dict[tuple[RoomId, str], OpenSource | OpenSink] = {}
+        self._bound: dict[tuple[RoomId, str], dict[str, Bound]] = {}
+        self._told: set[tuple[RoomId, str]] = set()
+        self._reports: asyncio.Queue[tuple[RoomId, Report] | None] = asyncio.Queue()
+
+    async def perform(self, room: RoomId, action: Action) -> None:
+        """See Engine."""
+        if self.refuse is not None:
+            raise EngineError(self.refuse)
+        match action:
+            case OpenSource(stream, owner, source):
+                self._own(room, source.transport, owner)
+                self._open[room, stream] = action
+            case OpenSink(subscription, sink):
+                self._own(room, sink.transport, subscription.owner)
+                self._open[room, subscription.id] = action
+            case CloseSource(stream):
+                self._forget(room, stream)
+            case CloseSink(subscription_id):
+                self._forget(room, subscription_id)
+            case CloseTransports(owner):
+                for key in [k for k, o in self._owners.items() if k[0] == room and o == owner]:
+                    self._drop(*key)
+        self.performed.append((room, action))
+
+    def _own(self, room: RoomId, transport: TransportId, owner: ParticipantId) -> None:
+        if self._owners.setdefault((room, transport), owner) != owner:
+            raise EngineError("the transport belongs to another participant")
+
+    def _forget(self, room: RoomId, session: str) -> None:
+        self._open.pop((room, session), None)
+        self._bound.pop((room, session), None)
+        self._told.discard((room, session))
+
+    def _drop(self, room: RoomId, transport: TransportId) -> None:
+        for session in self._on(room, transport):
+            self._forget(room, session)
+        self._owners.pop((room, transport), None)
+        self._ready.discard((room, transport))
+
+    def _on(self, room: RoomId, transport: TransportId) -> dict[str, OpenSource | OpenSink]:
+        found = {}
+        for (where, session), action in self._open.items():
+            spec = action.source if isinstance(action, OpenSource) else action.sink
+            if where == room and spec.transport == transport:
+                found[session] = action
+        return found
+
+    def _wanted(self, room: RoomId, transport: TransportId) -> dict[str, Wanted]:
+        wanted: dict[str, Wanted] = {}
+        for session, action in self._on(room, transport).items():
+            bound = self._bound.get((room, session), {})
+            if isinstance(action, OpenSource):
+                for track in action.source.tracks:
+                    if track.mid not in bound:
+                        allowed = action.audio_in if track.kind == "audio" else action.video_in
+                        wanted[track.mid] = Incoming(session, track.kind, allowed)
+            else:
+                for asked in action.subscription.tracks:
+                    payload = self._payload(room, asked.stream, asked.track, asked.kind)
+                    if asked.mid is not None and asked.mid not in bound and payload is not None:
+                        wanted[asked.mid] = Outgoing(session, asked.kind, payload)
+        return wanted
+
+    def _payload(self, room: RoomId, stream: str, track: str | None, kind: str) -> Payload | None:
+        action = self._open.get((room, stream))
+        for mid, bound in self._bound.get((room, stream), {}).items():
+            same = isinstance(action, OpenSource) and track in (None, f"{action.source.transport}-{mid}")
+            if bound.kind == kind and same:
+                return bound.payload
+        return None
+
+    async def negotiate(self, room: RoomId, owner: ParticipantId, transport: TransportId, offer: str) -> str:
+        """See Engine. The answer mirrors the sections of the offer."""
+        if self._owners.get((room, transport)) != owner:
+            raise TransportNotFound(f"Transport {transport} does NOT exist")
+        sessions = self._on(room, transport)
+        used = {mid: b for s in sessions for mid, b in self._bound.get((room, s), {}).items()}
+        prepared = plan(offer, self._wanted(room, transport), used)
+        for bound in prepared.bound:
+            self._bound.setdefault((room, bound.session), {})[bound.mid] = bound
+        for session, reason in prepared.failed.items():
+            self.fail(room, session, reason)
+        if not self.hold:
+            self.connect(room, transport)
+        answer = parse(prepared.offer)
+        for section in answer.sections:
+            section.direction = _MIRROR[section.direction]
+            section.without("candidate", "ice-options")
+        return str(answer)
+
+    def connect(self, room: RoomId, transport: TransportId) -> None:
+        """Say that a transport works, and whatever is complete on it."""
+        if (room, transport) not in self._ready:
+            self._ready.add((room, transport))
+            self._reports.put_nowait((room, TransportReady(transport)))
+        for session, action in self._on(room, transport).items():
+            bound = self._bound.get((room, session), {})
+            tracks = action.source.tracks if isinstance(action, OpenSource) else action.subscription.tracks
+            if (room, session) in self._told or any(track.mid not in bound for track in tracks):
+                continue
+            self._told.add((room, session))
+            if isinstance(action, OpenSource):
+                self._reports.put_nowait((room, SourceReady(action.stream, _tracks(action, bound))))
+            else:
+                self._reports.put_nowait((room, SinkReady(SubscriptionId(session))))
+
+    def fail(self, room: RoomId, session: str, reason: str) -> None:
+        """Let a source or sink fail."""
+        action = self._open.get((room, session))
+        self._forget(room, session)
+        if isinstance(action, OpenSource):
+            self._reports.put_nowait((room, SourceLost(StreamId(session), reason)))
+        elif action is not None:
+            self._reports.put_nowait((room, SinkLost(SubscriptionId(session), reason)))
+
+    def lose(self, room: RoomId, transport: TransportId, reason: str) -> None:
+        """Let a transport fail with everything on it."""
+        self._drop(room, transport)
+        self._reports.put_nowait((room, TransportLost(transport, reason)))
+
+    async def add_candidate(
+        self, room: RoomId, owner: ParticipantId, transport: TransportId, candidate: str
+    ) -> None:
+        """See Engine."""
+        if self._owners.get((room, transport)) != owner:
+            raise TransportNotFound(f"Transport {transport} does NOT exist")
+
+    async def close_room(self, room: RoomId) -> None:
+        """See Engine."""
+        for key in [key for key in self._owners if key[0] == room]:
+            self._drop(*key)
+
+    async def reports(self) -> AsyncIterator[tuple[RoomId, Report]]:
+        """See Engine; ends after ``stop``."""
+        while (report := await self._reports.get()) is not None:
+            yield report
+
+    def stop(self) -> None:
+        """End ``reports``."""
+        self._reports.put_nowait(None)
+
+    def stats(self) -> Mapping[str, float]:
+        """See Engine."""
+        return {"transports": len(self._owners), "sessions": len(self._open)}
+
+
+def _tracks(action: OpenSource, bound: dict[str, Bound]) -> tuple[Track, ...]:
+    tracks = []
+    for published in action.source.tracks:
+        made = format_of(bound[published.mid].payload)
+        assert made is not None
+        name = TrackId(f"{action.source.transport}-{published.mid}")
+        tracks.append(Track(published.kind, made, source=published.source, id=name, mid=published.mid))
+    return tuple(tracks)

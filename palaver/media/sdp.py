@@ -1,0 +1,182 @@
+"""Session descriptions as text (RFC 8866): taken apart into sections, edited line by line, put together again.
+
+What is not understood is passed through untouched, so that a client's next attribute survives us.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Final
+
+from palaver.media.ports import NegotiationError
+
+MAX_BYTES: Final = 1 << 20
+MAX_SECTIONS: Final = 512
+DIRECTIONS: Final = ("sendrecv", "sendonly", "recvonly", "inactive")
+_MEDIA: Final = re.compile(r"m=(\S+) (\d+)(?:/\d+)? (\S+) ?(.*)")
+_TOKEN: Final = re.compile(r"[!#-'*+\-.0-9A-Z^-~]{1,16}")
+
+
+@dataclass(slots=True)
+class Payload:
+    """One payload type of a section: number, codec and its parameters (RFC 8866 §6.6, §6.15)."""
+
+    number: int
+    codec: str = ""
+    clock_rate: int = 0
+    channels: int | None = None
+    fmtp: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Section:
+    """One media section; ``lines[0]`` is its ``m=`` line."""
+
+    lines: list[str]
+
+    @property
+    def kind(self) -> str:
+        """ "audio", "video" or "application"."""
+        return self.lines[0][2:].split(" ", 1)[0]
+
+    @property
+    def mid(self) -> str:
+        """The section's name within its connection (RFC 8843)."""
+        return self.value("mid")
+
+    @property
+    def direction(self) -> str:
+        """As the author of the description sees it; "sendrecv" where it is not said (RFC 8866 §6.7)."""
+        return next((line[2:] for line in self.lines if line[2:] in DIRECTIONS), "sendrecv")
+
+    @direction.setter
+    def direction(self, direction: str) -> None:
+        self.lines = [line for line in self.lines if line[2:] not in DIRECTIONS]
+        self.lines.append(f"a={direction}")
+
+    def value(self, attribute: str) -> str:
+        """The value of the first ``a=attribute:…`` line, or an empty string."""
+        prefix = f"a={attribute}:"
+        return next((line[len(prefix) :] for line in self.lines if line.startswith(prefix)), "")
+
+    def without(self, *attributes: str) -> None:
+        """Remove every line of the named attributes."""
+        prefixes = tuple(f"a={name}" for name in attributes)
+        self.lines = [
+            line
+            for line in self.lines
+            if not (line.startswith(prefixes) and line.split(":", 1)[0] in prefixes)
+        ]
+
+    def payloads(self) -> list[Payload]:
+        """The payload types in the order of the ``m=`` line, which is the author's preference."""
+        matched = _MEDIA.fullmatch(self.lines[0])
+        numbers = matched[4].split() if matched else []
+        found = {int(n): Payload(int(n)) for n in numbers if n.isdigit() and int(n) < 128}
+        for line in self.lines:
+            name, _, value = line.partition(":")
+            number, _, rest = value.partition(" ")
+            if name not in ("a=rtpmap", "a=fmtp") or not number.isdigit() or int(number) not in found:
+                continue
+            if name == "a=rtpmap":
+                _rtpmap(found[int(number)], rest)
+            else:
+                found[int(number)].fmtp = _fmtp(rest)
+        for payload in found.values():
+            if not payload.codec and payload.number in STATIC:
+                payload.codec, payload.clock_rate = STATIC[payload.number]
+        return list(found.values())
+
+    def keep(self, numbers: list[int]) -> None:
+        """Reduce the section to these payload types, in this order."""
+        matched = _MEDIA.fullmatch(self.lines[0])
+        if matched is None:
+            return
+        kept = {str(n) for n in numbers}
+        head = f"m={matched[1]} {matched[2]} {matched[3]} " + " ".join(str(n) for n in numbers)
+        self.lines = [head] + [line for line in self.lines[1:] if _about(line) in kept | {None}]
+
+
+STATIC: Final = {0: ("pcmu", 8000), 8: ("pcma", 8000), 9: ("g722", 8000), 13: ("cn", 8000)}
+
+
+def _rtpmap(payload: Payload, text: str) -> None:
+    codec, *rest = text.strip().split("/")
+    payload.codec = codec.lower()
+    payload.clock_rate = int(rest[0]) if rest and rest[0].isdigit() else 0
+    payload.channels = int(rest[1]) if len(rest) > 1 and rest[1].isdigit() else None
+
+
+def _fmtp(text: str) -> dict[str, str]:
+    pairs = (part.strip().partition("=") for part in text.split(";"))
+    return {name.lower(): value for name, _, value in pairs if name}
+
+
+def _about(line: str) -> str | None:
+    """The payload type that a line concerns, None for a line about the whole section."""
+    name, _, value = line.partition(":")
+    if name not in ("a=rtpmap", "a=fmtp", "a=rtcp-fb"):
+        return None
+    number = value.split(" ", 1)[0]
+    return None if number == "*" else number
+
+
+@dataclass(slots=True)
+class Description:
+    """A whole offer or answer."""
+
+    session: list[str]
+    sections: list[Section]
+
+    def __str__(self) -> str:
+        lines = self.session + [line for section in self.sections for line in section.lines]
+        return "\r\n".join(lines) + "\r\n"
+
+    def section(self, mid: str) -> Section | None:
+        """The section called ``mid``, or None."""
+        return next((section for section in self.sections if section.mid == mid), None)
+
+
+def parse(text: str) -> Description:
+    """Take a description apart. Raises NegotiationError that names the limit or the line."""
+    if len(text) > MAX_BYTES:
+        raise NegotiationError(f"the session description is longer than {MAX_BYTES} characters")
+    lines = [line.rstrip("\r") for line in text.split("\n")]
+    while lines and not lines[-1]:
+        lines.pop()
+    for number, line in enumerate(lines, 1):
+        if len(line) < 2 or line[1] != "=" or not line[0].isalpha() or not line.isprintable():
+            raise NegotiationError(
+                f"line {number} of the session description is not of the form <letter>=<value>"
+            )
+    if not lines or lines[0] != "v=0":
+        raise NegotiationError("line 1 of the session description is not v=0")
+    starts = [at for at, line in enumerate(lines) if line.startswith("m=")]
+    if len(starts) > MAX_SECTIONS:
+        raise NegotiationError(
+            f"the offer has {len(starts)} media sections; at most {MAX_SECTIONS} are allowed"
+        )
+    if not starts:
+        raise NegotiationError("the offer has no media section")
+    ends = [*starts[1:], len(lines)]
+    description = Description(
+        lines[: starts[0]], [Section(lines[a:b]) for a, b in zip(starts, ends, strict=True)]
+    )
+    _check(description, starts)
+    return description
+
+
+def _check(description: Description, starts: list[int]) -> None:
+    mids: set[str] = set()
+    for section, at in zip(description.sections, starts, strict=True):
+        if not _MEDIA.fullmatch(section.lines[0]):
+            raise NegotiationError(f"line {at + 1} of the session description is not a usable m= line")
+        mid = section.mid
+        if not _TOKEN.fullmatch(mid):
+            raise NegotiationError(
+                f"the media section at line {at + 1} has no usable a=mid (1 to 16 token characters)"
+            )
+        if mid in mids:
+            raise NegotiationError(f"a=mid:{mid} stands twice in the offer")
+        mids.add(mid)

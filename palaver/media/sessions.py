@@ -1,0 +1,84 @@
+"""What the in-process engine remembers: transports, and the sources and sinks on them."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from palaver.media.webrtc import new_stream_name
+from palaver.room.values import ParticipantId, RoomId, TrackId, TransportId
+
+if TYPE_CHECKING:
+    from palaver.media.webrtc import Bound, Wanted
+    from palaver.room.messages import OpenSink, OpenSource
+    from palaver.room.values import Kind
+
+
+@dataclass(eq=False, slots=True)
+class Lane:
+    """A bound section: what the core calls its publication or subscription."""
+
+    bound: Bound
+    handle: int
+
+
+@dataclass(eq=False, slots=True)
+class Session:
+    """A source or sink from its opening to its end; ``wanted`` are its sections that no offer has brought yet."""
+
+    id: str
+    transport: Transport
+    action: OpenSource | OpenSink
+    wanted: dict[str, Wanted] = field(default_factory=dict)
+    lanes: dict[str, Lane] = field(default_factory=dict)
+    inactive: set[Kind] = field(default_factory=set)
+    name: str = field(default_factory=new_stream_name)
+    told: bool = False
+
+    @property
+    def complete(self) -> bool:
+        """Whether every section is bound."""
+        return bool(self.lanes) and not self.wanted
+
+    def lane(self, kind: Kind, track: TrackId | None = None) -> Lane | None:
+        """The lane of ``track``, or the first of ``kind``."""
+        for mid, lane in self.lanes.items():
+            if lane.bound.kind == kind and track in (None, self.track_id(mid)):
+                return lane
+        return None
+
+    def track_id(self, mid: str) -> TrackId:
+        """The id of the track on section ``mid``."""
+        return TrackId(f"{self.transport.id}-{mid}")
+
+
+@dataclass(eq=False, slots=True)
+class Transport:
+    """One client connection. ``lock`` serialises its negotiations."""
+
+    room: RoomId
+    id: TransportId
+    owner: ParticipantId
+    handle: int
+    ready: bool = False
+    negotiated: bool = False
+    sessions: dict[str, Session] = field(default_factory=dict)
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def wanted(self) -> dict[str, Wanted]:
+        """Every section that a session waits for, by mid."""
+        return {mid: want for session in self.sessions.values() for mid, want in session.wanted.items()}
+
+    def used(self) -> dict[str, Bound]:
+        """Every section in use, by mid."""
+        return {mid: lane.bound for session in self.sessions.values() for mid, lane in session.lanes.items()}
+
+    def names(self) -> dict[str, str]:
+        """The stream name of every sending section in use."""
+        return {
+            mid: session.name
+            for session in self.sessions.values()
+            for mid, lane in session.lanes.items()
+            if lane.bound.sends
+        }

@@ -1,0 +1,208 @@
+"""What negotiation decides, without I/O: the offer that the core gets to see, and the answer that the client gets.
+
+The client always offers (RFC 8829, section 5.3). Before the core answers, each section is reduced to what may be used:
+
+* a section that a source waits for keeps the first payload type, in the client's order, that the room accepts;
+* a section that a sink waits for keeps the one that carries the source's own format;
+* every other section becomes ``inactive``: it was never asked for, or what it carried has ended.
+
+Simulcast is taken out of offers for now, so that browsers send one encoding; layers are a later capability.
+"""
+
+from __future__ import annotations
+
+import secrets
+import string
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from palaver.media.formats import format_of, kind_of, same_stream
+from palaver.media.sdp import Description, Payload, Section, parse
+from palaver.room.formats import accepts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from palaver.room.values import Format, Kind
+
+_SIMULCAST: Final = ("rid", "simulcast", "ssrc-group", "ssrc")
+_LETTERS: Final = string.ascii_letters + string.digits
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A section through which a source's track shall arrive, in one of the formats that the room accepts."""
+
+    session: str
+    kind: Kind
+    allowed: tuple[Format, ...]
+
+    def choose(self, payloads: Sequence[Payload]) -> Payload | None:
+        """The first acceptable one in the client's order."""
+        for payload in payloads:
+            offered = format_of(payload)
+            if offered is not None and any(accepts(allowed, offered) for allowed in self.allowed):
+                return payload
+        return None
+
+    def fits(self, direction: str) -> bool:
+        """Whether the client means to send here."""
+        return direction in ("sendonly", "sendrecv")
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A section through which a sink's track shall leave, as it was ``published``."""
+
+    session: str
+    kind: Kind
+    published: Payload
+
+    def choose(self, payloads: Sequence[Payload]) -> Payload | None:
+        """The first that carries the source's format."""
+        return next((payload for payload in payloads if same_stream(payload, self.published)), None)
+
+    def fits(self, direction: str) -> bool:
+        """Whether the client means to receive here."""
+        return direction in ("recvonly", "sendrecv")
+
+
+Wanted = Incoming | Outgoing
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A section in use: which session it serves, and the payload types that were agreed on, the codec's first."""
+
+    session: str
+    kind: Kind
+    mid: str
+    payload: Payload
+    numbers: tuple[int, ...]
+    sends: bool  # from the server's side
+
+
+@dataclass(slots=True)
+class Plan:
+    """What becomes of one offer: what the core gets, which sections are newly bound, which sessions cannot work."""
+
+    offer: str
+    bound: list[Bound] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+def plan(offer: str, wanted: Mapping[str, Wanted], used: Mapping[str, Bound]) -> Plan:
+    """Decide about every section of ``offer``; ``wanted`` and ``used`` are by mid. Raises NegotiationError."""
+    description = parse(offer)
+    result = Plan("")
+    for section in description.sections:
+        kind = kind_of(section.kind)
+        if kind is None:
+            continue
+        section.without(*_SIMULCAST) if _has_simulcast(section) else None
+        if (bound := used.get(section.mid)) is not None:
+            section.keep(list(bound.numbers))
+        elif (
+            (want := wanted.get(section.mid)) is None or want.kind != kind or not want.fits(section.direction)
+        ):
+            _close(section)
+        elif (payload := want.choose(section.payloads())) is None:
+            result.failed[want.session] = f"No proper {kind} codec"
+            _close(section)
+        else:
+            result.bound.append(_bind(section, want, kind, payload))
+    _withdraw(description, result)
+    result.offer = str(description)
+    return result
+
+
+def _has_simulcast(section: Section) -> bool:
+    return bool(section.value("simulcast")) or any(
+        line.startswith("a=ssrc-group:SIM") for line in section.lines
+    )
+
+
+def _bind(section: Section, want: Wanted, kind: Kind, payload: Payload) -> Bound:
+    repair = [
+        p.number for p in section.payloads() if p.codec == "rtx" and p.fmtp.get("apt") == str(payload.number)
+    ]
+    numbers = (payload.number, *repair)
+    section.keep(list(numbers))
+    outgoing = isinstance(want, Outgoing)
+    section.direction = "recvonly" if outgoing else "sendonly"
+    return Bound(want.session, kind, section.mid, payload, numbers, sends=outgoing)
+
+
+def _withdraw(description: Description, result: Plan) -> None:
+    """A session with one impossible track does not get its other one."""
+    for bound in [b for b in result.bound if b.session in result.failed]:
+        result.bound.remove(bound)
+        section = description.section(bound.mid)
+        if section is not None:
+            _close(section)
+
+
+def _close(section: Section) -> None:
+    """Make a section inactive, with one payload type so that it stays well formed."""
+    section.direction = "inactive"
+    payloads = section.payloads()
+    known = [p.number for p in payloads if format_of(p) is not None] or [p.number for p in payloads]
+    section.keep(known[:1])
+    section.without("ssrc", "ssrc-group", "msid")
+
+
+def new_stream_name() -> str:
+    """A name under which a client sees one subscription's tracks: ten random letters and digits."""
+    return "".join(secrets.choice(_LETTERS) for _ in range(10))
+
+
+def finish(answer: str, names: Mapping[str, str], public_addresses: Sequence[str] = ()) -> str:
+    """The answer as the client gets it.
+
+    ``names`` maps each sending section's mid to the stream name of its subscription: clients pair audio and video by
+    it. Every section carries every candidate; ``public_addresses`` stand for this machine behind a 1:1 NAT.
+    """
+    description = parse(answer)
+    found = [
+        line for section in description.sections for line in section.lines if line.startswith("a=candidate:")
+    ]
+    candidates = _candidates(list(dict.fromkeys(found)), public_addresses)
+    for section in description.sections:
+        section.without("candidate", "end-of-candidates")
+        section.lines += [*candidates, "a=end-of-candidates"]
+        if section.kind != "application":
+            _name(section, names.get(section.mid))
+    return str(description)
+
+
+def _candidates(lines: list[str], public_addresses: Sequence[str]) -> list[str]:
+    """The host candidates, before them the same ports at the public addresses (RFC 8839, section 5.1)."""
+    public = []
+    ports = dict.fromkeys(line.split(" ")[5] for line in lines if len(line.split(" ")) > 7)
+    for number, address in enumerate(public_addresses):
+        for port in ports:
+            # the highest host priority of RFC 8445, section 5.1.2.1, with a falling local preference
+            priority = (126 << 24) | ((65535 - number) << 8) | 255
+            public.append(f"a=candidate:public{number} 1 udp {priority} {address} {port} typ host")
+    return public + lines
+
+
+def _name(section: Section, name: str | None) -> None:
+    """Write the stream name of a sending section; others have none."""
+    if name is None or section.direction not in ("sendonly", "sendrecv"):
+        section.without("msid", "ssrc", "ssrc-group")
+        return
+    track = "a0" if section.kind == "audio" else "v0"
+    ssrcs = dict.fromkeys(
+        line[len("a=ssrc:") :].split(" ", 1)[0] for line in section.lines if line.startswith("a=ssrc:")
+    )
+    groups = [line for line in section.lines if line.startswith("a=ssrc-group:")]
+    section.without("msid", "ssrc", "ssrc-group")
+    section.lines += [f"a=msid:{name} {track}", *groups]
+    for ssrc in ssrcs:
+        section.lines += [
+            f"a=ssrc:{ssrc} cname:{name}",
+            f"a=ssrc:{ssrc} msid:{name} {track}",
+            f"a=ssrc:{ssrc} mslabel:{name}",
+            f"a=ssrc:{ssrc} label:{name}{track}",
+        ]
