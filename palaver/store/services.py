@@ -10,6 +10,8 @@ from sqlalchemy import delete, insert, select
 from palaver.store.tables import rooms, services
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from palaver.store.cache import Cache
     from palaver.store.database import Database
     from palaver.store.secrets import Vault
@@ -66,8 +68,8 @@ class Services:
             rows = (await connection.execute(select(services).order_by(*order))).all()
         return [self._service(row) for row in rows]
 
-    async def delete(self, service: str) -> bool:
-        """Whether the account existed. Its rooms and their tokens go with it."""
+    async def delete(self, service: str) -> Sequence[str] | None:
+        """The rooms that went with the account, their tokens included; None if there was no such account."""
         async with self._database.write() as connection:
             owned = (
                 (await connection.execute(select(rooms.c.id).where(rooms.c.service == service)))
@@ -77,7 +79,7 @@ class Services:
             gone = (await connection.execute(delete(services).where(services.c.id == service))).rowcount
         self._cache.forget(service)
         self._room_cache.forget(*owned)
-        return gone > 0
+        return owned if gone else None
 
     async def _read(self, service: str) -> Service | None:
         async with self._database.read() as connection:

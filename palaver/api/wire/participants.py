@@ -4,8 +4,33 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from palaver.api.wire.formats import Shape
+
 if TYPE_CHECKING:
     from palaver.room.values import Grant, Participant, Permission
+
+
+class MediaPermission(Shape):
+    """Which kinds of media a permission covers."""
+
+    audio: bool
+    video: bool
+
+
+class PermissionDetail(Shape):
+    """What a participant may do."""
+
+    publish: MediaPermission
+    subscribe: MediaPermission
+
+
+class ParticipantDetail(Shape):
+    """A participant as REST answers it. ``user`` is the application's name for the person, not unique."""
+
+    id: str
+    user: str
+    role: str
+    permission: PermissionDetail
 
 
 def participant_info(participant: Participant) -> dict[str, Any]:

@@ -1,0 +1,105 @@
+"""The management API as one ASGI application."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Final
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from palaver.api.auth.mauth import MAuth
+from palaver.api.clock import wall_clock
+from palaver.api.rest import openapi
+from palaver.api.rest.answers import TEXT, Answer, error, json
+from palaver.api.rest.ids import ObjectIds
+from palaver.api.rest.middleware import Gate, Guard, Headers
+from palaver.api.rest.operations import Api, Operation, Version
+from palaver.api.rest.resource import Resource
+from palaver.api.rest.table import OPERATIONS
+from palaver.api.rest.tokens import PortalAddress
+from palaver.api.wire import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from starlette.requests import Request
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from palaver.api.auth.tokens import TokenDesk
+    from palaver.api.rest.settings import RestSettings
+    from palaver.host import Rooms
+    from palaver.store import Store
+
+_PAGE_POLICY: Final = ((b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'"),)
+_NOT_FOUND: Final = error(errors.NOT_FOUND, "Resource not found")
+
+
+def build(
+    store: Store,
+    rooms: Rooms,
+    tokens: TokenDesk,
+    settings: RestSettings,
+    extra_routes: Sequence[BaseRoute] = (),
+    *,
+    clock: Callable[[], float] = wall_clock,
+) -> ASGIApp:
+    """The application: OWT's resources, their description, and ``extra_routes``, which need no MAuth signature.
+
+    ``clock`` tells seconds since the epoch.
+    """
+    api = Api(store, rooms, tokens, settings, ObjectIds(clock), PortalAddress(settings), clock)
+    mauth = MAuth(store.services, window_s=settings.replay_window_s, clock=clock)
+    app = Starlette(
+        routes=[*_resources(api), *_descriptions(), *extra_routes],
+        middleware=[
+            Middleware(Headers, settings=settings),
+            Middleware(Guard),
+            Middleware(Gate, mauth=mauth, realm=settings.realm),
+        ],
+        exception_handlers={HTTPException: _refused},
+    )
+    app.router.redirect_slashes = False
+    return app
+
+
+def _resources(api: Api) -> list[BaseRoute]:
+    """One route per path, whatever its methods: to OWT an unlisted method is a resource that is not found."""
+    paths: dict[tuple[Version, str], list[Operation]] = defaultdict(list)
+    for operation in OPERATIONS:
+        for version in operation.versions:
+            paths[version, operation.path].append(operation)
+    return [
+        Route(version + path, Resource(api, version, operations))
+        for (version, path), operations in paths.items()
+    ]
+
+
+def _descriptions() -> list[BaseRoute]:
+    document = openapi.describe(OPERATIONS)
+    page = Answer(200, openapi.page(document).encode(), TEXT, _PAGE_POLICY)
+    return [Route("/openapi.json", _Fixed(json(document))), Route("/docs", _Fixed(page))]
+
+
+class _Fixed:
+    """A path that always answers the same, to GET and HEAD."""
+
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer = self._answer if scope["method"] in {"GET", "HEAD"} else _NOT_FOUND
+        await answer(scope, receive, send)
+
+
+async def _refused(request: Request, refusal: Exception) -> Response:
+    """What Starlette refuses by itself, in our shape."""
+    answer, headers = _NOT_FOUND, {}
+    if isinstance(refusal, HTTPException) and refusal.status_code != 404:
+        answer, headers = error((refusal.status_code, 1001), refusal.detail), dict(refusal.headers or {})
+    return Response(
+        answer.body, answer.status, headers={**headers, "content-type": answer.content_type.decode()}
+    )

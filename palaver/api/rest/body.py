@@ -1,0 +1,77 @@
+"""Reads a request's body: bounded in size and time, JSON or a form."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from palaver.api.rest.answers import ApiError
+from palaver.api.rest.form import parse_form
+from palaver.api.wire import errors
+from palaver.api.wire.errors import ProtocolError
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope
+
+    from palaver.api.rest.settings import RestSettings
+
+_CLOSE: Final = ((b"connection", b"close"),)
+"""The rest of the body is not wanted."""
+
+
+class Disconnected(Exception):
+    """The client went away before its request was complete; nobody waits for an answer."""
+
+
+async def read_body(scope: Scope, receive: Receive, settings: RestSettings) -> Any:
+    """The decoded body, None if it is empty. Raises ApiError, ProtocolError, Disconnected."""
+    content_type = _header(scope, b"content-type").partition(b";")[0].strip().lower()
+    body = await _read(scope, receive, settings)
+    if not body:
+        return None
+    if content_type == b"application/json":
+        return _decode(body)
+    if content_type == b"application/x-www-form-urlencoded":
+        return parse_form(body)
+    raise ProtocolError("body: expected Content-Type application/json")
+
+
+async def _read(scope: Scope, receive: Receive, settings: RestSettings) -> bytes:
+    too_large = ApiError(errors.TOO_LARGE, f"body: expected at most {settings.body_limit} bytes", _CLOSE)
+    announced = _header(scope, b"content-length")
+    if announced.isdigit() and (len(announced) > 15 or int(announced) > settings.body_limit):
+        raise too_large
+    chunks: list[bytes] = []
+    left = settings.body_limit
+    try:
+        async with asyncio.timeout(settings.body_timeout_s):
+            while True:
+                message = await receive()
+                if message["type"] != "http.request":
+                    raise Disconnected
+                chunks.append(message.get("body", b""))
+                left -= len(chunks[-1])
+                if left < 0:
+                    raise too_large
+                if not message.get("more_body"):
+                    return b"".join(chunks)
+    except TimeoutError:
+        raise ApiError(errors.BAD_REQUEST, "body: did not arrive in time", _CLOSE) from None
+
+
+def _decode(body: bytes) -> Any:
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ProtocolError(f"body: failed to parse JSON: {error}") from None
+    except RecursionError:
+        raise ProtocolError("body: nested too deeply") from None
+
+
+def _header(scope: Scope, wanted: bytes) -> bytes:
+    for name, value in scope["headers"]:
+        if name == wanted:
+            return bytes(value)
+    return b""

@@ -1,0 +1,105 @@
+"""A path of the API and its methods: authorise, find the room, read the body, call the handler, answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+from urllib.parse import parse_qsl
+
+import structlog
+
+from palaver.api.lobby import RoomNotFound
+from palaver.api.rest.answers import Answer, ApiError, error
+from palaver.api.rest.body import read_body
+from palaver.api.rest.ids import is_object_id
+from palaver.api.rest.operations import Api, Call, Operation, Version
+from palaver.api.wire import errors
+from palaver.api.wire.errors import OWT_ERRORS, ProtocolError
+from palaver.room.errors import Fault, RoomError
+from palaver.store import RoomDefinition, StoreError
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
+
+    from palaver.api.auth.mauth import Caller
+
+CALLER: Final = "palaver.caller"
+"""Where in the ASGI scope the gate leaves who signed the request."""
+
+_log = structlog.get_logger("palaver.rest")
+
+_SAID: Final = {
+    Fault.PARTICIPANT_NOT_FOUND: "Participant not found",
+    Fault.STREAM_NOT_FOUND: "Stream not found",
+    Fault.FORBIDDEN: "Permission denied",
+    Fault.ROOM_CLOSED: "Room not found",
+}
+"""OWT's own words, where it has some."""
+
+
+class Resource:
+    """All methods of one path; an ASGI application."""
+
+    def __init__(self, api: Api, version: Version, operations: list[Operation]) -> None:
+        self._api, self._version = api, version
+        self._methods: dict[str, Operation] = {operation.method: operation for operation in operations}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        try:
+            answer = await self._answer(scope, receive)
+        except ApiError as refusal:
+            answer = refusal.answer()
+        except ProtocolError as refusal:
+            answer = error(errors.BAD_REQUEST, str(refusal))
+        except RoomError as refusal:
+            answer = error(OWT_ERRORS[refusal.fault], _SAID.get(refusal.fault) or _sentence(refusal))
+        except RoomNotFound:
+            answer = error(errors.ROOM_NOT_FOUND, "Room not found")
+        except StoreError as failure:
+            answer = store_failed(failure, scope)
+        await answer(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
+        method = "GET" if scope["method"] == "HEAD" else scope["method"]
+        operation = self._methods.get(method)
+        if operation is None:
+            raise ApiError(errors.NOT_FOUND, "Resource not found")
+        caller: Caller = scope[CALLER]
+        if operation.super_only and not caller.service.is_super:
+            raise ApiError(errors.FORBIDDEN, "Permission denied")
+        call = Call(self._api, caller, self._version, scope["path_params"], query_of(scope), host_of(scope))
+        if operation.in_room:
+            call.room = await self._owned(caller, call.path["room"])
+        if operation.takes is not None:
+            call.body = operation.parsed(await read_body(scope, receive, self._api.settings))
+        return await operation.handler(call)
+
+    async def _owned(self, caller: Caller, room: str) -> RoomDefinition:
+        definition = await self._api.store.rooms.get(room) if is_object_id(room) else None
+        if definition is None or definition.service != caller.service.id:
+            raise ApiError(errors.ROOM_NOT_FOUND, "Room not found")
+        return definition
+
+
+def store_failed(failure: StoreError, scope: Scope) -> Answer:
+    """500/1401; what the database said is for the log."""
+    _log.error("store failed", error=str(failure), method=scope["method"], path=scope["path"])
+    return error(errors.STORE_FAILED, "Database error")
+
+
+def query_of(scope: Scope) -> dict[str, str]:
+    """The query parameters; of repeated ones the last."""
+    query = scope["query_string"]
+    return dict(parse_qsl(query.decode("latin-1"), errors="replace")) if query else {}
+
+
+def host_of(scope: Scope) -> str:
+    """The Host that the client asked for."""
+    for name, value in scope["headers"]:
+        if name == b"host":
+            return str(value.decode("latin-1"))
+    return ""
+
+
+def _sentence(refusal: RoomError) -> str:
+    return str(refusal)[:1].upper() + str(refusal)[1:]

@@ -1,0 +1,27 @@
+"""What the management API can be told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from palaver.api.auth.mauth import WINDOW_S
+
+
+@dataclass(frozen=True, slots=True)
+class RestSettings:
+    """Settings of the management API; the defaults suit one server on loopback.
+
+    ``replay_window_s``: how old a signature may be, each accepted once; 0 turns both off. ``public_url``: where clients
+    find the portal, put into tokens; without it, the Host of the request. ``secure``: whether we speak TLS ourselves.
+    ``on_loopback``: whether nobody else can reach us. ``cors_origins`` holds origins, or "*" for all.
+    """
+
+    realm: str = "palaver"
+    replay_window_s: float = WINDOW_S
+    public_url: str | None = None
+    secure: bool = False
+    on_loopback: bool = True
+    cors_origins: tuple[str, ...] = ("*",)
+    body_limit: int = 1 << 20
+    body_timeout_s: float = 30.0
+    reusable_token_ttl_s: int = 86_400

@@ -1,0 +1,219 @@
+"""/v1/rooms/{room}/streams: what a running room offers; and streaming-ins, which are streams from elsewhere."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from palaver.api.rest.answers import Answer, ApiError, json, text
+from palaver.api.rest.operations import Call, Operation, Version
+from palaver.api.wire import errors
+from palaver.api.wire.outputs import StreamingInRequest
+from palaver.api.wire.rest_streams import LayeredStream
+from palaver.api.wire.rest_streams import Stream as PlainStream
+from palaver.api.wire.streams import stream_info
+from palaver.api.wire.updates import (
+    AddView,
+    RemoveView,
+    SetLayout,
+    SetStatus,
+    ShowInRegion,
+    StreamChange,
+    StreamUpdate,
+    stream_changes,
+)
+from palaver.room.errors import Fault, RoomError
+from palaver.room.messages import Command, Mix, SetStreamActive, Unmix, Unpublish
+from palaver.room.values import Stream, StreamId, StreamState
+
+if TYPE_CHECKING:
+    from palaver.host import RoomHost
+
+
+async def list_streams(call: Call) -> Answer:
+    """The streams of the room: the mixed ones of its views first, then what participants publish, oldest first."""
+    host = call.running
+    if host is None:
+        return json([])
+    config = host.room.config
+    return json([stream_info(one, config, call.dialect, rest=True) for one in host.room.live_streams()])
+
+
+async def get_stream(call: Call) -> Answer:
+    """One stream."""
+    host, stream = _present(call)
+    return _shown(call, host, stream)
+
+
+async def update_stream(call: Call) -> Answer:
+    """Mutes or unmutes a stream, puts it into views, changes the layout of a mixed stream."""
+    changes = stream_changes(call.body)
+    host, stream = _present(call)
+    commands = [command for change in changes if (command := _command(host, stream, change))]
+    for command in commands:
+        host.submit(command)
+    return _shown(call, host, host.room.streams.get(stream.id, stream))
+
+
+async def delete_stream(call: Call) -> Answer:
+    """Ends a stream, as its owner could."""
+    host, stream = _present(call)
+    host.submit(Unpublish(None, stream.id))
+    return text()
+
+
+async def create_streaming_in(call: Call) -> Answer:
+    """Fetches a stream from elsewhere into the room. Not available yet: a valid request is refused with 500/1201."""
+    raise ApiError(errors.REFUSED, "Streaming-ins are not available yet")
+
+
+async def get_streaming_in(call: Call) -> Answer:
+    """One streaming-in. There is none yet."""
+    raise _not_found()
+
+
+async def update_streaming_in(call: Call) -> Answer:
+    """Changes a streaming-in, like any stream."""
+    stream_changes(call.body)
+    raise _not_found()
+
+
+async def delete_streaming_in(call: Call) -> Answer:
+    """Ends a streaming-in: the same as deleting the stream."""
+    return await delete_stream(call)
+
+
+def _present(call: Call) -> tuple[RoomHost, Stream]:
+    host = call.running
+    stream = host.room.streams.get(StreamId(call.path["stream"])) if host else None
+    if host is None or stream is None or stream.state is not StreamState.LIVE:
+        raise _not_found()
+    return host, stream
+
+
+def _shown(call: Call, host: RoomHost, stream: Stream) -> Answer:
+    return json(stream_info(stream, host.room.config, call.dialect, rest=True))
+
+
+def _not_found() -> ApiError:
+    return ApiError(errors.STREAM_NOT_FOUND, "Stream not found")
+
+
+def _command(host: RoomHost, stream: Stream, change: StreamChange) -> Command | None:
+    """The command that makes ``change``, None if there is nothing to do. Raises RoomError where that is known already.
+
+    So a list of changes, one of which is impossible, changes nothing.
+    """
+    match change:
+        case AddView(label):
+            _check_view(host, stream, label)
+            return None if label in stream.in_views else Mix(None, stream.id, label)
+        case RemoveView(label):
+            _check_view(host, stream, label)
+            return Unmix(None, stream.id, label) if label in stream.in_views else None
+        case SetStatus(kind, active):
+            track = stream.track(kind)
+            if stream.mixed:
+                raise RoomError(Fault.STREAM_IS_MIXED, stream.id)
+            if track is None:
+                raise RoomError(Fault.TRACK_NOT_FOUND, stream.id, f"it has no {kind}")
+            return SetStreamActive(None, stream.id, (kind,), active)
+        case SetLayout() | ShowInRegion():
+            if not stream.mixed:
+                raise ApiError(errors.REFUSED, f"Stream is not mixed: {stream.id}")
+            raise ApiError(errors.REFUSED, "Layouts are not available yet: this version does not mix")
+
+
+def _check_view(host: RoomHost, stream: Stream, label: str) -> None:
+    if stream.mixed:
+        raise RoomError(Fault.STREAM_IS_MIXED, stream.id)
+    if all(view.label != label for view in host.room.config.views):
+        raise RoomError(Fault.VIEW_NOT_FOUND, label)
+
+
+_MUTE: Final = [{"op": "replace", "path": "/media/audio/status", "value": "inactive"}]
+
+
+def _operations(version: Version) -> tuple[Operation, ...]:
+    shape = PlainStream if version == "/v1" else LayeredStream
+    below, only = "/rooms/{room}/streams", (version,)
+    return (
+        Operation("GET", below, list_streams, gives=list[shape], versions=only),  # type: ignore[valid-type]  # a shape per version
+        Operation(
+            "GET",
+            below + "/{stream}",
+            get_stream,
+            gives=shape,
+            versions=only,
+            errors=(errors.STREAM_NOT_FOUND,),
+        ),
+        Operation(
+            "PATCH",
+            below + "/{stream}",
+            update_stream,
+            takes=list[StreamUpdate],
+            gives=shape,
+            versions=only,
+            errors=(errors.STREAM_NOT_FOUND, errors.REFUSED),
+            example=_MUTE,
+        ),
+        Operation(
+            "DELETE",
+            below + "/{stream}",
+            delete_stream,
+            versions=only,
+            errors=(errors.STREAM_NOT_FOUND, errors.REFUSED),
+        ),
+    )
+
+
+def _streaming_ins(version: Version) -> tuple[Operation, ...]:
+    shape = PlainStream if version == "/v1" else LayeredStream
+    below, only = "/rooms/{room}/streaming-ins", (version,)
+    return (
+        Operation(
+            "POST",
+            below,
+            create_streaming_in,
+            takes=StreamingInRequest,
+            gives=shape,
+            versions=only,
+            errors=(errors.REFUSED,),
+            example={
+                "connection": {"url": "rtsp://camera.example/stream"},
+                "media": {"audio": "auto", "video": True},
+            },
+        ),
+        Operation(
+            "GET",
+            below + "/{stream}",
+            get_streaming_in,
+            gives=shape,
+            versions=only,
+            errors=(errors.STREAM_NOT_FOUND,),
+        ),
+        Operation(
+            "PATCH",
+            below + "/{stream}",
+            update_streaming_in,
+            takes=list[StreamUpdate],
+            gives=shape,
+            versions=only,
+            errors=(errors.STREAM_NOT_FOUND, errors.REFUSED),
+            example=_MUTE,
+        ),
+        Operation(
+            "DELETE",
+            below + "/{stream}",
+            delete_streaming_in,
+            versions=only,
+            errors=(errors.STREAM_NOT_FOUND, errors.REFUSED),
+        ),
+    )
+
+
+OPERATIONS: Final = (
+    *_operations("/v1"),
+    *_operations("/v1.1"),
+    *_streaming_ins("/v1"),
+    *_streaming_ins("/v1.1"),
+)
