@@ -1,0 +1,7 @@
+export { Conference, type ConferenceEvents, type TextMessage } from "./conference.js";
+export { type Failure, PalaverError } from "./errors.js";
+export { type JoinOptions, join } from "./join.js";
+export type { Deadlines, Ending } from "./portal.js";
+export { type Kind, Publication, type PublicationEvents, type PublishOptions } from "./publication.js";
+export { RoomStream, type SubscribeOptions, Subscription, type SubscriptionEvents } from "./stream.js";
+export type { ParticipantInfo, StreamInfo, SubscribeParameters, TrackInfo } from "./wire.gen.js";

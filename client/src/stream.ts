@@ -1,0 +1,143 @@
+/** Receiving: the streams of a room, and subscriptions to them. */
+
+import type { Opening } from "./connection.js";
+import { Emitter } from "./events.js";
+import type { Portal } from "./portal.js";
+import type { Kind } from "./publication.js";
+import type { StreamInfo, StreamUpdate, SubscribeParameters, SubscribeTrack } from "./wire.gen.js";
+
+/** A stream in the room; the conference keeps `info` up to date. */
+export class RoomStream {
+  constructor(public info: StreamInfo) {}
+
+  get id(): string {
+    return this.info.id;
+  }
+
+  /** The participant who publishes it; undefined: the server mixes it. */
+  get owner(): string | undefined {
+    return this.info.type === "forward" ? this.info.info.owner : undefined;
+  }
+
+  get mixed(): boolean {
+    return this.info.type === "mixed";
+  }
+
+  has(kind: Kind): boolean {
+    return this.info.media.tracks.some((track) => track.type === kind);
+  }
+
+  /** Whether it has this kind and it is not muted. */
+  active(kind: Kind): boolean {
+    return this.info.media.tracks.some((track) => track.type === kind && track.status === "active");
+  }
+
+  apply(change: StreamUpdate["data"]): void {
+    const { info } = this;
+    switch (change.field) {
+      case ".":
+        this.info = change.value;
+        break;
+      case "activeInput":
+        info.info.activeInput = change.value;
+        break;
+      case "video.layout":
+        if (info.type === "mixed") info.info.layout = change.value;
+        break;
+      default: {
+        const kind = change.field === "audio.status" ? "audio" : "video";
+        for (const track of info.media.tracks) if (track.type === kind) track.status = change.value;
+      }
+    }
+  }
+}
+
+export interface SubscribeOptions {
+  /** Default: what the stream has. */
+  kinds?: Kind[];
+  /** A track id of the stream, to receive one simulcast layer. */
+  videoTrack?: string;
+  /** Wishes for the video; the server refuses what it cannot produce. */
+  video?: SubscribeParameters;
+}
+
+/** `ended` tells the reason when the stream, the server or the network ended it; not after `stop`. */
+export interface SubscriptionEvents {
+  ended: string;
+}
+
+/** What a subscription asks of its conference. */
+export interface SubscriptionHost {
+  readonly portal: Portal;
+  stop(subscription: Subscription): Promise<void>;
+}
+
+/** Media of a stream, arriving. The tracks of `media` are replaced if the media connection had to be renewed. */
+export class Subscription extends Emitter<SubscriptionEvents> {
+  id = "";
+  readonly media = new MediaStream();
+
+  constructor(
+    readonly host: SubscriptionHost,
+    readonly stream: RoomStream,
+    readonly options: SubscribeOptions,
+  ) {
+    super();
+  }
+
+  /** Stops or starts receiving some of it; nobody else notices. */
+  async pause(kind: Kind): Promise<void> {
+    await this.host.portal.request("subscription-control", { operation: "pause", id: this.id, data: kind });
+  }
+
+  async play(kind: Kind): Promise<void> {
+    await this.host.portal.request("subscription-control", { operation: "play", id: this.id, data: kind });
+  }
+
+  /** Asks for another picture, without a new offer. */
+  async update(parameters: SubscribeParameters): Promise<void> {
+    const data = { video: { parameters } };
+    await this.host.portal.request("subscription-control", { operation: "update", id: this.id, data });
+  }
+
+  stop(): Promise<void> {
+    return this.host.stop(this);
+  }
+
+  /** Ended from elsewhere. */
+  end(reason: string): void {
+    this.emit("ended", reason);
+  }
+
+  /** It works now, over these sections. */
+  started(id: string, transceivers: readonly RTCRtpTransceiver[]): void {
+    this.id = id;
+    for (const track of this.media.getTracks()) this.media.removeTrack(track);
+    for (const { receiver } of transceivers) this.media.addTrack(receiver.track);
+  }
+
+  /** How it is put into an offer. */
+  opening(): Opening {
+    const { portal } = this.host;
+    const kinds = this.options.kinds ?? (["audio", "video"] as const).filter((kind) => this.stream.has(kind));
+    return {
+      add: (peer) => kinds.map((kind) => peer.addTransceiver(kind, { direction: "recvonly" })),
+      announce: (transceivers, transport) =>
+        portal.request("subscribe", {
+          media: { tracks: transceivers.map((t) => this.#track(t)) },
+          transport,
+        }),
+      withdraw: (id) => portal.request("unsubscribe", { id }),
+    };
+  }
+
+  #track(transceiver: RTCRtpTransceiver): SubscribeTrack {
+    const type = transceiver.receiver.track.kind as Kind;
+    const track: SubscribeTrack = { type, mid: transceiver.mid as string, from: this.stream.id };
+    if (type === "video") {
+      if (this.options.videoTrack) track.from = this.options.videoTrack;
+      if (this.options.video) track.parameters = this.options.video;
+    }
+    return track;
+  }
+}
