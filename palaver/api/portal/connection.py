@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import TYPE_CHECKING
+
+import engineio.packet
 
 from palaver.api.clock import wall_clock
 
@@ -16,9 +17,15 @@ if TYPE_CHECKING:
     from palaver.api.portal.limits import TokenBucket
     from palaver.api.portal.session import Session
 
-ABORT_TIMEOUT_S = 2.0
 MAX_UNREAD = 1024
 """Packets that may wait in a socket; a client that reads so little has lost its connection."""
+
+
+async def close_socket(server: socketio.AsyncServer, engine_sid: str) -> None:
+    """Close an Engine.IO connection, saying so, without waiting for the client to read it."""
+    socket = server.eio.sockets.get(engine_sid)
+    if socket is not None:
+        await socket.close(wait=False, reason=server.reason.SERVER_DISCONNECT)
 
 
 class Link:
@@ -47,11 +54,13 @@ class Link:
 
     async def abort(self) -> None:
         """Close the connection below; the client tries to come back."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(
-                ABORT_TIMEOUT_S
-            ):  # the library waits for the client to read everything
-                await self._server.eio.disconnect(self.engine_sid)
+        await close_socket(self._server, self.engine_sid)
+
+    def finish_poll(self) -> None:
+        """Answer the request that a polling client may have open; the library leaves it hanging at the end."""
+        socket = self._server.eio.sockets.get(self.engine_sid)
+        if socket is not None:
+            socket.queue.put_nowait(engineio.packet.Packet(engineio.packet.NOOP))
 
     def on_pong(self, heard: Callable[[float], None]) -> None:
         """Call ``heard`` with the age in seconds of each ping that the client answers.

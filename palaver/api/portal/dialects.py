@@ -124,7 +124,9 @@ class Tracks:
     def ready(self, event: SessionReady) -> Notification:
         """Tell that a session works."""
         return Notification(
-            "progress", {"id": event.transport, "sessionId": event.session, "status": "ready"}
+            "progress",
+            {"id": event.transport, "sessionId": event.session, "status": "ready"},
+            anchor=True,
         )
 
 
@@ -164,7 +166,7 @@ class Kinds:
 
     def ready(self, event: SessionReady) -> Notification:
         """Tell that a session works."""
-        return Notification("session-progress", {"id": event.session, "status": "ready"})
+        return Notification("session-progress", {"id": event.session, "status": "ready"}, anchor=True)
 
 
 DIALECTS: Final[dict[str, Dialect]] = {"1.0": Kinds("1.0"), "1.1": Kinds("1.1"), "1.2": Tracks()}

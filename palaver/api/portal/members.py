@@ -99,10 +99,10 @@ class Members:
         if self._forget(member, "dropped") and connection is not None:
             connection.finish()
 
-    def tell(self, member: Member, notification: Notification, delay_s: float = 0.0) -> None:
+    def tell(self, member: Member, notification: Notification, settle_s: float = 0.0) -> None:
         """Queue a notification; a member with too many of them leaves, when the room is done with this event."""
         try:
-            member.session.tell(notification, self._settings.clock() + delay_s)
+            member.session.tell(notification, self._settings.clock(), settle_s)
         except Overflow:
             asyncio.get_running_loop().call_soon(self._overwhelmed, member)
 

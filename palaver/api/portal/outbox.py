@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -12,10 +12,14 @@ from palaver.api.portal import packets
 
 @dataclass(frozen=True)
 class Notification:
-    """An event and its data, shared by everybody who hears it; ``data`` None: the event has none."""
+    """An event and its data, shared by everybody who hears it; ``data`` None: the event has none.
+
+    ``anchor``: those that settle (see Outbox.put) keep their distance from it.
+    """
 
     event: str
     data: Any = None
+    anchor: bool = field(default=False, compare=False)
 
     @cached_property
     def packet(self) -> str:
@@ -25,10 +29,11 @@ class Notification:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A notification with its number; not to be sent before ``due`` (monotonic seconds)."""
+    """A notification with its number, and when it may be sent at the earliest (see Outbox.put)."""
 
     seq: int
-    due: float
+    since: float
+    settle_s: float
     notification: Notification
 
 
@@ -44,6 +49,7 @@ class Outbox:
         self._waiting: deque[Entry] = deque()
         self._sent: deque[tuple[float, Entry]] = deque(maxlen=limit)
         self._seq = 0
+        self._anchored = float("-inf")
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -51,20 +57,32 @@ class Outbox:
     @property
     def next_due(self) -> float | None:
         """When the next notification may be sent, or None if there is none."""
-        return self._waiting[0].due if self._waiting else None
+        if not self._waiting:
+            return None
+        entry = self._waiting[0]
+        if not entry.settle_s:
+            return entry.since
+        return max(entry.since, self._anchored) + entry.settle_s
 
-    def put(self, notification: Notification, due: float) -> None:
-        """Queue it behind all others. Raises Overflow at the limit."""
+    def put(self, notification: Notification, now: float, settle_s: float = 0.0) -> None:
+        """Queue it behind all others; with ``settle_s``, to be sent that long after now and after the last anchor.
+
+        Waits of several overlap, and the one after an anchor is kept even if the anchor itself was held up.
+        Raises Overflow at the limit.
+        """
         if len(self._waiting) >= self._limit:
             raise Overflow
         self._seq += 1
-        self._waiting.append(Entry(self._seq, due, notification))
+        self._waiting.append(Entry(self._seq, now, settle_s, notification))
 
     def take(self, now: float) -> Notification | None:
         """The next notification that is due, from now on counted as sent."""
-        if not self._waiting or self._waiting[0].due > now:
+        due = self.next_due
+        if due is None or due > now:
             return None
         entry = self._waiting.popleft()
+        if entry.notification.anchor:
+            self._anchored = now
         self._sent.append((now, entry))
         return entry.notification
 

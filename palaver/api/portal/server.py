@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import secrets
 from typing import TYPE_CHECKING, Any, Final
@@ -12,7 +11,7 @@ import socketio
 import structlog
 
 from palaver.api.portal import faults, guard, notify, packets
-from palaver.api.portal.connection import Connection, Link
+from palaver.api.portal.connection import Connection, Link, close_socket
 from palaver.api.portal.dialects import Refusal
 from palaver.api.portal.entrance import Entrance
 from palaver.api.portal.limits import TokenBucket
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
 
 Ack = tuple[Any, ...]
 
-_CLOSING_TIMEOUT_S: Final = 2.0
 _OVERHEAD: Final = 1.5
 """Packets may be this much larger than offers, for JSON's escapes, and so that a refusal can be an answer."""
 
@@ -95,11 +93,11 @@ class Portal:
 
     async def close(self) -> None:
         """Close every connection in the way after which clients try to come back, to this server's successor."""
+        if self._closing:
+            return
         self._closing = True
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_CLOSING_TIMEOUT_S):
-                if self._sio.eio.sockets:
-                    await self._sio.eio.disconnect()
+        for sid in list(self._sio.eio.sockets):
+            await close_socket(self._sio, sid)
         await self._sio.shutdown()
 
     def stats(self) -> Mapping[str, float]:
@@ -129,9 +127,7 @@ class Portal:
             self._strangers = {sid: self._strangers.get(sid, now) for sid in idle}
             for sid, since in self._strangers.items():
                 if now - since >= limit:
-                    with contextlib.suppress(TimeoutError):
-                        async with asyncio.timeout(_CLOSING_TIMEOUT_S):
-                            await self._sio.eio.disconnect(sid)
+                    await close_socket(self._sio, sid)
 
     # ── connections ─────────────────────────────────────────────────────────────────────────────────
 
@@ -160,6 +156,8 @@ class Portal:
         if connection is None:
             return
         connection.lose()
+        if reason == self._sio.reason.CLIENT_DISCONNECT:
+            connection.link.finish_poll()
         session = connection.session
         participant = session.identity.participant if session.identity else None
         member = self._members.get(participant) if participant else None

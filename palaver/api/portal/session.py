@@ -103,9 +103,9 @@ class Session:
         self.wake()
         return self.state
 
-    def tell(self, notification: Notification, due: float) -> None:
-        """Queue a notification for the client. Raises Overflow if too many wait."""
-        self.outbox.put(notification, due)
+    def tell(self, notification: Notification, now: float, settle_s: float = 0.0) -> None:
+        """Queue a notification for the client (see Outbox.put). Raises Overflow if too many wait."""
+        self.outbox.put(notification, now, settle_s)
         self.wake()
 
 

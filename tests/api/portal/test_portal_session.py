@@ -100,14 +100,23 @@ def test_resuming_while_the_old_connection_seems_open_counts_as_half_open() -> N
 
 def test_a_notification_that_must_wait_holds_up_those_behind_it() -> None:
     outbox = Outbox(10)
-    outbox.put(Notification("ready"), 0.0)
-    outbox.put(Notification("add"), 1.0)
+    outbox.put(Notification("add"), 0.0, settle_s=1.0)
     outbox.put(Notification("text"), 0.0)
-    assert outbox.take(0.0) == Notification("ready")
     assert outbox.take(0.9) is None
     assert outbox.next_due == 1.0
     assert outbox.take(1.0) == Notification("add")
     assert outbox.take(1.0) == Notification("text")
+
+
+def test_the_distance_from_ready_to_add_is_kept_when_ready_itself_was_late() -> None:
+    outbox = Outbox(10)
+    outbox.put(Notification("ready", anchor=True), 0.0)
+    for event in ("add", "another"):
+        outbox.put(Notification(event), 0.0, settle_s=1.0)
+    assert outbox.take(5.0) == Notification("ready")
+    assert outbox.take(5.9) is None
+    assert outbox.take(6.0) == Notification("add")
+    assert outbox.take(6.0) == Notification("another")  # their waits overlap
 
 
 def test_more_than_the_limit_overflows() -> None:
