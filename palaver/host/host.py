@@ -88,6 +88,7 @@ class RoomHost:
         self._performing = False
         self._barriers = 0
         self._rewind = asyncio.Event()
+        self._awaited: float | None = None
         self._empty_since: float | None = clock()
         self._over = False
 
@@ -105,8 +106,10 @@ class RoomHost:
 
     def report(self, report: Report) -> None:
         """Apply what the engine says. One that comes too late changes nothing."""
-        with suppress(RoomError):  # only once the room is over
+        try:
             self._apply(report)
+        except RoomError as refusal:  # the room is over
+            self._log.debug("report ignored", report=type(report).__name__, reason=str(refusal))
 
     def listen(self, listener: Callable[[Event], None]) -> Callable[[], None]:
         """Call ``listener`` with every event from now on in order; it must not block. Returns the removal."""
@@ -193,7 +196,8 @@ class RoomHost:
             self._empty_since = None
         elif self._empty_since is None:
             self._empty_since = self._clock()
-        self._rewind.set()
+        if self._due() != self._awaited:
+            self._rewind.set()
         if self.room.closed:
             self._end()
 
@@ -319,7 +323,7 @@ class RoomHost:
     async def _keep_time(self) -> None:
         while not self._over:
             self._rewind.clear()
-            due = self._due()
+            self._awaited = due = self._due()
             with suppress(TimeoutError):
                 async with asyncio.timeout(None if due is None else max(0.0, due - self._clock())):
                     await self._rewind.wait()

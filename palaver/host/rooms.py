@@ -111,7 +111,7 @@ class Rooms:
         return {
             "rooms": len(rooms),
             "participants": sum(len(room.participants) for room in rooms),
-            "streams": sum(len(room.streams) for room in rooms),
+            "streams": sum(not stream.mixed for room in rooms for stream in room.streams.values()),
             "subscriptions": sum(len(room.subscriptions) for room in rooms),
             "rooms_started": self._started,
             "rooms_broken": self._failures["rooms_broken"],

@@ -334,6 +334,8 @@ class OpenSource:
 
 @dataclass(frozen=True, slots=True)
 class CloseSource:
+    """Follows every OpenSource exactly once, also after the engine reported its loss."""
+
     stream: StreamId
 
 
@@ -347,11 +349,15 @@ class OpenSink:
 
 @dataclass(frozen=True, slots=True)
 class CloseSink:
+    """Follows every OpenSink exactly once, also after the engine reported its loss."""
+
     subscription: SubscriptionId
 
 
 @dataclass(frozen=True, slots=True)
 class SetSourceActive:
+    """Forward a kind of the source's media, or stop to. Only for sources that are ready, and only changes."""
+
     stream: StreamId
     kind: Kind
     active: bool
@@ -359,6 +365,8 @@ class SetSourceActive:
 
 @dataclass(frozen=True, slots=True)
 class SetSinkActive:
+    """Send a kind of media to the sink, or stop to. Only for sinks that are ready, and only changes."""
+
     subscription: SubscriptionId
     kind: Kind
     active: bool

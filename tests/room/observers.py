@@ -68,7 +68,7 @@ class Audience:
 class Clients:
     """What each client knows of its own transports and sessions."""
 
-    up: set[TransportId] = field(default_factory=set)
+    up: dict[TransportId, ParticipantId] = field(default_factory=dict)
     sessions: dict[str, tuple[ParticipantId, TransportId]] = field(default_factory=dict)
     ready: set[str] = field(default_factory=set)
 
@@ -78,22 +78,23 @@ class Clients:
                 self.sessions[stream] = (owner, source.transport)
             case OpenSink(subscription=subscription, sink=sink):
                 self.sessions[subscription.id] = (subscription.owner, sink.transport)
-            case TransportUp(transport=transport):
+            case TransportUp(owner, transport):
                 assert transport not in self.up
-                self.up.add(transport)
+                self.up[transport] = owner
             case SessionReady(owner, transport, session):
                 assert self.sessions[session] == (owner, transport)
-                assert transport in self.up, "ready before its transport was up"
+                assert self.up[transport] == owner, "ready before its transport was up"
                 assert session not in self.ready
                 self.ready.add(session)
             case SessionFailed(owner, transport, session):
                 assert self.sessions[session] == (owner, transport)
                 self.end(session)
             case TransportFailed(owner, transport):
-                self.up.discard(transport)
+                self.up.pop(transport, None)
                 for ended in [one for one, where in self.sessions.items() if where == (owner, transport)]:
                     self.end(ended)
             case ParticipantLeft(participant):
+                self.up = {one: owner for one, owner in self.up.items() if owner != participant}
                 for ended in [one for one, where in self.sessions.items() if where[0] == participant]:
                     self.end(ended)
 
