@@ -1,0 +1,139 @@
+"""The management API over an in-memory store and a fake media plane, and signed requests to it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from palaver.api.auth.mauth import sign
+from palaver.api.auth.tokens import TokenDesk
+from palaver.api.rest.app import build
+from palaver.api.rest.settings import RestSettings
+from palaver.api.wire.rooms import config_of
+from palaver.host import RoomHost, Rooms
+from palaver.media.fake import FakeEngine
+from palaver.room.messages import Join
+from palaver.room.values import ParticipantId, StreamId, TransportId
+from palaver.store import Store
+from tests.room.scenes import publish, ready
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from starlette.routing import BaseRoute
+
+NOW = 1_700_000_000.0
+BASE = "http://palaver.example:3000"
+
+
+@dataclass(frozen=True)
+class Who:
+    """A service and its key."""
+
+    id: str
+    key: str
+
+
+SUPER, ANNA, BERT = Who("a" * 24, "super key"), Who("b" * 24, "anna's key"), Who("c" * 24, "bert's key")
+
+
+@dataclass
+class Clock:
+    """Seconds since the epoch, as a test says."""
+
+    now: float = NOW
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
+class House:
+    """Everything behind the API."""
+
+    store: Store
+    rooms: Rooms
+    desk: TokenDesk
+    clock: Clock
+    client: httpx.AsyncClient
+    app: Any
+    nonces: int = field(default=0)
+
+    def signature(self, who: Who = ANNA, *signed: str, **options: Any) -> str:
+        """A fresh Authorization header."""
+        self.nonces += 1
+        options.setdefault("timestamp_ms", int(self.clock.now * 1000))
+        return sign(who.id, who.key, *signed, nonce=str(self.nonces), **options)
+
+    async def call(
+        self, method: str, path: str, body: Any = None, *, who: Who = ANNA, **more: Any
+    ) -> httpx.Response:
+        """One signed request."""
+        headers = {"authorization": self.signature(who)} | more.pop("headers", {})
+        return await self.client.request(method, path, json=body, headers=headers, **more)
+
+    async def ok(self, method: str, path: str, body: Any = None, *, who: Who = ANNA) -> Any:
+        """The JSON of a request that must succeed."""
+        answer = await self.call(method, path, body, who=who)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def refused(
+        self, method: str, path: str, body: Any = None, *, who: Who = ANNA, **more: Any
+    ) -> tuple[int, int, str]:
+        """Status, code and message of a request that must fail."""
+        return refusal(await self.call(method, path, body, who=who, **more))
+
+    async def room(self, name: str = "standup", *, who: Who = ANNA, **options: Any) -> str:
+        """A new room; its id."""
+        return str((await self.ok("POST", "/v1/rooms", {"name": name, "options": options}, who=who))["_id"])
+
+    async def open(self, room: str, *members: str, role: str = "presenter") -> RoomHost:
+        """The room, running, with these members."""
+        definition = await self.store.rooms.get(room)
+        assert definition is not None
+        host = self.rooms.open(config_of(definition))
+        for member in members:
+            host.submit(Join(ParticipantId(member), f"user of {member}", role))
+        return host
+
+
+def live(host: RoomHost, stream: str, by: str, kinds: Sequence[Any] = ("audio", "video")) -> None:
+    """Make ``by`` publish ``stream``, which arrives."""
+    transport = TransportId(f"transport-of-{stream}")
+    host.submit(publish(ParticipantId(by), StreamId(stream), transport, kinds=kinds))
+    host.report(ready(StreamId(stream), transport, kinds=kinds))
+
+
+def refusal(answer: httpx.Response) -> tuple[int, int, str]:
+    """Status, code and message."""
+    body = answer.json()
+    assert set(body) == {"error"}, body
+    assert set(body["error"]) == {"code", "message"}, body
+    return answer.status_code, body["error"]["code"], body["error"]["message"]
+
+
+@contextlib.asynccontextmanager
+async def make_house(
+    *, extra_routes: Sequence[BaseRoute] = (), settings: RestSettings | None = None
+) -> AsyncIterator[House]:
+    clock = Clock()
+    store = await Store.open("sqlite+aiosqlite://", master_key=b"m" * 32)
+    rooms = Rooms(FakeEngine())
+    running = asyncio.create_task(rooms.run())
+    try:
+        for who, name in ((SUPER, "superService"), (ANNA, "anna"), (BERT, "bert")):
+            await store.services.create(who.id, name, who.key, created_ms=1, is_super=who is SUPER)
+        desk = TokenDesk(store, b"s" * 32, clock)
+        app = build(store, rooms, desk, settings or RestSettings(), extra_routes, clock=clock)
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
+            yield House(store, rooms, desk, clock, client, app)
+    finally:
+        running.cancel()
+        await asyncio.wait([running])
+        await store.close()
