@@ -1,0 +1,75 @@
+"""The conference page: files that the build made, under a strict Content-Security-Policy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+_PACKAGED: Final = Path(__file__).parent / "site"
+_CHECKOUT: Final = Path(__file__).parent.parent.parent / "web" / "dist"
+_POLICY: Final = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data: blob:",
+        "media-src 'self' blob: mediastream:",
+        "font-src 'self'",
+        "connect-src 'self' ws: wss:",
+        "manifest-src 'self'",
+        "base-uri 'none'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+    )
+)
+_HEADERS: Final = {
+    "content-security-policy": _POLICY,
+    "referrer-policy": "no-referrer",
+    "x-frame-options": "DENY",
+    "permissions-policy": "camera=(self), microphone=(self), display-capture=(self)",
+}
+_FOR_EVER: Final = "public, max-age=31536000, immutable"  # names under assets/ carry a hash of the content
+
+
+def routes() -> list[BaseRoute]:
+    """``/`` and everything the page loads."""
+    folder = next((f for f in (_CHECKOUT, _PACKAGED) if (f / "index.html").is_file()), None)
+    site = _Site(folder)
+    return [Route("/", site.page), Route("/assets/{name}", site.asset), Route("/{name}", site.file)]
+
+
+class _Site:
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+        self._files = {} if folder is None else {p.name: p for p in folder.iterdir() if p.is_file()}
+        assets = folder / "assets" if folder else None
+        self._assets = {p.name: p for p in assets.iterdir()} if assets and assets.is_dir() else {}
+
+    async def page(self, _request: Request) -> Response:
+        """The page itself, never cached, so that an update arrives."""
+        if "index.html" not in self._files:
+            text = "The conference page is not built. In the checkout: make build\n"
+            return PlainTextResponse(text, 503, headers=_HEADERS)
+        return FileResponse(self._files["index.html"], headers={**_HEADERS, "cache-control": "no-cache"})
+
+    async def asset(self, request: Request) -> Response:
+        """A script, style or picture whose name changes with its content."""
+        return self._answer(self._assets, request, _FOR_EVER)
+
+    async def file(self, request: Request) -> Response:
+        """The icon and its like."""
+        return self._answer(self._files, request, "public, max-age=3600")
+
+    def _answer(self, files: dict[str, Path], request: Request, caching: str) -> Response:
+        file = files.get(request.path_params["name"])
+        if file is None or file.name == "index.html":
+            return Response(
+                b'{"error":{"code":1001,"message":"Resource not found"}}', 404, media_type="application/json"
+            )
+        return FileResponse(file, headers={**_HEADERS, "cache-control": caching})

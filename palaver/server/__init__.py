@@ -1,0 +1,1 @@
+"""Configuration, composition, lifecycle, metrics and the command line: the only place that knows every part."""

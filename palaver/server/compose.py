@@ -1,0 +1,276 @@
+"""Where everything is put together: the parts of a node, and the order in which they live and end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import structlog
+import uvicorn
+from starlette.routing import Route
+
+from palaver import __version__
+from palaver.api import site
+from palaver.api.auth.tokens import TokenDesk
+from palaver.api.clock import wall_clock
+from palaver.api.demo import Demo, DemoSettings
+from palaver.api.lobby import Lobby
+from palaver.api.portal.server import Portal
+from palaver.api.portal.settings import PortalSettings
+from palaver.api.rest.app import build
+from palaver.api.rest.settings import RestSettings
+from palaver.host.rooms import Rooms
+from palaver.media.local import LocalEngine
+from palaver.server import addresses, services, tls
+from palaver.server.observe import Health, LoopLag
+from palaver.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from palaver.server.config import Config
+    from palaver.server.data import Account, DataDirectory
+    from palaver.server.tls import Certificate
+
+STATE_FILE: Final = "server.json"
+_BACKLOG: Final = 2048
+_MAX_THREADS: Final = 4
+
+
+class StartError(Exception):
+    """The server cannot start; the text says what is in the way."""
+
+
+class State(msgspec.Struct, frozen=True):
+    """What a running server leaves in its data directory for the command line."""
+
+    url: str
+    pid: int
+    certificate: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """Where HTTP listens, and the certificate if it speaks TLS."""
+
+    socket: socket.socket
+    certificate: Certificate | None
+    on_loopback: bool
+
+    def urls(self) -> list[str]:
+        """The server's addresses as people type them, the most useful first."""
+        host, port = self.socket.getsockname()[:2]
+        scheme = "https" if self.certificate else "http"
+        hosts = addresses.media_addresses(host) if addresses.is_wildcard(host) else [host]
+        return [f"{scheme}://{addresses.in_url(h)}:{port}" for h in hosts]
+
+
+def listen(config: Config, directory: DataDirectory) -> Listening:
+    """Bind the HTTP port and settle on a certificate. Raises StartError, TlsError."""
+    http = config.http
+    on_loopback = addresses.is_loopback(http.host)
+    certificate = None
+    if http.tls_cert or http.tls_key:
+        certificate = tls.given(http.tls_cert, http.tls_key)
+    elif not (on_loopback or http.plain):
+        certificate = tls.self_signed(directory.path, addresses.media_addresses(http.host))
+    try:
+        info = socket.getaddrinfo(http.host, http.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        bound = socket.create_server(
+            info[4][:2], family=info[0], backlog=_BACKLOG, dualstack_ipv6=http.host == "::"
+        )
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise StartError(f"cannot listen on {http.host} port {http.port}: {reason}") from error
+    return Listening(bound, certificate, on_loopback)
+
+
+def make_engine(config: Config) -> LocalEngine:
+    """The packet core, bound to its ports. Raises StartError."""
+    media = config.media
+    threads = media.threads or min(os.cpu_count() or 1, _MAX_THREADS)
+    try:
+        where = media.addresses or addresses.media_addresses(config.http.host)
+        return LocalEngine(
+            where,
+            media.port,
+            threads,
+            public_addresses=media.public_addresses,
+            connect_timeout_s=media.connect_timeout_s,
+        )
+    except (OSError, ValueError) as error:
+        raise StartError(f"cannot open media ports from {media.port}: {error}") from error
+
+
+class HttpServer(uvicorn.Server):
+    """uvicorn inside our loop: signals are ours, and ``listening`` is set once requests are answered."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """See uvicorn."""
+        await super().startup(sockets)
+        self.listening.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Install no handlers."""
+        yield
+
+
+class Node:
+    """A server: its parts, put together. ``run`` is its life."""
+
+    def __init__(
+        self,
+        config: Config,
+        directory: DataDirectory,
+        listening: Listening,
+        engine: LocalEngine,
+        store: Store,
+        accounts: Mapping[str, Account],
+    ) -> None:
+        self._config, self._directory, self._listening, self._store = config, directory, listening, store
+        self._engine = engine
+        self._log = structlog.get_logger("palaver.server")
+        self._lag = LoopLag()
+        self._rooms = Rooms(engine, empty_timeout_s=config.rooms.empty_timeout_s)
+        secrets = directory.secrets
+        tokens = TokenDesk(store, bytes.fromhex(secrets.tokens), wall_clock)
+        rest = _rest_settings(config, listening)
+        self._portal = Portal(
+            self._rooms, Lobby(store, self._rooms), tokens, _portal_settings(config, directory)
+        )
+        demo = Demo(
+            store,
+            tokens,
+            rest,
+            DemoSettings(
+                enabled=listening.on_loopback or config.page.demo,
+                service=accounts["sample"].id,
+                version=__version__,
+                cookie_key=bytes.fromhex(secrets.cookies),
+            ),
+            wall_clock,
+        )
+        parts = {"rooms": self._rooms.stats, "media": engine.stats, "portal": self._portal.stats}
+        self._health = Health(parts, self._lag, store.ping)
+        extra = [
+            Route("/healthz", self._health.alive),
+            Route("/readyz", self._health.ready),
+            Route("/metrics", self._health.metrics),
+            *demo.routes(),
+            *site.routes(),
+        ]
+        app = build(store, self._rooms, tokens, rest, extra)
+        self._server = self._uvicorn(self._portal.asgi(app))
+
+    def _uvicorn(self, app: object) -> HttpServer:
+        certificate = self._listening.certificate
+        return HttpServer(
+            uvicorn.Config(
+                app,  # type: ignore[arg-type]  # an ASGI application by any other name
+                http="httptools",
+                ws="websockets-sansio",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_keep_alive=75,
+                timeout_graceful_shutdown=max(1, int(self._config.http.drain_s)),
+                ssl_certfile=str(certificate.cert) if certificate else None,
+                ssl_keyfile=str(certificate.key) if certificate else None,
+            )
+        )
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve until ``stop`` is set, then drain. A part that fails ends the server with its exception."""
+        async with asyncio.TaskGroup() as parts:
+            running = [
+                parts.create_task(self._engine.run(), name="engine"),
+                parts.create_task(self._rooms.run(), name="rooms"),
+                parts.create_task(self._portal.run(), name="portal"),
+                parts.create_task(self._lag.run(), name="loop lag"),
+            ]
+            http = parts.create_task(self._server.serve(sockets=[self._listening.socket]), name="http")
+            parts.create_task(self._announce(), name="announce")
+            await stop.wait()
+            self._log.info("draining", seconds=self._config.http.drain_s)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._config.http.drain_s):
+                    await self._drain()
+            self._server.should_exit = self._server.force_exit = True
+            await http
+            for part in running:
+                part.cancel()
+
+    async def _announce(self) -> None:
+        """Tell that we are here, once requests are answered."""
+        await self._server.listening.wait()
+        self._health.started = True
+        url = self._listening.urls()[0]
+        certificate = self._listening.certificate
+        state = State(url, os.getpid(), str(certificate.cert) if certificate else None)
+        (self._directory.path / STATE_FILE).write_bytes(msgspec.json.encode(state))
+        self._log.info("serving", url=url, media_ports=self._engine.ports, version=__version__)
+
+    async def _drain(self) -> None:
+        """Let clients go in the way after which they come back; then end the rooms."""
+        self._health.draining = True
+        await self._portal.close()
+        for host in self._rooms.running():
+            await self._rooms.close(host.room.config.id)
+        self._server.should_exit = True
+
+
+def _rest_settings(config: Config, listening: Listening) -> RestSettings:
+    return RestSettings(
+        realm=config.auth.realm,
+        replay_window_s=config.auth.replay_window_s,
+        public_url=config.portal.public_url or None,
+        secure=listening.certificate is not None,
+        on_loopback=listening.on_loopback,
+        cors_origins=tuple(config.http.cors_origins),
+        body_limit=config.http.body_limit,
+        body_timeout_s=config.http.body_timeout_s,
+    )
+
+
+def _portal_settings(config: Config, directory: DataDirectory) -> PortalSettings:
+    portal = config.portal
+    return PortalSettings(
+        ticket_key=bytes.fromhex(directory.secrets.tickets),
+        origins=tuple(config.http.cors_origins),
+        ping_interval_s=portal.ping_interval_s,
+        ping_timeout_s=portal.ping_timeout_s,
+        ticket_lifetime_s=portal.ticket_lifetime_s,
+        reconnection_timeout_s=portal.reconnection_timeout_s,
+        idle_timeout_s=portal.idle_timeout_s,
+        requests_per_s=portal.requests_per_s,
+        request_burst=portal.request_burst,
+    )
+
+
+async def open_store(config: Config, directory: DataDirectory) -> Store:
+    """The configured store. Raises StoreError."""
+    url = config.database.url or directory.database_url
+    return await Store.open(url, master_key=bytes.fromhex(directory.secrets.master))
+
+
+async def serve(config: Config, directory: DataDirectory, listening: Listening, stop: asyncio.Event) -> None:
+    """Run a node until ``stop``. Raises StartError, StoreError, ServiceError."""
+    engine = make_engine(config)
+    store = await open_store(config, directory)
+    try:
+        accounts = await services.ensure(store, config.service)
+        await Node(config, directory, listening, engine, store, accounts).run(stop)
+    finally:
+        await store.close()
+        (directory.path / STATE_FILE).unlink(missing_ok=True)

@@ -1,0 +1,261 @@
+"""Every setting: a line in palaver.toml, a variable ``PALAVER_SECTION_KEY``, and a line in the documentation.
+
+A setting's documentation is the string under it here; docs/configuration.md is made from these.
+Flags win over the environment, the environment over the file, the file over the defaults below.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import msgspec
+from msgspec import Meta, Struct, field
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Positive = Annotated[float, Meta(gt=0)]
+Seconds = Annotated[float, Meta(ge=0)]
+
+
+class ConfigError(Exception):
+    """A configuration that cannot be used; the text names file, line, setting and what was expected."""
+
+
+class Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A table of palaver.toml."""
+
+
+class Http(Section, frozen=True):
+    """Where REST, portal and page are served."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on; `0.0.0.0` or `::` for all. Media listens there too."""
+    port: Port = 3000
+    """TCP port of REST, portal and page."""
+    tls_cert: str = ""
+    """PEM file of the certificate and its chain. Without one, a server that is not on loopback makes its own."""
+    tls_key: str = ""
+    """PEM file of the certificate's key."""
+    plain: bool = False
+    """Speak HTTP although other machines can reach us: for servers behind a proxy that ends TLS."""
+    cors_origins: list[str] = field(default_factory=lambda: ["*"])
+    """Origins of pages that may use REST and the portal; `*` for any."""
+    body_limit: Annotated[int, Meta(ge=1024)] = 1 << 20
+    """Bytes of a request's body."""
+    body_timeout_s: Positive = 30.0
+    """Seconds that a request's body may take to arrive."""
+    drain_s: Seconds = 5.0
+    """Seconds that a stopping server gives to what is under way."""
+
+
+class Media(Section, frozen=True):
+    """The packet core."""
+
+    port: Port = 50000
+    """First UDP port; each thread takes one. 0: any free ports."""
+    threads: Annotated[int, Meta(ge=0, le=64)] = 0
+    """Threads that move packets; 0: one per core, at most four."""
+    addresses: list[str] = field(default_factory=list)
+    """IP addresses to listen on; empty: `http.host`, or every address of the machine where that is a wildcard."""
+    public_addresses: list[str] = field(default_factory=list)
+    """Addresses under which others reach this machine through a 1:1 NAT with the same ports."""
+    connect_timeout_s: Positive = 30.0
+    """Seconds within which a client's transport must have connected."""
+
+
+class Portal(Section, frozen=True):
+    """The Socket.IO end that clients join through."""
+
+    public_url: str = ""
+    """Where clients find this server, such as `https://meet.example`; empty: the Host of the request for a token."""
+    reconnection_timeout_s: Positive = 60.0
+    """Seconds that a participant whose connection broke is kept."""
+    ticket_lifetime_s: Positive = 600.0
+    """Seconds that a reconnection ticket is valid."""
+    idle_timeout_s: Positive = 180.0
+    """Seconds after which a connection that never logged in is closed."""
+    ping_interval_s: Positive = 25.0
+    """Seconds between pings."""
+    ping_timeout_s: Positive = 20.0
+    """Seconds that a client may take to answer a ping."""
+    requests_per_s: Positive = 100.0
+    """Requests that a client may make per second over a longer time."""
+    request_burst: Annotated[int, Meta(ge=1)] = 500
+    """Requests that it may make at once."""
+
+
+class Auth(Section, frozen=True):
+    """Signatures of management requests."""
+
+    replay_window_s: Seconds = 300.0
+    """Seconds that a signature is good for, once. 0: it neither ages nor wears out, for old scripts that sign once."""
+    realm: str = "palaver"
+    """What the WWW-Authenticate header of a refusal names."""
+
+
+class Service(Section, frozen=True):
+    """The services that the first start makes."""
+
+    super_id: Annotated[str, Meta(pattern="^([0-9a-f]{24})?$")] = ""
+    """Id of the super service: 24 hexadecimal digits. Empty: made at the first start."""
+    super_key: str = ""
+    """Key of the super service. Empty: made at the first start."""
+
+
+class Database(Section, frozen=True):
+    """Where services, rooms and tokens are kept."""
+
+    url: str = ""
+    """`postgresql+asyncpg://user:password@host/name` or `sqlite+aiosqlite:///path`; empty: SQLite with the data."""
+
+
+class Rooms(Section, frozen=True):
+    """Running rooms."""
+
+    empty_timeout_s: Seconds = 30.0
+    """Seconds after which a room that nobody uses stops; its definition stays."""
+
+
+class Page(Section, frozen=True):
+    """The conference page at `/`."""
+
+    demo: bool = False
+    """Let people at the page join without a token although other machines can reach us. On loopback they always may."""
+
+
+class Log(Section, frozen=True):
+    """What the server says of itself."""
+
+    level: Annotated[str, Meta(pattern="^(debug|info|warning|error)$")] = "info"
+    """`debug`, `info`, `warning` or `error`."""
+    format: Annotated[str, Meta(pattern="^(auto|console|json)$")] = "auto"
+    """`console`, `json`, or `auto`: console on a terminal, JSON otherwise."""
+
+
+class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The whole configuration."""
+
+    http: Http = field(default_factory=Http)
+    media: Media = field(default_factory=Media)
+    portal: Portal = field(default_factory=Portal)
+    auth: Auth = field(default_factory=Auth)
+    service: Service = field(default_factory=Service)
+    database: Database = field(default_factory=Database)
+    rooms: Rooms = field(default_factory=Rooms)
+    page: Page = field(default_factory=Page)
+    log: Log = field(default_factory=Log)
+
+
+SECTIONS: Final[Mapping[str, type[Section]]] = {f.name: f.type for f in msgspec.structs.fields(Config)}
+NOT_SETTINGS: Final = ("PALAVER_DATA_DIR", "PALAVER_CONFIG")
+"""Environment variables that are read before the configuration."""
+
+Settings = dict[str, dict[str, Any]]
+
+
+def load(path: Path | None, environ: Mapping[str, str], flags: Settings) -> Config:
+    """The configuration of a file (or none), the environment and the command line. Raises ConfigError."""
+    text = ""
+    if path is not None:
+        try:
+            text = path.read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path}: {error}") from error
+    merged = _from_file(text, path)
+    sources = {(s, k): f"{path}:{_line(text, s, k)}" for s, table in merged.items() for k in table}
+    for section, key, name, value in _from_environment(environ):
+        merged.setdefault(section, {})[key] = value
+        sources[section, key] = f"environment variable {name}"
+    for section, table in flags.items():
+        for key, value in table.items():
+            merged.setdefault(section, {})[key] = value
+            sources[section, key] = "command line"
+    values: dict[str, Section] = {}
+    for section, table in merged.items():
+        values[section] = _section(section, table, sources)
+    return Config(**values)  # type: ignore[arg-type]  # each value has its section's type
+
+
+def _from_file(text: str, path: Path | None) -> Settings:
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    for section, table in document.items():
+        if section not in SECTIONS:
+            where = f"{path}:{_line(text, section, None)}"
+            raise ConfigError(f"{where}: unknown section [{section}]{_hint(section, SECTIONS)}")
+        if not isinstance(table, dict):
+            raise ConfigError(f"{path}:{_line(text, section, None)}: [{section}] is a section, not a value")
+    return document
+
+
+def _from_environment(environ: Mapping[str, str]) -> list[tuple[str, str, str, Any]]:
+    found = []
+    known = {
+        f"PALAVER_{s}_{k}".upper(): (s, k) for s, kind in SECTIONS.items() for k in kind.__struct_fields__
+    }
+    for name, value in environ.items():
+        if not name.startswith("PALAVER_") or name in NOT_SETTINGS:
+            continue
+        if name not in known:
+            raise ConfigError(f"environment variable {name}: no such setting{_hint(name, known)}")
+        section, key = known[name]
+        found.append((section, key, name, _listed(section, key, value)))
+    return found
+
+
+def _listed(section: str, key: str, value: str) -> Any:
+    """An environment variable's text; a list where the setting is one, separated by commas."""
+    kinds = {f.name: f.type for f in msgspec.structs.fields(SECTIONS[section])}
+    if kinds[key] == list[str]:
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return value
+
+
+def _section(section: str, table: dict[str, Any], sources: Mapping[tuple[str, str], str]) -> Section:
+    kind = SECTIONS[section]
+    for key in table:
+        if key not in kind.__struct_fields__:
+            hint = _hint(key, kind.__struct_fields__)
+            raise ConfigError(f"{sources[section, key]}: unknown setting {section}.{key}{hint}")
+    for field_ in msgspec.structs.fields(kind):
+        if field_.name not in table:
+            continue
+        try:
+            table[field_.name] = msgspec.convert(table[field_.name], field_.type, strict=False)
+        except msgspec.ValidationError as error:
+            where = sources[section, field_.name]
+            raise ConfigError(f"{where}: {section}.{field_.name}: {_lower(str(error))}") from error
+    return kind(**table)
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def _hint(wrong: str, known: Any) -> str:
+    close = difflib.get_close_matches(wrong, list(known), n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _line(text: str, section: str, key: str | None) -> int:
+    """The line of a setting in the file: tomllib does not tell. 1 where it cannot be found."""
+    setting = re.compile(rf"[\"']?{re.escape(key or '')}[\"']?\s*=")
+    dotted = re.compile(rf"{re.escape(section)}(\.{re.escape(key or '')})?\s*=")
+    inside = False
+    for number, line in enumerate(text.splitlines(), 1):
+        stripped = line.strip()
+        if stripped.startswith("["):
+            inside = stripped.strip("[] ") == section
+            if inside and key is None:
+                return number
+        elif (inside and key is not None and setting.match(stripped)) or dotted.match(stripped):
+            return number
+    return 1

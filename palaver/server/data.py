@@ -1,0 +1,102 @@
+"""The data directory: who may use it now, and the secrets that outlive a restart."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import secrets
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_FILE: Final = "secrets.json"
+
+
+class DataError(Exception):
+    """The data directory cannot be used; the text says why and where."""
+
+
+class Secrets(msgspec.Struct, frozen=True):
+    """Random keys as hex: of the store, of tokens, of reconnection tickets, of the page's cookies."""
+
+    master: str
+    tokens: str
+    tickets: str
+    cookies: str
+
+
+class Account(msgspec.Struct, frozen=True):
+    """A service's id and its key in clear."""
+
+    id: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class DataDirectory:
+    """A directory of ours, mode 0700, with files of mode 0600."""
+
+    path: Path
+    secrets: Secrets = field(repr=False)
+
+    @property
+    def database_url(self) -> str:
+        """SQLite in this directory."""
+        return f"sqlite+aiosqlite:///{self.path / 'palaver.db'}"
+
+
+def open_directory(path: Path) -> DataDirectory:
+    """The directory with its secrets, made where they do not exist. Raises DataError."""
+    path = path.absolute()
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return DataDirectory(path, _secrets(path / _FILE))
+    except OSError as error:
+        raise DataError(f"data directory {path}: {error.strerror or error}") from error
+    except msgspec.DecodeError as error:
+        raise DataError(f"data directory {path}: {_FILE} is damaged: {error}") from error
+
+
+def _secrets(file: Path) -> Secrets:
+    with contextlib.suppress(FileNotFoundError):
+        return msgspec.json.decode(file.read_bytes(), type=Secrets)
+    made = Secrets(*(secrets.token_hex(32) for _ in Secrets.__struct_fields__))
+    write_private(file, msgspec.json.encode(made))
+    return msgspec.json.decode(file.read_bytes(), type=Secrets)
+
+
+def write_private(file: Path, content: bytes) -> None:
+    """Write a file that only we may read, whole or not at all; an existing one is kept. Raises OSError."""
+    fresh = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        with contextlib.suppress(FileExistsError):  # another start of ours was quicker
+            os.link(fresh, file)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def locked(directory: DataDirectory) -> Iterator[None]:
+    """Hold the directory for one server. Raises DataError while another has it."""
+    file = directory.path / "server.lock"
+    try:
+        stream = file.open("a")
+    except OSError as error:
+        raise DataError(f"data directory {directory.path}: {error.strerror or error}") from error
+    with stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise DataError(f"data directory {directory.path}: another palaver serve uses it") from error
+        yield

@@ -1,0 +1,124 @@
+"""From the command line into the event loop: signals, exit codes, and the running server's API for other commands."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import signal
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NoReturn
+
+import msgspec
+import structlog
+
+from palaver import __version__
+from palaver.server.data import Account, DataDirectory, DataError, locked, open_directory
+from palaver.server.services import SAMPLE, SUPER
+from palaver.server.tls import TlsError
+from palaver.store import StoreError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from palaver.client import Palaver
+    from palaver.server.compose import Listening
+    from palaver.server.config import Config
+
+Fail = Callable[[object], NoReturn]
+
+
+def run_server(config: Config, data_dir: Path, fail: Fail) -> int:
+    """Serve until a signal; the exit code. ``fail`` ends with a message for people."""
+    import uvloop
+
+    from palaver.server import compose
+    from palaver.server.observe import configure_logging
+    from palaver.server.services import ServiceError
+
+    configure_logging(config.log.level, config.log.format)
+    try:
+        directory = open_directory(data_dir)
+        with locked(directory):
+            listening = compose.listen(config, directory)
+            _greet(config, directory, listening)
+            gc.freeze()
+            uvloop.run(_until_signal(config, directory, listening))
+    except (DataError, TlsError, compose.StartError, StoreError, ServiceError) as error:
+        fail(error)
+    except BaseExceptionGroup as failures:
+        structlog.get_logger("palaver.server").error("a part of the server failed", exc_info=failures)
+        return 1
+    return 0
+
+
+async def _until_signal(config: Config, directory: DataDirectory, listening: Listening) -> None:
+    from palaver.server import compose
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def heard() -> None:
+        if stop.is_set():
+            structlog.get_logger("palaver.server").warning("second signal: ending at once")
+            os._exit(1)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, heard)
+    await compose.serve(config, directory, listening, stop)
+
+
+def _greet(config: Config, directory: DataDirectory, listening: Listening) -> None:
+    """What a person wants to know first, on stdout."""
+    urls = listening.urls()
+    demo = listening.on_loopback or config.page.demo
+    lines = [f"Palaver {__version__}", "", f"  talk     {urls[0]}/" + ("" if demo else "  (with a token)")]
+    lines += [f"           {url}/" for url in urls[1:]]
+    lines += [f"  API      {urls[0]}/docs", f"  data     {directory.path}"]
+    certificate = listening.certificate
+    if certificate is not None and certificate.fingerprint is not None:
+        lines += [
+            "",
+            "  The certificate is self-signed: browsers ask once. Its SHA-256 fingerprint is",
+            f"  {certificate.fingerprint}",
+        ]
+    if config.auth.replay_window_s == 0:
+        lines += ["", "  auth.replay_window_s = 0: signed requests can be replayed by whoever sees them."]
+    print("\n".join(lines) + "\n", flush=True)  # noqa: T201  # this is the command line's output
+
+
+def read_accounts(config: Config, directory: DataDirectory, fail: Fail) -> dict[str, Account]:
+    """The super and the sample service as the store has them."""
+    from palaver.server.compose import open_store
+
+    async def read() -> dict[str, Account]:
+        store = await open_store(config, directory)
+        try:
+            found = {}
+            for short, name in (("super", SUPER), ("sample", SAMPLE)):
+                service = await store.services.by_name(name)
+                if service is None:
+                    fail("no services yet: start the server once")
+                found[short] = Account(service.id, service.key)
+            return found
+        finally:
+            await store.close()
+
+    try:
+        return asyncio.run(read())
+    except StoreError as error:
+        fail(error)
+
+
+def api_of(config: Config, directory: DataDirectory, fail: Fail) -> Palaver:
+    """The running server's management API as the sample service."""
+    from palaver.client import Palaver
+    from palaver.server.compose import STATE_FILE, State
+
+    try:
+        state = msgspec.json.decode((directory.path / STATE_FILE).read_bytes(), type=State)
+    except FileNotFoundError:
+        fail(f"no server is running on {directory.path}")
+    sample = read_accounts(config, directory, fail)["sample"]
+    return Palaver(state.url, sample.id, sample.key, verify=state.certificate or True)
