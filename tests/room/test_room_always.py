@@ -8,6 +8,7 @@ from random import Random
 from typing import TypeVar
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
@@ -376,5 +377,13 @@ def _track(stream: StreamId, published: PublishedTrack) -> Track:
     return Track(published.kind, codec, published.source, id=track_id, mid=published.mid)
 
 
-TestLife = Life.TestCase
-TestLife.settings = settings(max_examples=60, stateful_step_count=100, deadline=None, derandomize=True)
+TestLife = pytest.mark.timeout(400)(
+    Life.TestCase
+)  # it takes seconds, but finding the shortest failure minutes
+TestLife.settings = settings(
+    max_examples=60,
+    stateful_step_count=100,
+    deadline=None,
+    derandomize=True,
+    report_multiple_bugs=False,
+)
