@@ -1,0 +1,158 @@
+"""/v1/rooms/{room}/tokens: what a token says, and whom it admits."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import pytest
+import structlog
+
+from palaver.api.auth.tokens import TokenRefused
+from palaver.api.rest.settings import RestSettings
+from tests.compat.rest_house import House, make_house, refusal
+
+ANN = {"user": "ann", "role": "presenter"}
+
+
+async def token(house: House, body: Any = ANN, room: str | None = None, **more: Any) -> str:
+    answer = await house.call("POST", f"/v1/rooms/{room or await house.room()}/tokens", body, **more)
+    assert answer.status_code == 200, answer.text
+    return answer.text
+
+
+def inside(token: str) -> dict[str, Any]:
+    decoded = base64.b64decode(token, validate=True)
+    assert decoded.isascii()
+    content: dict[str, Any] = json.loads(decoded)
+    return content
+
+
+async def test_a_token_names_the_host_that_was_asked_for(house: House) -> None:
+    content = inside(await token(house))
+    assert set(content) == {"tokenId", "host", "secure", "signature"}
+    assert (content["host"], content["secure"]) == ("palaver.example:3000", False)
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "secure"),
+    [
+        ("https://meet.example", "meet.example", True),
+        ("https://meet.example:8443/", "meet.example:8443", True),
+        ("http://10.0.0.5:3000", "10.0.0.5:3000", False),
+    ],
+)
+async def test_a_configured_address_takes_precedence(url: str, host: str, secure: bool) -> None:
+    async with make_house(settings=RestSettings(public_url=url)) as house:
+        content = inside(await token(house))
+    assert (content["host"], content["secure"]) == (host, secure)
+
+
+async def test_a_server_with_tls_says_so() -> None:
+    async with make_house(settings=RestSettings(secure=True)) as house:
+        assert inside(await token(house))["secure"] is True
+
+
+@pytest.mark.parametrize(
+    "host", ["", "a b", "x:y", 'a"b', "\u00e4.example".encode().decode("latin-1"), "a" * 300]
+)
+async def test_a_host_that_is_none_is_a_bad_request(house: House, host: str) -> None:
+    room = await house.room()
+    answer = await house.call(
+        "POST", f"/v1/rooms/{room}/tokens", ANN, headers={"host": host.encode("latin-1")}
+    )
+    assert refusal(answer)[:2] == (400, 1301)
+
+
+async def test_a_loopback_address_is_warned_about_once_when_others_can_reach_the_server() -> None:
+    with structlog.testing.capture_logs() as logs:
+        async with make_house(settings=RestSettings(on_loopback=False)) as house:
+            room = await house.room()
+            for host in ("palaver.example", "127.0.0.1:3000", "localhost", "[::1]:3000"):
+                assert inside(await token(house, room=room, headers={"host": host}))["host"] == host
+    warnings = [entry for entry in logs if entry["log_level"] == "warning"]
+    assert [entry["host"] for entry in warnings] == ["127.0.0.1:3000"]
+
+
+async def test_a_token_admits_its_user_once(house: House) -> None:
+    room = await house.room()
+    ticket = await token(house, room=room)
+    record = await house.desk.redeem(ticket)
+    assert (record.room, record.user, record.role) == (room, "ann", "presenter")
+    with pytest.raises(TokenRefused, match="used already"):
+        await house.desk.redeem(ticket)
+
+
+async def test_a_token_waits_three_minutes(house: House) -> None:
+    early, late = await token(house), await token(house)
+    house.clock.now += 179
+    await house.desk.redeem(early)
+    house.clock.now += 2
+    with pytest.raises(TokenRefused, match=r"^Expired$"):
+        await house.desk.redeem(late)
+
+
+async def test_a_token_ends_with_its_room(house: House) -> None:
+    room = await house.room()
+    ticket = await token(house, room=room)
+    await house.call("DELETE", f"/v1/rooms/{room}")
+    with pytest.raises(TokenRefused):
+        await house.desk.redeem(ticket)
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (None, "user"),
+        ({}, "user"),
+        ({"role": "presenter"}, "user"),
+        ({"user": "", "role": "presenter"}, "user"),
+        ({"user": 5, "role": "presenter"}, "user"),
+        ({"user": "x" * 513, "role": "presenter"}, "user"),
+        ({"user": "\u0000", "role": "presenter"}, "user"),
+        ({"user": "ann"}, "role"),
+        ({"user": "ann", "role": "chef"}, "role"),
+        ({"user": "ann", "role": ["presenter"]}, "role"),
+        ({**ANN, "preference": "x"}, "preference"),
+        ({**ANN, "ttlSeconds": 60}, "ttlSeconds"),
+        ({**ANN, "reusable": True, "ttlSeconds": 0}, "ttlSeconds"),
+        ({**ANN, "reusable": True, "ttlSeconds": 10**9}, "ttlSeconds"),
+        ({**ANN, "reusable": "perhaps"}, "reusable"),
+        ([], "body"),
+    ],
+)
+async def test_what_is_wrong_is_said(house: House, body: Any, field: str) -> None:
+    room = await house.room()
+    status, code, message = await house.refused("POST", f"/v1/rooms/{room}/tokens", body)
+    assert (status, code) == (400, 1301)
+    assert message.startswith(f"{field}: ")
+
+
+async def test_the_roles_are_the_rooms_own(house: House) -> None:
+    room = await house.room(roles=[{"role": "speaker", "publish": True}])
+    path = f"/v1/rooms/{room}/tokens"
+    assert (await house.refused("POST", path, ANN))[2] == "role: not a role of this room"
+    await token(house, {"user": "ann", "role": "speaker"}, room)
+    await house.ok("PUT", f"/v1/rooms/{room}", {"roles": [{"role": "other"}]})
+    assert (await house.refused("POST", path, {"user": "ann", "role": "speaker"}))[:2] == (400, 1301)
+
+
+async def test_a_preference_and_what_else_old_clients_send_is_accepted(house: House) -> None:
+    await token(house, {**ANN, "preference": {"isp": "isp", "region": "region"}, "domain": "x", "unknown": 1})
+
+
+async def test_a_reusable_token_is_for_whip_and_whep_until_it_expires(house: House) -> None:
+    ticket = await token(house, {**ANN, "reusable": True, "ttlSeconds": 1000})
+    with pytest.raises(TokenRefused, match="WHIP"):
+        await house.desk.redeem(ticket)
+    for _ in range(3):
+        assert (await house.desk.redeem(ticket, reuse=True)).user == "ann"
+    house.clock.now += 1001
+    with pytest.raises(TokenRefused, match=r"^Expired$"):
+        await house.desk.redeem(ticket, reuse=True)
+
+
+async def test_a_user_may_be_called_anything(house: House) -> None:
+    name = "Jürgen 😀 \u2028"
+    assert (await house.desk.redeem(await token(house, {"user": name, "role": "viewer"}))).user == name
