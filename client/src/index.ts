@@ -1,5 +1,6 @@
 export { Conference, type ConferenceEvents, type TextMessage } from "./conference.js";
 export { type Failure, PalaverError } from "./errors.js";
+export { Emitter } from "./events.js";
 export { type JoinOptions, join } from "./join.js";
 export type { Deadlines, Ending } from "./portal.js";
 export { type Kind, Publication, type PublicationEvents, type PublishOptions } from "./publication.js";

@@ -52,6 +52,11 @@ export class Publication extends Emitter<PublicationEvents> {
     return this.#tracks.has(kind);
   }
 
+  /** Whether exactly this track is being sent. */
+  sends(track: MediaStreamTrack): boolean {
+    return this.#tracks.get(track.kind as Kind) === track;
+  }
+
   isMuted(kind: Kind): boolean {
     return this.#muted.has(kind);
   }

@@ -64,6 +64,8 @@ export interface SubscribeOptions {
 /** `ended` tells the reason when the stream, the server or the network ended it; not after `stop`. */
 export interface SubscriptionEvents {
   ended: string;
+  /** The media connection was renewed: `media` has other tracks. */
+  renewed: undefined;
 }
 
 /** What a subscription asks of its conference. */
@@ -111,9 +113,11 @@ export class Subscription extends Emitter<SubscriptionEvents> {
 
   /** It works now, over these sections. */
   started(id: string, transceivers: readonly RTCRtpTransceiver[]): void {
+    const again = this.id !== "";
     this.id = id;
     for (const track of this.media.getTracks()) this.media.removeTrack(track);
     for (const { receiver } of transceivers) this.media.addTrack(receiver.track);
+    if (again) this.emit("renewed", undefined);
   }
 
   /** How it is put into an offer. */

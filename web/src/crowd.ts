@@ -1,0 +1,124 @@
+/** Everybody in the conference, as the screen shows them: who, and what we receive of them. */
+
+import { type Conference, Emitter, type Kind, type RoomStream, type Subscription } from "palaver-client";
+
+/** A person, or a source without one (such as a camera that the server fetches). */
+export interface Person {
+  key: string;
+  name: string;
+  own: boolean;
+  /** Not known while nothing of them is here. */
+  muted: boolean | undefined;
+  camera: boolean;
+  track(kind: Kind): MediaStreamTrack | undefined;
+}
+
+const SETTLING_MS = 4000;
+
+/** Receives every forward stream of the others. `change` whenever `people` would be another list. */
+export class Crowd extends Emitter<{ change: undefined }> {
+  readonly #subscriptions = new Map<string, Subscription>();
+  readonly #since = new Map<string, number>();
+  readonly #stops: (() => void)[];
+  #closed = false;
+
+  constructor(
+    readonly conference: Conference,
+    readonly problem: (error: unknown) => void,
+  ) {
+    super();
+    const changed = () => this.emit("change", undefined);
+    const timed = (id: string) => {
+      this.#since.set(id, performance.now());
+      setTimeout(changed, SETTLING_MS + 50); // by then somebody without streams is somebody without microphone
+    };
+    for (const { id } of conference.participants) timed(id);
+    this.#stops = [
+      conference.on("participantjoined", ({ id }) => {
+        timed(id);
+        changed();
+      }),
+      conference.on("participantleft", changed),
+      conference.on("streamadded", (stream) => this.#receive(stream)),
+      conference.on("streamremoved", ({ id }) => {
+        this.#subscriptions.delete(id);
+        changed();
+      }),
+      conference.on("streamupdated", changed),
+    ];
+    for (const stream of conference.streams) this.#receive(stream);
+  }
+
+  /** Everybody: ourselves first, then in order of arrival. */
+  get people(): Person[] {
+    const { me, participants, streams } = this.conference;
+    const others = participants.filter(({ id }) => id !== me.id);
+    const known = new Set(participants.map(({ id }) => id));
+    const sources = streams.filter((stream) => !stream.mixed && !known.has(stream.owner ?? ""));
+    return [
+      ...[me, ...others].map(({ id, user }) =>
+        this.#person(
+          id,
+          user,
+          streams.filter((s) => s.owner === id),
+        ),
+      ),
+      ...sources.map((stream) => this.#person(stream.id, "Live source", [stream])),
+    ];
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const stop of this.#stops) stop();
+  }
+
+  #person(key: string, user: string, streams: RoomStream[]): Person {
+    const settled = performance.now() - (this.#since.get(key) ?? 0) > SETTLING_MS;
+    const known = streams.length > 0 || settled;
+    return {
+      key,
+      name: user || "Guest",
+      own: key === this.conference.me.id,
+      muted: known ? !streams.some((stream) => stream.active("audio")) : undefined,
+      camera: streams.some((stream) => stream.active("video")),
+      track: (kind) => this.#track(streams, kind),
+    };
+  }
+
+  #track(streams: RoomStream[], kind: Kind): MediaStreamTrack | undefined {
+    const stream = streams.find((s) => s.active(kind) && this.#subscriptions.has(s.id));
+    const media = stream && this.#subscriptions.get(stream.id)?.media;
+    return media?.getTracks().find((track) => track.kind === kind);
+  }
+
+  #wanted(stream: RoomStream): boolean {
+    const { me, permission } = this.conference;
+    const may = (["audio", "video"] as const).some((kind) => stream.has(kind) && permission.subscribe[kind]);
+    return may && !stream.mixed && stream.owner !== me.id;
+  }
+
+  #receive(stream: RoomStream): void {
+    this.emit("change", undefined);
+    if (this.#wanted(stream)) void this.#subscribe(stream);
+  }
+
+  async #subscribe(stream: RoomStream): Promise<void> {
+    const { permission } = this.conference;
+    const kinds = (["audio", "video"] as const).filter(
+      (kind) => stream.has(kind) && permission.subscribe[kind],
+    );
+    try {
+      const subscription = await this.conference.subscribe(stream, { kinds });
+      this.#subscriptions.set(stream.id, subscription);
+      subscription.on("renewed", () => this.emit("change", undefined));
+      subscription.on("ended", () => {
+        this.#subscriptions.delete(stream.id);
+        this.emit("change", undefined);
+      });
+      this.emit("change", undefined);
+    } catch (error) {
+      // It may have gone while we asked for it.
+      if (!this.#closed && this.conference.streams.includes(stream)) this.problem(error);
+    }
+  }
+}

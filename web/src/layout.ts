@@ -1,0 +1,40 @@
+/** Where tiles go: as large as can be, in a shape that suits faces. */
+
+const WIDEST = 16 / 9;
+const NARROWEST = 3 / 4;
+const GAP = 12;
+/** Below this height (pixels) faces are lost; the grid scrolls instead. */
+const LOWEST = 110;
+
+export interface Fit {
+  columns: number;
+  width: number;
+  height: number;
+}
+
+/** The size of each of `count` tiles in an area of that many pixels. */
+export function fit(count: number, areaWidth: number, areaHeight: number): Fit {
+  let best: Fit = { columns: 1, width: 0, height: 0 };
+  for (let columns = 1; columns <= count; columns++) {
+    const rows = Math.ceil(count / columns);
+    const cellWidth = (areaWidth - GAP * (columns - 1)) / columns;
+    const cellHeight = Math.max((areaHeight - GAP * (rows - 1)) / rows, LOWEST);
+    const shape = Math.min(WIDEST, Math.max(NARROWEST, cellWidth / cellHeight));
+    const width = Math.floor(Math.min(cellWidth, cellHeight * shape));
+    const height = Math.floor(Math.min(cellHeight, width / shape));
+    if (width * height > best.width * best.height) best = { columns, width, height };
+  }
+  return best;
+}
+
+/** Keeps the children of `grid` fitted to it while it changes; the result stops. */
+export function keepFitted(grid: HTMLElement): { update: () => void; close: () => void } {
+  const update = () => {
+    const { width, height } = fit(grid.childElementCount, grid.clientWidth, grid.clientHeight);
+    grid.style.setProperty("--tile-width", `${width}px`);
+    grid.style.setProperty("--tile-height", `${height}px`);
+  };
+  const observer = new ResizeObserver(update);
+  observer.observe(grid);
+  return { update, close: () => observer.disconnect() };
+}

@@ -1,0 +1,193 @@
+/** Before the conference: a name, a room, and a look in the mirror. */
+
+import { brand, deviceButton } from "./controls.js";
+import type { Devices } from "./devices.js";
+import { h } from "./dom.js";
+import { type Entrance, freshRoom } from "./entrance.js";
+import { icons } from "./icons.js";
+import { Loudness, wakeAudio } from "./loudness.js";
+import { hueOf, initials, UNREACHABLE } from "./words.js";
+
+const NAME_KEY = "palaver.name";
+const BARS = 5;
+
+export interface Wish {
+  user: string;
+  room: string;
+}
+
+/** Resolves nothing: `enter` is called at Join, and its rejection is shown with the form as it was. */
+export function lobby(entrance: Entrance, devices: Devices, enter: (wish: Wish) => Promise<void>): Screen {
+  const closing: (() => void)[] = [];
+  const name = h("input", {
+    id: "name",
+    name: "name",
+    "data-testid": "lobby-name",
+    autocomplete: "name",
+    maxlength: 60,
+    required: true,
+    placeholder: "How others will see you",
+    value: localStorage.getItem(NAME_KEY) ?? "",
+  });
+  const room = h("input", {
+    id: "room",
+    name: "room",
+    "data-testid": "lobby-room",
+    autocomplete: "off",
+    maxlength: 80,
+    required: true,
+    spellcheck: "false",
+    value: invitedTo() ?? freshRoom(),
+  });
+  const problem = h("p", { class: "problem-text", role: "alert" });
+  const join = h("button", { type: "submit", class: "primary", "data-testid": "lobby-join" }, "Join");
+  const demo = entrance.way === "demo";
+  const form = h(
+    "form",
+    { class: "card", novalidate: true },
+    h("h1", {}, invitedTo() ? "You are invited" : "Meet face to face"),
+    h("p", { class: "lead" }, lead(entrance)),
+    demo && field("Your name", name),
+    demo && field("Room", room, "Everybody who enters the same name meets here."),
+    problem,
+    join,
+  );
+  if (entrance.way === "closed" || entrance.way === "offline") join.disabled = true;
+
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (demo && !complete(name, problem, "Please tell the others your name.")) return;
+    if (demo && !complete(room, problem, "Please name a room.")) return;
+    wakeAudio();
+    localStorage.setItem(NAME_KEY, name.value.trim());
+    void submit();
+  });
+  const submit = async () => {
+    problem.textContent = "";
+    join.disabled = true;
+    join.textContent = "Joining…";
+    try {
+      await enter({ user: name.value.trim(), room: room.value.trim() });
+    } catch (error) {
+      problem.textContent = error instanceof Error ? error.message : String(error);
+      join.disabled = entrance.way === "token";
+      join.textContent = "Join";
+    }
+  };
+
+  const mirror = preview(devices, () => name.value, closing);
+  name.addEventListener("input", mirror.rename);
+  const element = h(
+    "main",
+    { class: "lobby" },
+    h("header", {}, brand()),
+    h("div", { class: "lobby-body" }, mirror.element, form),
+  );
+  queueMicrotask(() => (demo && !name.value ? name : join).focus());
+  return {
+    element,
+    close: () => {
+      for (const c of closing) c();
+    },
+  };
+}
+
+/** What fills the page; `close` when another takes its place. */
+export interface Screen {
+  element: HTMLElement;
+  close(): void;
+}
+
+function invitedTo(): string | undefined {
+  return new URLSearchParams(location.search).get("room")?.trim() || undefined;
+}
+
+function lead(entrance: Entrance): string {
+  switch (entrance.way) {
+    case "demo":
+      return invitedTo() ? "Check how you look, then step in." : "Pick a room, share its link, and talk.";
+    case "token":
+      return "Your link holds a place in a room. Check how you look, then step in.";
+    case "closed":
+      return "Rooms here open by invitation. Follow the link that you were given.";
+    case "offline":
+      return UNREACHABLE;
+  }
+}
+
+function field(label: string, input: HTMLInputElement, hint?: string): HTMLElement {
+  const id = `${input.id}-hint`;
+  if (hint) input.setAttribute("aria-describedby", id);
+  return h(
+    "div",
+    { class: "field" },
+    h("label", { for: input.id }, label),
+    input,
+    hint ? h("small", { id }, hint) : undefined,
+  );
+}
+
+function complete(input: HTMLInputElement, problem: HTMLElement, words: string): boolean {
+  const filled = input.value.trim() !== "";
+  input.setAttribute("aria-invalid", String(!filled));
+  if (filled) return true;
+  problem.textContent = words;
+  input.focus();
+  return false;
+}
+
+function preview(devices: Devices, name: () => string, closing: (() => void)[]) {
+  const video = h("video", {
+    playsinline: true,
+    autoplay: true,
+    class: "mirrored",
+    "aria-label": "Your camera",
+  });
+  video.muted = true;
+  const avatar = h("div", { class: "avatar" });
+  const bars = Array.from({ length: BARS }, () => h("i"));
+  const meter = h("div", { class: "meter", "aria-hidden": "true" }, icons.mic(), ...bars);
+  const note = h("p", { class: "note", role: "status" });
+  const rename = () => {
+    avatar.textContent = name().trim() ? initials(name()) : "You";
+    avatar.dataset.hue = String(hueOf(name()));
+  };
+  let loudness: Loudness | undefined;
+  let heard: MediaStreamTrack | undefined;
+  const show = () => {
+    const camera = devices.track("camera");
+    video.srcObject = camera ? new MediaStream([camera]) : null;
+    frame.classList.toggle("dark", !camera);
+    note.textContent = [devices.problem("camera"), devices.problem("mic")].filter(Boolean).join(" ");
+    const mic = devices.track("mic");
+    if (mic === heard) return;
+    loudness?.close();
+    loudness = mic && new Loudness(mic);
+    heard = mic;
+  };
+  const frame = h(
+    "div",
+    { class: "preview" },
+    video,
+    avatar,
+    meter,
+    h(
+      "div",
+      { class: "preview-controls" },
+      deviceButton("mic", devices, () => void devices.toggle("mic")),
+      deviceButton("camera", devices, () => void devices.toggle("camera")),
+    ),
+  );
+  rename();
+  show();
+  const tick = setInterval(() => {
+    const lit = devices.isOn("mic") ? Math.round((loudness?.now ?? 0) * BARS) : 0;
+    for (const [i, bar] of bars.entries()) bar.classList.toggle("lit", i < lit);
+  }, 80);
+  closing.push(
+    devices.on("change", show),
+    () => clearInterval(tick),
+    () => loudness?.close(),
+  );
+  return { element: h("section", { class: "mirror", "aria-label": "Preview" }, frame, note), rename };
+}

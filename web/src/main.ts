@@ -1,0 +1,61 @@
+/** The way through the page: lobby, conference, farewell. */
+
+import { type Conference, type Ending, join } from "palaver-client";
+import { Devices } from "./devices.js";
+import { demoPass, type Entrance, findEntrance, type Pass } from "./entrance.js";
+import { farewell } from "./farewell.js";
+import { lobby, type Screen, type Wish } from "./lobby.js";
+import { Stage } from "./stage.js";
+import { explained } from "./words.js";
+
+let screen: Screen | undefined;
+let devices = new Devices();
+
+function change(next: Screen): void {
+  screen?.close();
+  screen = next;
+  document.getElementById("app")?.replaceChildren(next.element);
+}
+
+async function pass(entrance: Entrance, wish: Wish): Promise<Pass> {
+  if (entrance.way === "token") return { token: entrance.token, room: undefined };
+  return demoPass(wish.room, wish.user);
+}
+
+async function enter(entrance: Entrance, wish: Wish): Promise<void> {
+  let conference: Conference;
+  let room: string | undefined;
+  try {
+    const { token, room: name } = await pass(entrance, wish);
+    conference = await join(token);
+    room = name;
+  } catch (error) {
+    throw new Error(explained(error), { cause: error });
+  }
+  // A used token is of no more use in the address; a room's name is.
+  history.replaceState(null, "", room ? `/?room=${encodeURIComponent(room)}` : "/");
+  document.title = room ? `${room} · Palaver` : "Palaver";
+  change(new Stage(conference, devices, room));
+  const goodbye = () => void conference.leave();
+  addEventListener("pagehide", goodbye);
+  conference.on("ended", (ending) => {
+    removeEventListener("pagehide", goodbye);
+    over(entrance, wish, ending);
+  });
+}
+
+function over(entrance: Entrance, wish: Wish, ending: Ending): void {
+  const wanted = { mic: devices.wanted("mic"), camera: devices.wanted("camera") };
+  devices.stop();
+  devices = new Devices(wanted);
+  document.title = "Palaver";
+  const rejoin = async () => {
+    await devices.start();
+    await enter(entrance, wish);
+  };
+  change(farewell(ending, entrance.way === "demo" ? rejoin : undefined));
+}
+
+const entrance = await findEntrance();
+change(lobby(entrance, devices, (wish) => enter(entrance, wish)));
+if (entrance.way === "demo" || entrance.way === "token") await devices.start();

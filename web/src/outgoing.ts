@@ -1,0 +1,67 @@
+/** Keeps what the room gets of us equal to what the person switched on. */
+
+import type { Conference, Kind, Publication } from "palaver-client";
+import type { Device, Devices } from "./devices.js";
+
+const KINDS: Record<Device, Kind> = { mic: "audio", camera: "video" };
+
+/** Owned by the conference screen. One step at a time; `problem` is told what did not work. */
+export class Outgoing {
+  readonly #publications = new Map<Device, Publication>();
+  #turn: Promise<void> = Promise.resolve();
+  #closed = false;
+
+  constructor(
+    readonly conference: Conference,
+    readonly devices: Devices,
+    readonly problem: (error: unknown) => void,
+  ) {}
+
+  /** Call after each change of a device. */
+  sync(): void {
+    this.#turn = this.#turn.then(() => this.#step()).catch((error) => this.#failed(error));
+  }
+
+  /** Nothing is sent or told any more. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  #failed(error: unknown): void {
+    if (!this.#closed) this.problem(error);
+  }
+
+  async #step(): Promise<void> {
+    if (this.#closed) return;
+    const devices = (["mic", "camera"] as const).filter((device) => this.#granted(device));
+    const fresh = devices.filter((device) => !this.#publications.has(device) && this.devices.isOn(device));
+    if (fresh.length > 0) await this.#publish(fresh);
+    for (const device of devices) await this.#adjust(device);
+  }
+
+  #granted(device: Device): boolean {
+    return this.conference.permission.publish[KINDS[device]];
+  }
+
+  async #publish(fresh: Device[]): Promise<void> {
+    const tracks = fresh.map((device) => this.devices.track(device)).filter((track) => track !== undefined);
+    if (tracks.length === 0) return;
+    const publication = await this.conference.publish(new MediaStream(tracks));
+    for (const device of fresh) this.#publications.set(device, publication);
+    publication.on("ended", (reason) => {
+      for (const device of fresh) this.#publications.delete(device);
+      this.#failed(new Error(reason));
+    });
+  }
+
+  async #adjust(device: Device): Promise<void> {
+    const publication = this.#publications.get(device);
+    if (!publication) return;
+    const kind = KINDS[device];
+    const on = this.devices.isOn(device);
+    const track = this.devices.track(device);
+    if (on && track && !publication.sends(track)) await publication.replace(track);
+    if (on === !publication.isMuted(kind)) return;
+    await (on ? publication.unmute(kind) : publication.mute(kind));
+  }
+}

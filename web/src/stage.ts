@@ -1,0 +1,272 @@
+/** The conference: the grid, the bar, and the panels beside them. */
+
+import type { Conference } from "palaver-client";
+import { type Chat, chat } from "./chat.js";
+import { deviceButton, roundButton } from "./controls.js";
+import { Crowd, type Person } from "./crowd.js";
+import type { Device, Devices } from "./devices.js";
+import { h } from "./dom.js";
+import { inviteLink } from "./entrance.js";
+import { icons } from "./icons.js";
+import { keepFitted } from "./layout.js";
+import type { Screen } from "./lobby.js";
+import { wakeAudio } from "./loudness.js";
+import { Outgoing } from "./outgoing.js";
+import { peopleList } from "./people.js";
+import { Tile } from "./tile.js";
+import { toast } from "./toasts.js";
+import { explained } from "./words.js";
+
+type Panel = "chat" | "people";
+
+/** Ends by itself with the conference; `close` only tidies up. */
+export class Stage implements Screen {
+  readonly element: HTMLElement;
+  readonly #tiles = new Map<string, Tile>();
+  readonly #crowd: Crowd;
+  readonly #outgoing: Outgoing;
+  readonly #closing: (() => void)[] = [];
+  readonly #grid = h("section", { class: "grid", "aria-label": "Participants" });
+  readonly #alone: HTMLElement;
+  readonly #banner = h("div", { class: "banner", role: "status", hidden: true });
+  readonly #side = h("aside", { class: "side", hidden: true });
+  readonly #people = peopleList();
+  readonly #chat: Chat;
+  readonly #buttons: Record<Panel, HTMLButtonElement>;
+  readonly #fitted: { update: () => void };
+  #panel: Panel | undefined;
+  #unread = 0;
+
+  constructor(
+    readonly conference: Conference,
+    readonly devices: Devices,
+    readonly room: string | undefined,
+  ) {
+    const problem = (error: unknown) => toast(explained(error), "problem");
+    this.#crowd = new Crowd(conference, problem);
+    this.#outgoing = new Outgoing(conference, devices, problem);
+    this.#chat = chat((message) => conference.text(message));
+    this.#buttons = {
+      chat: roundButton("chat", "Chat (C)", "open-chat", () => this.#open("chat"), "panel-button"),
+      people: roundButton("people", "People (P)", "open-people", () => this.#open("people"), "panel-button"),
+    };
+    this.#alone = this.#invitation();
+    const area = h("div", { class: "area" }, this.#grid, this.#alone);
+    this.element = h(
+      "main",
+      { class: "stage" },
+      this.#banner,
+      h("div", { class: "middle" }, area, this.#side),
+      this.#bar(),
+    );
+    const fitted = keepFitted(this.#grid);
+    this.#fitted = fitted;
+    this.#follow();
+    this.#closing.push(
+      fitted.close,
+      () => this.#crowd.close(),
+      () => this.#outgoing.close(),
+    );
+    this.#show();
+    this.#outgoing.sync();
+  }
+
+  close(): void {
+    for (const close of this.#closing) close();
+    for (const tile of this.#tiles.values()) tile.close();
+  }
+
+  #follow(): void {
+    const { conference, devices } = this;
+    const tick = setInterval(() => {
+      const now = performance.now();
+      for (const tile of this.#tiles.values()) tile.tick(now);
+    }, 100);
+    const keys = (event: KeyboardEvent) => this.#key(event);
+    document.addEventListener("keydown", keys);
+    this.#closing.push(
+      () => clearInterval(tick),
+      () => document.removeEventListener("keydown", keys),
+      devices.on("change", () => {
+        this.#outgoing.sync();
+        this.#show();
+      }),
+      this.#crowd.on("change", () => this.#show()),
+      conference.on("participantjoined", ({ user }) => toast(`${user || "A guest"} joined`)),
+      conference.on("participantleft", ({ user }) => toast(`${user || "A guest"} left`)),
+      conference.on("message", ({ from, message }) => this.#heard(from, message)),
+      conference.on("reconnecting", () => this.#tell("Connection lost. Trying to come back…")),
+      conference.on("reconnected", () => this.#tell(undefined)),
+    );
+  }
+
+  #bar(): HTMLElement {
+    const mic = deviceButton("mic", this.devices, () => void this.#toggle("mic"));
+    const camera = deviceButton("camera", this.devices, () => void this.#toggle("camera"));
+    const leave = roundButton("leave", "Leave", "leave", () => void this.conference.leave(), "leave");
+    const invite = this.room
+      ? roundButton("invite", "Copy the invite link", "invite", () => void this.#invite())
+      : undefined;
+    const title = h(
+      "div",
+      { class: "title" },
+      h("span", { class: "sign" }, icons.bubbles()),
+      h("span", {}, this.room ?? "Palaver"),
+    );
+    return h(
+      "nav",
+      { class: "bar", "aria-label": "Controls" },
+      title,
+      h("div", { class: "controls" }, mic, camera, leave),
+      h("div", { class: "more" }, invite, this.#buttons.people, this.#buttons.chat),
+    );
+  }
+
+  #invitation(): HTMLElement {
+    const copy = h(
+      "button",
+      { type: "button", class: "primary", onclick: () => void this.#invite() },
+      icons.invite(),
+      "Copy the invite link",
+    );
+    const text = this.room ? "Send the link to those you want to meet." : "The others will appear here.";
+    return h(
+      "div",
+      { class: "alone" },
+      h("h2", {}, "You are the first one here"),
+      h("p", {}, text),
+      this.room ? copy : undefined,
+    );
+  }
+
+  #show(): void {
+    const people = this.#crowd.people;
+    const gone = new Set(this.#tiles.keys());
+    for (const person of people) {
+      gone.delete(person.key);
+      this.#tile(person).show({ name: person.name, own: person.own, ...this.#media(person) });
+    }
+    for (const key of gone) {
+      this.#tiles.get(key)?.close();
+      this.#tiles.delete(key);
+    }
+    this.#people.show(people);
+    this.#buttons.people.dataset.count = String(people.length);
+    this.#alone.hidden = people.length > 1;
+    this.#fitted.update();
+  }
+
+  /** Our own picture is what the devices give, at once and not by way of the server. */
+  #media(person: Person) {
+    if (!person.own)
+      return { video: person.track("video"), audio: person.track("audio"), muted: person.muted };
+    return {
+      video: this.devices.isOn("camera") ? this.devices.track("camera") : undefined,
+      audio: this.devices.track("mic"),
+      muted: !this.devices.isOn("mic"),
+    };
+  }
+
+  #tile(person: Person): Tile {
+    const known = this.#tiles.get(person.key);
+    if (known) return known;
+    const tile = new Tile(() => this.#silenced());
+    this.#tiles.set(person.key, tile);
+    this.#grid.append(tile.element);
+    return tile;
+  }
+
+  /** The browser wants a touch before it plays sound. */
+  #silenced(): void {
+    if (this.#banner.dataset.kind === "sound") return;
+    const hear = () => {
+      wakeAudio();
+      for (const tile of this.#tiles.values()) tile.play();
+      this.#tell(undefined);
+    };
+    this.#tell(
+      "Your browser holds back the sound.",
+      h("button", { type: "button", onclick: hear }, "Hear everybody"),
+    );
+    this.#banner.dataset.kind = "sound";
+  }
+
+  #tell(text: string | undefined, action?: HTMLElement): void {
+    this.#banner.hidden = text === undefined;
+    delete this.#banner.dataset.kind;
+    this.#banner.replaceChildren(text ?? "", action ?? "");
+  }
+
+  async #toggle(device: Device): Promise<void> {
+    const problem = await this.devices.toggle(device);
+    if (problem) toast(problem, "problem");
+  }
+
+  async #invite(): Promise<void> {
+    const link = inviteLink(this.room ?? "");
+    try {
+      await navigator.clipboard.writeText(link);
+      toast("Invite link copied");
+    } catch {
+      toast(link);
+    }
+  }
+
+  #heard(from: string, message: string): void {
+    const person = this.conference.participants.find(({ id }) => id === from);
+    const own = from === this.conference.me.id;
+    this.#chat.heard({ id: from, name: person?.user || "Guest", own }, message);
+    if (own || this.#panel === "chat") return;
+    this.#count(this.#unread + 1);
+    toast(`${person?.user || "Guest"}: ${message.length > 90 ? `${message.slice(0, 90)}…` : message}`);
+  }
+
+  #count(unread: number): void {
+    this.#unread = unread;
+    const button = this.#buttons.chat;
+    button.setAttribute("aria-label", unread ? `Chat, ${unread} unread` : "Chat (C)");
+    if (unread) button.dataset.count = String(Math.min(unread, 99));
+    else delete button.dataset.count;
+  }
+
+  #open(panel: Panel | undefined): void {
+    const shut = this.#panel;
+    this.#panel = panel === this.#panel ? undefined : panel;
+    for (const name of ["chat", "people"] as const) {
+      this.#buttons[name].setAttribute("aria-expanded", String(this.#panel === name));
+      this.#buttons[name].classList.toggle("open", this.#panel === name);
+    }
+    this.#side.hidden = this.#panel === undefined;
+    if (this.#panel === undefined) {
+      if (shut) this.#buttons[shut].focus();
+      return;
+    }
+    const close = roundButton("close", "Close", "close-panel", () => this.#open(undefined), "plain");
+    const title = this.#panel === "chat" ? "Chat" : "People";
+    this.#side.setAttribute("aria-label", title);
+    this.#side.replaceChildren(
+      h("header", {}, h("h2", {}, title), close),
+      this.#panel === "chat" ? this.#chat.element : this.#people.element,
+    );
+    if (this.#panel === "chat") {
+      this.#count(0);
+      this.#chat.focus();
+    } else close.focus();
+  }
+
+  #key(event: KeyboardEvent): void {
+    if (event.key === "Escape" && this.#panel) this.#open(undefined);
+    const writing = event.target instanceof HTMLTextAreaElement || event.target instanceof HTMLInputElement;
+    if (writing || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+    const act: Record<string, () => void> = {
+      m: () => void this.#toggle("mic"),
+      v: () => void this.#toggle("camera"),
+      c: () => this.#open("chat"),
+      p: () => this.#open("people"),
+    };
+    const chosen = act[event.key.toLowerCase()];
+    if (!chosen) return;
+    event.preventDefault();
+    chosen();
+  }
+}
