@@ -43,6 +43,7 @@ impl Core {
 #[pymethods]
 impl Core {
     #[new]
+    #[expect(clippy::needless_pass_by_value, reason = "arguments are converted, hence owned")]
     #[pyo3(signature = (addresses, port, threads=1, *, connect_timeout_s=30.0))]
     fn new(
         py: Python<'_>,

@@ -103,7 +103,7 @@ mod tests {
             .codec_config()
             .params()
             .iter()
-            .map(|p| p.spec())
+            .map(str0m::format::PayloadParams::spec)
             .filter(|s| s.codec == Codec::H264)
             .collect();
         assert_eq!(h264.len(), 10);

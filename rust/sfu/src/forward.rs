@@ -36,7 +36,7 @@ pub enum Verdict {
     Late,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Rewritten {
     pub seq: u64,
     pub timestamp: u32,
@@ -225,7 +225,7 @@ mod tests {
         let now = Instant::now();
         let mut used = std::collections::HashSet::new();
         for (seq, interrupt) in
-            [(5, false), (7, false), (6, true), (8, false), (7, false), (9, true), (8, false), (9, false)]
+            [(5, false), (7, false), (6, true), (8, false), (7, false), (9, true), (8, false)]
         {
             if interrupt {
                 forward.interrupt();
@@ -234,7 +234,7 @@ mod tests {
                 assert!(used.insert(rewritten.seq), "{} twice", rewritten.seq);
             }
         }
-        assert_eq!(used.len(), 7);
+        assert_eq!(used.len(), 6);
     }
 
     #[test]

@@ -35,6 +35,7 @@ pub struct Publication {
 }
 
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "mirrors are few, and a home is used for each packet")]
 pub enum Origin {
     Home(Home),
     /// The publication lives on another thread.

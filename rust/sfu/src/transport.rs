@@ -47,6 +47,7 @@ pub struct Setup {
 
 /// What str0m reports, for the hub to act on.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are packets")]
 pub enum Happening {
     Connected,
     Packet { mid: Mid, rid: Option<Rid>, packet: RtpPacket },
@@ -110,6 +111,7 @@ pub struct Transport {
     silent_since: Option<Instant>,
     rtc_deadline: Instant,
     stats: Arc<TransportStats>,
+    sabotaged: bool,
     /// Written to since it was last flushed.
     pub dirty: bool,
     pub publications: HashMap<Mid, PublicationId>,
@@ -144,6 +146,7 @@ impl Transport {
             silent_since: None,
             rtc_deadline: now,
             stats,
+            sabotaged: false,
             dirty: false,
             publications: HashMap::new(),
             subscriptions: HashMap::new(),
@@ -312,7 +315,8 @@ impl Transport {
                 self.connect_by = None;
                 happened(Happening::Connected);
             }
-            Event::IceConnectionStateChange(IceConnectionState::Disconnected) => {
+            // Before that, the time to connect runs.
+            Event::IceConnectionStateChange(IceConnectionState::Disconnected) if self.connected => {
                 self.silent_since.get_or_insert(now);
             }
             Event::IceConnectionStateChange(state) if state.is_connected() => self.silent_since = None,
@@ -379,8 +383,10 @@ impl Transport {
             let Some(media) = rtc.media(mid) else { return Ok(None) };
             let params = rtc.codec_config().params();
             let negotiated = media.remote_pts().iter().filter_map(|pt| params.iter().find(|p| p.pt() == *pt));
-            let found =
-                negotiated.into_iter().find(|p| codec::same_format(&p.spec(), format)).map(|p| p.pt());
+            let found = negotiated
+                .into_iter()
+                .find(|p| codec::same_format(&p.spec(), format))
+                .map(str0m::format::PayloadParams::pt);
             let Some(pt) = found else { return Ok(None) };
             Ok(rtc.direct_api().stream_tx_by_mid(mid, None).map(|stream| (stream.ssrc(), pt)))
         })
@@ -418,7 +424,7 @@ impl Transport {
         })
     }
 
-    /// Say goodbye: RTCP BYE and DTLS close_notify, to be polled.
+    /// Say goodbye: RTCP BYE and DTLS `close_notify`, to be polled.
     pub fn close(&mut self) -> Result<(), Fault> {
         self.guarded(Rtc::close)
     }
@@ -426,7 +432,16 @@ impl Transport {
     /// Run `f` on the session; a panic becomes a fault.
     fn guarded<T>(&mut self, f: impl FnOnce(&mut Rtc) -> Result<T, RtcError>) -> Result<T, Fault> {
         let rtc = &mut self.rtc;
-        unwind(|| f(rtc))
+        let sabotaged = self.sabotaged;
+        unwind(|| {
+            assert!(!sabotaged, "sabotaged");
+            f(rtc)
+        })
+    }
+
+    /// Make the next call into str0m panic, as a test of what happens then.
+    pub(crate) fn sabotage(&mut self) {
+        self.sabotaged = true;
     }
 }
 

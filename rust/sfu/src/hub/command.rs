@@ -24,7 +24,7 @@ impl Hub {
                 self.negotiate(transport, request, &offer, first, now, out);
             }
             Command::AddCandidate { transport, candidate } => {
-                self.add_candidate(transport, &candidate, now, out)
+                self.add_candidate(transport, &candidate, now, out);
             }
             Command::Publish { publication, transport, mid } => {
                 if let Err(reason) = self.publish(publication, transport, mid.as_str().into()) {

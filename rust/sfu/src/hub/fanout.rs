@@ -102,7 +102,7 @@ impl Hub {
     ) {
         let Some(publication) = self.publications.get(&id) else { return };
         let Some(format) = publication.format else { return };
-        let (clock_rate, video) = (format.clock_rate.get() as u32, format.codec.is_video());
+        let (clock_rate, video) = (format.clock_rate.get(), format.codec.is_video());
         let mut starving = false;
         for subscription in &publication.subscribers {
             let Some(subscription) = self.subscriptions.get_mut(subscription) else { continue };

@@ -177,6 +177,14 @@ impl Hub {
         }
     }
 
+    /// Make the next call into a transport's session panic. For tests: no input is known that does.
+    #[doc(hidden)]
+    pub fn sabotage(&mut self, transport: TransportId) {
+        if let Some(transport) = self.transports.get_mut(&transport) {
+            transport.sabotage();
+        }
+    }
+
     fn homes(&self) -> usize {
         self.publications.values().filter(|publication| matches!(publication.origin, Origin::Home(_))).count()
     }

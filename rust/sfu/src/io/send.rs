@@ -15,7 +15,7 @@ use super::address::RawAddress;
 
 /// Packets held before the caller must flush.
 const CAPACITY: usize = 256;
-/// Limits of the kernel for one segmented datagram (UDP_MAX_SEGMENTS is 64 up to Linux 6.8).
+/// Limits of the kernel for one segmented datagram (`UDP_MAX_SEGMENTS` is 64 up to Linux 6.8).
 const RUN_PACKETS: usize = 64;
 const RUN_BYTES: usize = 65_000;
 /// Space for one control message that carries a u16.

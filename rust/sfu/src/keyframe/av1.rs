@@ -51,7 +51,7 @@ fn leb128(bytes: &[u8]) -> Option<(usize, &[u8])> {
     None
 }
 
-/// sequence_header_obu() up to max_frame_height_minus_1.
+/// `sequence_header_obu()` up to `max_frame_height_minus_1`.
 fn max_frame_size(sequence: &[u8]) -> Option<(u32, u32)> {
     let mut bits = Bits::new(sequence);
     bits.skip(4)?; // seq_profile, still_picture

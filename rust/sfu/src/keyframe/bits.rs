@@ -27,7 +27,7 @@ impl<'a> Bits<'a> {
         Some(())
     }
 
-    /// Exp-Golomb, ue(v): H.264 §9.1, H.265 §9.2; also AV1's uvlc().
+    /// Exp-Golomb, ue(v): H.264 §9.1, H.265 §9.2; also AV1's `uvlc()`.
     pub(super) fn unsigned(&mut self) -> Option<u32> {
         let mut zeros = 0;
         while !self.bit()? {

@@ -115,7 +115,7 @@ mod tests {
     #[test]
     fn random_access_points_start_and_trailing_pictures_do_not() {
         assert_eq!(inspect(&[19 << 1, 1, 0]), Some(Keyframe::default()));
-        assert_eq!(inspect(&[FRAGMENT << 1, 1, 0x80 | 19]), Some(Keyframe::default()));
+        assert_eq!(inspect(&[FRAGMENT << 1, 1, 0x80 | 0x13]), Some(Keyframe::default()));
         assert_eq!(inspect(&[FRAGMENT << 1, 1, 19]), None);
         assert_eq!(inspect(&[1 << 1, 1, 0]), None);
         assert_eq!(inspect(&[]), None);

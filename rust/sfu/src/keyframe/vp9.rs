@@ -30,8 +30,10 @@ pub fn inspect(payload: &[u8]) -> Option<Keyframe> {
     Some(Keyframe { size: announced.or_else(|| frame_size(frame)) })
 }
 
+type Size = (u32, u32);
+
 /// The size of the largest layer, if told, and what follows.
-fn scalability_structure(rest: &[u8]) -> Option<(Option<(u32, u32)>, &[u8])> {
+fn scalability_structure(rest: &[u8]) -> Option<(Option<Size>, &[u8])> {
     let (&flags, mut rest) = rest.split_first()?;
     let layers = usize::from(flags >> 5) + 1;
     let mut size = None;
@@ -52,7 +54,7 @@ fn scalability_structure(rest: &[u8]) -> Option<(Option<(u32, u32)>, &[u8])> {
     Some((size, rest))
 }
 
-fn frame_size(frame: &[u8]) -> Option<(u32, u32)> {
+fn frame_size(frame: &[u8]) -> Option<Size> {
     let mut bits = Bits::new(frame);
     if bits.take(2)? != 0b10 {
         return None;
@@ -85,7 +87,7 @@ fn frame_size(frame: &[u8]) -> Option<(u32, u32)> {
 mod tests {
     use super::*;
 
-    /// Profile 0, 640×360: marker, profile, show_existing 0, key 0, show 1, resilient 0 · sync · space 1, range 0 · sizes.
+    /// Profile 0, 640×360: marker, profile, `show_existing` 0, key 0, show 1, resilient 0 · sync · space 1, range 0 · sizes.
     const FRAME: [u8; 9] = [0x82, 0x49, 0x83, 0x42, 0x20, 0x27, 0xf0, 0x16, 0x70];
 
     #[test]

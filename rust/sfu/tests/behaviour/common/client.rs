@@ -1,0 +1,270 @@
+//! A peer: a full ICE agent that sends and receives RTP as it is told to.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use palaver_sfu::id::TransportId;
+use str0m::change::{SdpAnswer, SdpPendingOffer};
+use str0m::format::{Codec, FormatParams};
+use str0m::media::{Direction, KeyframeRequestKind, MediaKind, Mid, Pt};
+use str0m::net::{Protocol, Receive};
+use str0m::rtp::{ExtensionValues, RtpPacket, RtpWrite};
+use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
+
+use super::Datagram;
+
+/// What a section carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Media {
+    Opus,
+    Pcmu,
+    Vp8,
+    Vp9,
+    H264,
+    /// Packetization mode 0.
+    H264Single,
+    Av1,
+}
+
+impl Media {
+    pub const ALL: [Self; 7] =
+        [Self::Opus, Self::Pcmu, Self::Vp8, Self::Vp9, Self::H264, Self::H264Single, Self::Av1];
+
+    pub fn is_video(self) -> bool {
+        !matches!(self, Self::Opus | Self::Pcmu)
+    }
+
+    fn kind(self) -> MediaKind {
+        if self.is_video() { MediaKind::Video } else { MediaKind::Audio }
+    }
+
+    pub fn payload_type(self) -> Pt {
+        match self {
+            Self::Opus => 111,
+            Self::Pcmu => 0,
+            Self::Vp8 => 96,
+            Self::Vp9 => 98,
+            Self::H264 => 102,
+            Self::H264Single => 104,
+            Self::Av1 => 45,
+        }
+        .into()
+    }
+
+    /// The first packet of a key frame; for audio any packet.
+    pub fn key(self) -> Vec<u8> {
+        match self {
+            Self::Opus | Self::Pcmu => vec![1, 2, 3],
+            Self::Vp8 => vec![0x90, 0x80, 0x80, 1, 0x10, 2, 0, 0x9d, 1, 0x2a, 0x80, 2, 0x68, 1],
+            Self::Vp9 => vec![0x88, 0x12, 0x82, 0x49, 0x83, 0x42, 0x20, 0x27, 0xf0, 0x16, 0x70],
+            Self::H264 | Self::H264Single => vec![0x65, 1, 2, 3],
+            Self::Av1 => vec![0x18, 0x10, 0x30],
+        }
+    }
+
+    /// A packet of another frame.
+    pub fn delta(self) -> Vec<u8> {
+        match self {
+            Self::Opus | Self::Pcmu => vec![4, 5, 6],
+            Self::Vp8 => vec![0x90, 0x80, 0x80, 2, 0x11, 2, 0],
+            Self::Vp9 => vec![0xc8, 0x13, 0x86, 0],
+            Self::H264 | Self::H264Single => vec![0x41, 1, 2, 3],
+            Self::Av1 => vec![0x10, 0x30, 0],
+        }
+    }
+}
+
+/// Payload types as Chromium numbers them.
+fn codecs(mut config: RtcConfig) -> RtcConfig {
+    config = config.clear_codecs().enable_opus(true, false).enable_pcmu(true, false).enable_vp8(true);
+    let codecs = config.codec_config();
+    let vp9 = FormatParams { profile_id: Some(0), ..FormatParams::default() };
+    codecs.add_config(98.into(), Some(99.into()), Codec::Vp9, str0m::media::Frequency::NINETY_KHZ, None, vp9);
+    codecs.add_h264(102.into(), Some(103.into()), true, 0x42_e01f);
+    codecs.add_h264(104.into(), Some(105.into()), false, 0x42_e01f);
+    codecs.enable_av1(true);
+    config
+}
+
+/// Leave each section its one codec and that codec's retransmissions.
+fn narrow(offer: &str, media: &[Media]) -> String {
+    let mut sections = offer.split("m=");
+    let mut narrowed = sections.next().unwrap().to_owned();
+    for (section, media) in sections.zip(media) {
+        let primary = *media.payload_type();
+        let types = if media.is_video() { vec![primary, primary + 1] } else { vec![primary] };
+        let keeps = |line: &&str| {
+            let described =
+                ["a=rtpmap:", "a=fmtp:", "a=rtcp-fb:"].iter().find_map(|name| line.strip_prefix(name));
+            described
+                .and_then(|rest| rest.split(' ').next())
+                .is_none_or(|pt| types.iter().any(|t| pt == t.to_string()))
+        };
+        let mut lines = section.lines();
+        let head: Vec<&str> = lines.next().unwrap().split(' ').take(3).collect();
+        let list: Vec<String> = types.iter().map(u8::to_string).collect();
+        narrowed += &format!("m={} {}\r\n", head.join(" "), list.join(" "));
+        lines.filter(keeps).for_each(|line| narrowed += &format!("{line}\r\n"));
+    }
+    narrowed
+}
+
+#[expect(clippy::struct_excessive_bools, reason = "things a test asks about, not states")]
+pub struct Client {
+    pub rtc: Rtc,
+    pub transport: TransportId,
+    pub address: SocketAddr,
+    pub offered: bool,
+    pub connected: bool,
+    /// The other side has closed.
+    pub closed: bool,
+    /// Nothing gets in or out.
+    pub unplugged: bool,
+    pub received: Vec<(String, RtpPacket)>,
+    pub keyframe_requests: Vec<Instant>,
+    wanted: Vec<(Media, Direction)>,
+    directions: Vec<(usize, Direction)>,
+    mids: Vec<Mid>,
+    media: Vec<Media>,
+    pending: Option<SdpPendingOffer>,
+    next_seq: u64,
+    now: Instant,
+}
+
+impl Client {
+    pub fn new(transport: TransportId, address: SocketAddr, now: Instant) -> Self {
+        let mut rtc = codecs(Rtc::builder()).set_rtp_mode(true).build(now);
+        rtc.add_local_candidate(Candidate::host(address, "udp").unwrap());
+        Self {
+            rtc,
+            transport,
+            address,
+            offered: false,
+            connected: false,
+            closed: false,
+            unplugged: false,
+            received: Vec::new(),
+            keyframe_requests: Vec::new(),
+            wanted: Vec::new(),
+            directions: Vec::new(),
+            mids: Vec::new(),
+            media: Vec::new(),
+            pending: None,
+            next_seq: 60_000,
+            now,
+        }
+    }
+
+    /// Add a section to the next offer.
+    pub fn add(&mut self, media: Media, direction: Direction) {
+        self.wanted.push((media, direction));
+    }
+
+    /// Change a section's direction in the next offer.
+    pub fn turn(&mut self, index: usize, direction: Direction) {
+        self.directions.push((index, direction));
+    }
+
+    pub fn mid(&self, index: usize) -> String {
+        self.mids[index].to_string()
+    }
+
+    pub fn offer(&mut self) -> String {
+        let mut api = self.rtc.sdp_api();
+        for (media, direction) in self.wanted.drain(..) {
+            self.mids.push(api.add_media(media.kind(), direction, None, None, None));
+            self.media.push(media);
+        }
+        for (index, direction) in self.directions.drain(..) {
+            api.set_direction(self.mids[index], direction);
+        }
+        let (offer, pending) = api.apply().expect("something to offer");
+        self.pending = Some(pending);
+        narrow(&offer.to_sdp_string(), &self.media)
+    }
+
+    /// Offer new ICE credentials.
+    pub fn restart_ice(&mut self) -> String {
+        let mut api = self.rtc.sdp_api();
+        api.ice_restart(true);
+        let (offer, pending) = api.apply().unwrap();
+        self.pending = Some(pending);
+        narrow(&offer.to_sdp_string(), &self.media)
+    }
+
+    pub fn answered(&mut self, answer: &str) {
+        let answer = SdpAnswer::from_sdp_string(answer).unwrap();
+        self.rtc.sdp_api().accept_answer(self.pending.take().unwrap(), answer).unwrap();
+    }
+
+    /// Send one packet; returns its sequence number.
+    pub fn send(&mut self, index: usize, media: Media, payload: &[u8], timestamp: u32) -> u64 {
+        let seq = self.next_seq;
+        self.next_seq += 1;
+        self.send_as(index, media, payload, timestamp, seq);
+        seq
+    }
+
+    pub fn send_as(&mut self, index: usize, media: Media, payload: &[u8], timestamp: u32, seq: u64) {
+        let levels =
+            ExtensionValues { audio_level: Some(-40), voice_activity: Some(true), ..Default::default() };
+        let mut api = self.rtc.direct_api();
+        let stream = api.stream_tx_by_mid(self.mids[index], None).unwrap();
+        let mut packet =
+            RtpWrite::new(media.payload_type(), seq.into(), timestamp, self.now, payload.to_vec())
+                .marker(true);
+        if !media.is_video() {
+            packet = packet.ext_vals(levels);
+        }
+        stream.write_rtp(packet);
+        self.rtc.handle_input(Input::Timeout(self.now)).unwrap();
+    }
+
+    /// Ask for a key frame of what is received on a section.
+    pub fn want_keyframe(&mut self, index: usize) {
+        let mut api = self.rtc.direct_api();
+        api.stream_rx_by_mid(self.mids[index], None).unwrap().request_keyframe(KeyframeRequestKind::Pli);
+    }
+
+    pub fn tick(&mut self, now: Instant, out: &mut Vec<Datagram>) {
+        self.now = now;
+        if !self.rtc.is_alive() {
+            return;
+        }
+        self.rtc.handle_input(Input::Timeout(now)).unwrap();
+        loop {
+            match self.rtc.poll_output().unwrap() {
+                Output::Timeout(_) => return,
+                Output::Transmit(t) if !self.unplugged => out.push(Datagram {
+                    source: self.address,
+                    destination: t.destination,
+                    contents: t.contents.to_vec(),
+                }),
+                Output::Transmit(_) => {}
+                Output::Event(event) => self.note(event),
+            }
+        }
+    }
+
+    pub fn receive(&mut self, now: Instant, source: SocketAddr, datagram: &[u8]) {
+        if self.unplugged {
+            return;
+        }
+        if let Ok(receive) = Receive::new(Protocol::Udp, source, self.address, datagram) {
+            self.rtc.handle_input(Input::Receive(now, receive)).unwrap();
+        }
+    }
+
+    fn note(&mut self, event: Event) {
+        match event {
+            Event::Connected => self.connected = true,
+            Event::Closed => self.closed = true,
+            Event::KeyframeRequest(_) => self.keyframe_requests.push(self.now),
+            Event::RtpPacket(packet) => {
+                let mid = self.rtc.direct_api().stream_rx(&packet.header.ssrc).map(|stream| stream.mid());
+                self.received.push((mid.map_or_else(String::new, |mid| mid.to_string()), packet));
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! A world in memory: hubs, clients and the network between them, on virtual time.
+#![allow(dead_code, reason = "no test uses all of it")]
+
+pub mod client;
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use palaver_sfu::event::Event;
+use palaver_sfu::hub::{Census, Hub};
+use palaver_sfu::id::{IdSource, PublicationId, SubscriptionId, TransportId};
+use palaver_sfu::message::{Command, Message, Relay};
+use palaver_sfu::outlet::Outlet;
+use palaver_sfu::stats::{Registry, ThreadStats};
+use palaver_sfu::transport::Setup;
+use str0m::net::Transmit;
+
+pub use client::Client;
+
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+const STEP: Duration = Duration::from_millis(5);
+
+pub struct Datagram {
+    pub source: SocketAddr,
+    pub destination: SocketAddr,
+    pub contents: Vec<u8>,
+}
+
+/// What a hub puts out.
+#[derive(Default)]
+pub struct Tray {
+    pub datagrams: Vec<Datagram>,
+    pub events: Vec<Event>,
+    pub relays: VecDeque<(usize, Relay)>,
+    /// Packets for other threads are dropped, as if their queue were full.
+    pub congested: bool,
+}
+
+impl Outlet for Tray {
+    fn transmit(&mut self, packet: Transmit) {
+        self.datagrams.push(Datagram {
+            source: packet.source,
+            destination: packet.destination,
+            contents: packet.contents.to_vec(),
+        });
+    }
+
+    fn event(&mut self, event: Event) {
+        self.events.push(event);
+    }
+
+    fn relay(&mut self, thread: usize, relay: Relay) -> bool {
+        if self.congested && matches!(relay, Relay::Packets { .. }) {
+            return false;
+        }
+        self.relays.push_back((thread, relay));
+        true
+    }
+}
+
+pub struct World {
+    pub now: Instant,
+    pub hubs: Vec<Hub>,
+    pub stats: Vec<Arc<ThreadStats>>,
+    pub registry: Arc<Registry>,
+    pub clients: Vec<Client>,
+    pub tray: Tray,
+    ids: IdSource,
+}
+
+pub fn hub_address(thread: usize) -> SocketAddr {
+    SocketAddr::from(([10, 0, 0, 1], 5000 + thread as u16))
+}
+
+impl World {
+    pub fn new(threads: usize) -> Self {
+        let certificate = str0m::crypto::from_feature_flags().dtls_provider.generate_certificate().unwrap();
+        let registry = Arc::<Registry>::default();
+        let stats: Vec<_> = (0..threads).map(|_| Arc::<ThreadStats>::default()).collect();
+        let hub = |thread: usize| {
+            let setup = Setup {
+                certificate: certificate.clone(),
+                addresses: vec![hub_address(thread)],
+                connect_timeout: CONNECT_TIMEOUT,
+            };
+            Hub::new(thread, setup, stats[thread].clone(), registry.clone())
+        };
+        let hubs = (0..threads).map(hub).collect();
+        let (tray, ids) = (Tray::default(), IdSource::default());
+        Self { now: Instant::now(), hubs, stats, registry, clients: Vec::new(), tray, ids }
+    }
+
+    /// A client of `thread` that has not offered anything yet.
+    pub fn client(&mut self, thread: usize) -> usize {
+        let index = self.clients.len();
+        let address = SocketAddr::from(([10, 0, 1, index as u8 + 1], 6000));
+        self.clients.push(Client::new(TransportId(self.ids.next(thread)), address, self.now));
+        index
+    }
+
+    pub fn command(&mut self, thread: usize, command: Command) {
+        self.hubs[thread].handle(self.now, Message::Command(command), &mut self.tray);
+        self.relay();
+    }
+
+    /// Carry what hubs say to each other.
+    fn relay(&mut self) {
+        while let Some((thread, relay)) = self.tray.relays.pop_front() {
+            self.hubs[thread].handle(self.now, Message::Relay(relay), &mut self.tray);
+        }
+    }
+
+    /// Offer what the client wants and take the answer.
+    pub fn negotiate(&mut self, client: usize) {
+        let offer = self.clients[client].offer();
+        let answer = self.offer(client, offer).unwrap();
+        self.clients[client].answered(&answer);
+    }
+
+    /// Hand an offer to the client's hub: the answer, or why it was refused.
+    pub fn offer(&mut self, client: usize, offer: String) -> Result<String, String> {
+        let transport = self.clients[client].transport;
+        let first = !std::mem::replace(&mut self.clients[client].offered, true);
+        let request = self.ids.next(0);
+        self.command(transport.thread(), Command::Negotiate { transport, request, offer, first });
+        let answered = |event: &Event| match event {
+            Event::Negotiated { request: r, .. } | Event::Refused { request: r, .. } => *r == request,
+            _ => false,
+        };
+        let index = self.tray.events.iter().position(answered).expect("every offer is answered");
+        match self.tray.events.remove(index) {
+            Event::Negotiated { answer, .. } => Ok(answer),
+            Event::Refused { reason, .. } => Err(reason),
+            _ => unreachable!(),
+        }
+    }
+
+    pub fn publish(&mut self, client: usize, mid: &str) -> PublicationId {
+        let transport = self.clients[client].transport;
+        let publication = PublicationId(self.ids.next(transport.thread()));
+        self.command(transport.thread(), Command::Publish { publication, transport, mid: mid.into() });
+        publication
+    }
+
+    pub fn subscribe(&mut self, publication: PublicationId, client: usize, mid: &str) -> SubscriptionId {
+        let transport = self.clients[client].transport;
+        let subscription = SubscriptionId(self.ids.next(transport.thread()));
+        let mid = mid.into();
+        self.command(transport.thread(), Command::Subscribe { subscription, publication, transport, mid });
+        subscription
+    }
+
+    /// Let time pass for everyone.
+    pub fn run(&mut self, duration: Duration) {
+        let end = self.now + duration;
+        while self.now < end {
+            self.step();
+        }
+    }
+
+    /// Run until every client is connected.
+    pub fn connect(&mut self) {
+        (0..self.clients.len()).for_each(|client| self.connect_only(client));
+    }
+
+    /// Run until `client` is connected.
+    pub fn connect_only(&mut self, client: usize) {
+        let deadline = self.now + Duration::from_secs(20);
+        while !self.clients[client].connected {
+            assert!(self.now < deadline, "not connected");
+            self.step();
+        }
+        self.run(Duration::from_millis(50));
+    }
+
+    /// Let the client's next offer create another transport.
+    pub fn rename(&mut self, client: usize) {
+        let former = &mut self.clients[client];
+        former.transport = TransportId(self.ids.next(former.transport.thread()));
+        former.offered = false;
+    }
+
+    pub fn step(&mut self) {
+        self.now += STEP;
+        for hub in &mut self.hubs {
+            hub.timeout(self.now, &mut self.tray);
+        }
+        self.relay();
+        let mut travelling = std::mem::take(&mut self.tray.datagrams);
+        for client in &mut self.clients {
+            client.tick(self.now, &mut travelling);
+        }
+        self.deliver(travelling);
+    }
+
+    /// Bring datagrams to where they go; what hubs answer at once arrives in the next step.
+    pub fn deliver(&mut self, datagrams: Vec<Datagram>) {
+        for datagram in datagrams {
+            let Datagram { source, destination, contents } = datagram;
+            if let Some(thread) = (0..self.hubs.len()).find(|thread| hub_address(*thread) == destination) {
+                self.hubs[thread].receive(self.now, source, destination, &contents, &mut self.tray);
+            } else if let Some(client) = self.clients.iter_mut().find(|client| client.address == destination)
+            {
+                client.receive(self.now, source, &contents);
+            }
+        }
+        for hub in &mut self.hubs {
+            hub.forward(self.now, &mut self.tray);
+        }
+        self.relay();
+    }
+
+    /// Events so far, except answers to offers.
+    pub fn events(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.tray.events)
+    }
+
+    /// What all hubs hold together.
+    pub fn census(&self) -> Vec<Census> {
+        self.hubs.iter().map(Hub::census).collect()
+    }
+
+    /// Two connected clients on the given threads, one that sends `codec` on section "0" and one that receives it.
+    pub fn pair(codec: client::Media, threads: [usize; 2]) -> (Self, PublicationId, SubscriptionId) {
+        let mut world = Self::new(threads.into_iter().max().unwrap() + 1);
+        let (publisher, subscriber) = (world.client(threads[0]), world.client(threads[1]));
+        world.clients[publisher].add(codec, str0m::media::Direction::SendOnly);
+        world.clients[subscriber].add(codec, str0m::media::Direction::RecvOnly);
+        world.negotiate(publisher);
+        world.negotiate(subscriber);
+        let (from, to) = (world.clients[publisher].mid(0), world.clients[subscriber].mid(0));
+        let publication = world.publish(publisher, &from);
+        let subscription = world.subscribe(publication, subscriber, &to);
+        world.connect();
+        (world, publication, subscription)
+    }
+}

@@ -1,0 +1,76 @@
+//! A panic inside one session ends that session alone.
+
+use std::time::Duration;
+
+use crate::common::World;
+use crate::common::client::Media;
+use palaver_sfu::event::Event;
+use palaver_sfu::message::Command;
+use str0m::media::Direction;
+
+/// Two connected clients, and a third of which the session will panic at the next call.
+fn world_with_a_culprit() -> (World, usize) {
+    let (mut world, ..) = World::pair(Media::Opus, [0, 0]);
+    let culprit = world.client(0);
+    world.clients[culprit].add(Media::Opus, Direction::SendRecv);
+    world.negotiate(culprit);
+    let mid = world.clients[culprit].mid(0);
+    world.publish(culprit, &mid);
+    world.connect();
+    world.events();
+    let transport = world.clients[culprit].transport;
+    world.hubs[0].sabotage(transport);
+    (world, culprit)
+}
+
+fn assert_only_the_culprit_is_lost(world: &mut World, culprit: usize) {
+    let transport = world.clients[culprit].transport;
+    assert!(world.events().contains(&Event::Lost { transport, reason: "panic: sabotaged".to_owned() }));
+    assert_eq!(world.stats[0].panics.get(), 1);
+    let census = world.census()[0];
+    assert_eq!((census.transports, census.publications, census.ufrags, census.addresses), (2, 1, 2, 2));
+    world.clients[0].send(0, Media::Opus, &[7], 0);
+    world.run(Duration::from_millis(20));
+    assert_eq!(world.clients[1].received.len(), 1);
+}
+
+#[test]
+fn a_panic_over_a_datagram_ends_one_transport() {
+    let (mut world, culprit) = world_with_a_culprit();
+    world.clients[culprit].send(0, Media::Opus, &[7], 0);
+    world.run(Duration::from_millis(20));
+    assert_only_the_culprit_is_lost(&mut world, culprit);
+}
+
+#[test]
+fn a_panic_over_time_ends_one_transport() {
+    let (mut world, culprit) = world_with_a_culprit();
+    world.clients[culprit].unplugged = true;
+    world.run(Duration::from_secs(30));
+    assert_only_the_culprit_is_lost(&mut world, culprit);
+}
+
+#[test]
+fn a_panic_over_an_offer_refuses_it_and_ends_one_transport() {
+    let (mut world, culprit) = world_with_a_culprit();
+    world.clients[culprit].add(Media::Opus, Direction::SendOnly);
+    let offer = world.clients[culprit].offer();
+    assert_eq!(world.offer(culprit, offer), Err("panic: sabotaged".to_owned()));
+    assert_only_the_culprit_is_lost(&mut world, culprit);
+}
+
+#[test]
+fn a_panic_over_a_subscription_or_a_goodbye_ends_one_transport() {
+    let (mut world, culprit) = world_with_a_culprit();
+    let mid = world.clients[culprit].mid(0);
+    let from = world.clients[1].mid(0);
+    let publication = world.publish(1, &from);
+    world.subscribe(publication, culprit, &mid);
+    world.command(0, Command::Unpublish { publication });
+    assert_only_the_culprit_is_lost(&mut world, culprit);
+
+    let (mut world, culprit) = world_with_a_culprit();
+    let transport = world.clients[culprit].transport;
+    world.command(0, Command::CloseTransport { transport });
+    assert_eq!(world.census()[0].transports, 2);
+}

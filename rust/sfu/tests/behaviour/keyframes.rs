@@ -1,0 +1,126 @@
+//! Key frames are asked for when a subscriber needs one, and not more often than a publisher can bear.
+
+use std::time::Duration;
+
+use crate::common::World;
+use crate::common::client::Media;
+use palaver_sfu::message::Command;
+use str0m::media::Direction;
+
+/// Requests so far, counted from zero.
+fn requests(world: &mut World) -> usize {
+    std::mem::take(&mut world.clients[0].keyframe_requests).len()
+}
+
+fn send_key(world: &mut World) {
+    world.clients[0].send(0, Media::Vp8, &Media::Vp8.key(), 0);
+    world.run(Duration::from_millis(20));
+}
+
+#[test]
+fn a_new_subscription_asks_once() {
+    for threads in [[0, 0], [0, 1]] {
+        let (mut world, publication, subscription) = World::pair(Media::Vp8, threads);
+        send_key(&mut world);
+        world.command(threads[1], Command::Unsubscribe { subscription });
+        world.run(Duration::from_secs(2));
+        requests(&mut world);
+        let to = world.clients[1].mid(0);
+        world.subscribe(publication, 1, &to);
+        world.run(Duration::from_millis(100));
+        send_key(&mut world);
+        world.run(Duration::from_secs(3));
+        assert_eq!(requests(&mut world), 1);
+    }
+}
+
+#[test]
+fn a_subscription_made_before_its_transport_is_up_asks_when_it_is() {
+    let mut world = World::new(1);
+    let (publisher, subscriber) = (world.client(0), world.client(0));
+    world.clients[publisher].add(Media::Vp8, Direction::SendOnly);
+    world.negotiate(publisher);
+    let from = world.clients[publisher].mid(0);
+    let publication = world.publish(publisher, &from);
+    world.connect_only(publisher);
+    send_key(&mut world);
+    world.clients[subscriber].add(Media::Vp8, Direction::RecvOnly);
+    world.negotiate(subscriber);
+    let to = world.clients[subscriber].mid(0);
+    world.clients[subscriber].unplugged = true;
+    world.subscribe(publication, subscriber, &to);
+    world.run(Duration::from_secs(2));
+    assert_eq!(requests(&mut world), 1, "asked at once");
+    world.clients[subscriber].unplugged = false;
+    world.connect();
+    world.run(Duration::from_millis(100));
+    assert_eq!(requests(&mut world), 1, "and when connected");
+}
+
+#[test]
+fn a_subscriber_that_lost_the_picture_gets_one() {
+    for threads in [[0, 0], [0, 1]] {
+        let (mut world, ..) = World::pair(Media::Vp8, threads);
+        send_key(&mut world);
+        world.run(Duration::from_secs(2));
+        requests(&mut world);
+        world.clients[1].want_keyframe(0);
+        world.run(Duration::from_millis(100));
+        assert_eq!(requests(&mut world), 1);
+    }
+}
+
+#[test]
+fn requests_are_throttled_and_the_last_is_not_lost() {
+    let (mut world, ..) = World::pair(Media::Vp8, [0, 0]);
+    send_key(&mut world);
+    world.run(Duration::from_secs(2));
+    requests(&mut world);
+    for _ in 0..10 {
+        world.clients[1].want_keyframe(0);
+        world.run(Duration::from_millis(20));
+    }
+    assert_eq!(requests(&mut world), 1);
+    world.run(Duration::from_millis(400));
+    assert_eq!(requests(&mut world), 1, "the remembered one");
+    world.run(Duration::from_secs(5));
+    assert_eq!(requests(&mut world), 0);
+}
+
+#[test]
+fn a_starving_subscriber_asks_again_while_packets_come() {
+    let (mut world, ..) = World::pair(Media::Vp8, [0, 0]);
+    for n in 0..300 {
+        world.clients[0].send(0, Media::Vp8, &Media::Vp8.delta(), n * 900);
+        world.run(Duration::from_millis(10));
+    }
+    assert!(matches!(requests(&mut world), 3..=5), "about one a second");
+    assert!(world.clients[1].received.is_empty());
+}
+
+#[test]
+fn resuming_asks_for_one() {
+    for threads in [[0, 0], [0, 1]] {
+        let (mut world, publication, subscription) = World::pair(Media::Vp8, threads);
+        send_key(&mut world);
+        let pauses: [fn(_, _, _) -> Command; 2] = [
+            |_, subscription, active| Command::SetSubscriptionActive { subscription, active },
+            |publication, _, active| Command::SetPublicationActive { publication, active },
+        ];
+        for (thread, pause) in [threads[1], threads[0]].into_iter().zip(pauses) {
+            world.command(thread, pause(publication, subscription, false));
+            world.run(Duration::from_secs(2));
+            requests(&mut world);
+            world.command(thread, pause(publication, subscription, true));
+            world.run(Duration::from_millis(100));
+            assert_eq!(requests(&mut world), 1);
+        }
+    }
+}
+
+#[test]
+fn audio_is_never_asked_for_key_frames() {
+    let (mut world, ..) = World::pair(Media::Opus, [0, 1]);
+    world.run(Duration::from_secs(2));
+    assert_eq!(requests(&mut world), 0);
+}

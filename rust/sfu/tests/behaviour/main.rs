@@ -1,0 +1,13 @@
+//! What the core does, one file per behaviour, with str0m clients on virtual time. One binary, to link once.
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
+
+mod common;
+
+mod continuity;
+mod forwarding;
+mod isolation;
+mod keyframes;
+mod reaping;
+mod renegotiation;
+mod strangers;
+mod threads;
