@@ -219,7 +219,7 @@ async def test_a_given_part_of_media_is_stored_as_given(house: House) -> None:
     room = await created(
         house, mediaOut={"audio": [odd, opus]}, mediaIn={"video": [{"codec": "av1"}]}, views=[]
     )
-    nothing = {"resolution": [], "framerate": [], "bitrate": [], "keyFrameInterval": []}
+    nothing: dict[str, list[Any]] = {"resolution": [], "framerate": [], "bitrate": [], "keyFrameInterval": []}
     assert room["mediaOut"] == {"audio": [odd, opus], "video": {"format": [], "parameters": nothing}}
     assert room["mediaIn"] == {"audio": [], "video": [{"codec": "av1"}]}
 
@@ -489,7 +489,8 @@ async def test_what_was_got_may_be_put_back(house: House) -> None:
 
 async def test_another_rooms_id_is_refused(house: House) -> None:
     room = await house.room()
-    for other in ("0" * 24, 5, {}):
+    others: list[Any] = ["0" * 24, 5, {}]
+    for other in others:
         answer = await house.refused("PUT", f"/v1/rooms/{room}", {"_id": other})
         assert answer == (400, 1301, "_id: not the id of this room")
 
