@@ -150,7 +150,6 @@ class BareClient {
       if (streams.size !== 1 || streams.has(undefined)) throw new Error("audio and video of a subscription must share a stream");
       const video = document.createElement("video");
       video.autoplay = true;
-      video.muted = true;
       video.srcObject = new MediaStream(mids.map((mid) => this.tracks.get(mid).track));
       document.body.append(video);
       return { id, mids };

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+from playwright.async_api import Page
 
 from palaver.client.signing import Signer
 
@@ -45,6 +46,17 @@ class Server:
         answer = self.rest("POST", f"/v1/rooms/{room}/tokens", {"user": user, "role": role})
         assert answer.status_code == 200, answer.text
         return answer.text
+
+
+async def until(page: Page, expression: str, arg: Any = None, timeout_s: float = 10) -> None:
+    """Wait until a JavaScript function, which may be async, returns something true in the page.
+
+    Playwright's own wait_for_function takes the promise of an async function for its result.
+    """
+    deadline = time.monotonic() + timeout_s
+    while not await page.evaluate(expression, arg):
+        assert time.monotonic() < deadline, f"not within {timeout_s} s: {expression}"
+        await page.wait_for_timeout(50)
 
 
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM, run: int = 1) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 
 from playwright.async_api import BrowserContext, Page
 
-from tests.browser.servers import Server
+from tests.browser.servers import Server, until
 
 # What arrives, over all peer connections that the page made: frames decoded and sound energy per inbound section.
 HOOK = """
@@ -44,7 +44,7 @@ async def frames(page: Page) -> list[int]:
 
 
 async def sees_and_hears(page: Page, others: int, timeout_s: float) -> None:
-    await page.wait_for_function(SEES_AND_HEARS, arg=others, timeout=timeout_s * 1000, polling=50)
+    await until(page, SEES_AND_HEARS, others, timeout_s)
 
 
 async def rate(page: Page, seconds: float = 3) -> list[float]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Page
 
-from tests.browser.servers import Server
+from tests.browser.servers import Server, until
 
 Bare = Callable[[], Awaitable[Page]]
 
@@ -21,9 +21,7 @@ HEARS = """async ([mid, energy]) => { const s = (await me.received())[mid]; retu
 
 async def decodes(page: Page, mid: str, frames: int, timeout_s: float = 10) -> None:
     """Wait until ``frames`` frames of section ``mid`` were decoded."""
-    await page.wait_for_function(
-        f"async (a) => await ({DECODES})(a)", arg=[mid, frames], timeout=timeout_s * 1000
-    )
+    await until(page, DECODES, [mid, frames], timeout_s)
 
 
 async def events(page: Page, name: str) -> list[tuple[float, Any]]:
@@ -46,7 +44,7 @@ async def test_a_publication_reaches_a_subscriber_with_sound_and_picture(bare: B
     subscribed = await bob.evaluate(SUBSCRIBE, published["id"])
     audio, video = subscribed["mids"]
     await decodes(bob, video, 60)
-    await bob.wait_for_function(f"async (a) => await ({HEARS})(a)", arg=[audio, 0.0001])
+    await until(bob, HEARS, [audio, 0.0001])
 
 
 async def test_the_stream_is_announced_ten_milliseconds_after_its_publisher_is_ready(
@@ -88,7 +86,7 @@ async def test_every_audio_codec_of_the_browser_is_forwarded(bare: Bare, server:
     await bob.evaluate(JOIN, server.token(room, "bob"))
     published = await ann.evaluate(PUBLISH, {"audioCodec": codec})
     subscribed = await bob.evaluate(SUBSCRIBE, published["id"])
-    await bob.wait_for_function(f"async (a) => await ({HEARS})(a)", arg=[subscribed["mids"][0], 0.0001])
+    await until(bob, HEARS, [subscribed["mids"][0], 0.0001])
 
 
 @pytest.mark.timeout(150)

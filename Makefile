@@ -1,0 +1,102 @@
+# `make serve` and `make test` are all that a new user needs; `make help` lists the rest.
+# What is built and cached lives in ignored folders: .venv, target, node_modules, client/dist, web/dist.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+STAMPS := .cache
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export VIRTUAL_ENV := $(CURDIR)/.venv
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+RUST := Cargo.toml Cargo.lock $(shell find rust/sfu rust/py -name '*.rs' -o -name Cargo.toml)
+WEB := package.json package-lock.json $(shell find client/src web/src web/public client/*.json web/*.json web/index.html web/vite.config.ts -type f 2>/dev/null)
+
+.PHONY: help build serve test check lint unit bench fuzz soak wire docs clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+build: $(STAMPS)/core $(STAMPS)/web ## everything; leaves the command at .venv/bin/palaver
+
+serve: build ## build, start the server, print the address of a page where two people can talk
+	@exec $(BIN)/palaver serve $(ARGS)
+
+test: build $(STAMPS)/dev $(STAMPS)/apt-test lint ## everything that CI runs: lints, types, unit, whole-server and browser tests
+	cargo test --release --workspace --quiet
+	npx vitest run
+	$(BIN)/pytest -q $(TESTS)
+
+check: build $(STAMPS)/dev lint unit ## what to run before a commit: lints, types, unit tests
+
+lint: build $(STAMPS)/dev
+	ruff format --check --quiet .
+	ruff check --quiet .
+	mypy
+	$(PYTHON) -m mypy.stubtest palaver.media._core
+	lint-imports
+	$(PYTHON) tools/file_sizes.py
+	cargo fmt --check
+	cargo clippy --release --workspace --all-targets --quiet -- -D warnings
+	npm run --silent check
+	$(PYTHON) tools/generated.py --check
+
+unit:
+	cargo test --release --workspace --quiet
+	npx vitest run
+	$(BIN)/pytest -q -m 'not net and not browser' $(TESTS)
+
+wire: $(STAMPS)/dev ## regenerate what is made from the code: wire types, state diagrams, docs/configuration.md
+	$(PYTHON) tools/generated.py
+
+bench: build $(STAMPS)/dev $(STAMPS)/apt-bench ## every benchmark; tables in bench/results
+	for one in idle rest portal; do $(BIN)/python -m bench.$$one; done
+
+fuzz: ## fuzz the parsers of network bytes; SECONDS_EACH=60 each; needs a nightly toolchain and cargo-fuzz
+	for target in $$(cd rust/fuzz && cargo fuzz list); do \
+	  (cd rust/fuzz && cargo +nightly fuzz run $$target -- -max_total_time=$${SECONDS_EACH:-60}); done
+
+soak: build $(STAMPS)/dev ## joins and leaves for MINUTES=60, memory and descriptors watched; table in bench/results
+	$(BIN)/python -m bench.soak --minutes $${MINUTES:-60}
+
+clean: ## forget everything that was built
+	rm -rf .venv target node_modules client/dist web/dist $(STAMPS) palaver/media/_core.abi3.so
+
+# ── what the targets above stand on ─────────────────────────────────────────────────────────────────
+
+$(STAMPS)/tools: tools/toolchain.sh
+	@mkdir -p $(STAMPS)
+	@bash tools/toolchain.sh
+	@touch $@
+
+$(STAMPS)/venv: constraints.txt pyproject.toml $(STAMPS)/tools
+	[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv
+	[ -x $(BIN)/uv ] || $(BIN)/pip install --quiet uv
+	uv pip install --quiet -c constraints.txt -r pyproject.toml --extra postgresql maturin
+	@touch $@
+
+$(STAMPS)/core: $(STAMPS)/venv $(RUST)
+	maturin develop --release --uv --quiet
+	@touch $@
+
+$(STAMPS)/node: package.json package-lock.json client/package.json web/package.json $(STAMPS)/tools
+	npm ci --no-fund --no-audit --loglevel=error
+	@touch $@
+
+$(STAMPS)/web: $(STAMPS)/node $(WEB)
+	npm run --silent build
+	@touch $@
+
+$(STAMPS)/dev: $(STAMPS)/venv
+	uv pip install --quiet -c constraints.txt --group dev
+	@touch $@
+
+$(STAMPS)/apt-test: tools/apt.sh
+	bash tools/apt.sh chromium:chromium
+	@touch $@
+
+$(STAMPS)/apt-bench: tools/apt.sh
+	bash tools/apt.sh wrk:wrk
+	@touch $@
