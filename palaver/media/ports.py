@@ -32,7 +32,8 @@ class Engine(Protocol):
     async def perform(self, room: RoomId, action: Action) -> None:
         """Accept the work and return; its outcome arrives later as a report.
 
-        Raises EngineError if it cannot be accepted. Actions of one room are carried out in the order given. Closing what does not exist is not an error.
+        Raises EngineError if it cannot be accepted. Actions of one room are carried out in the order given.
+        Closing what does not exist is not an error.
         """
         ...
 
