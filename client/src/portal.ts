@@ -88,9 +88,7 @@ export class Portal extends Emitter<PortalEvents> {
     if (this.#state === "over")
       return Promise.reject(new PalaverError("ended", `${name}: the conference is over`));
     const sent =
-      this.#state === "inside"
-        ? this.#send(name, data)
-        : this.#held_back().then(() => this.#send(name, data));
+      this.#state === "inside" ? this.#send(name, data) : this.#turn().then(() => this.#send(name, data));
     return within(sent, this.deadlines.answerMs, name);
   }
 
@@ -102,7 +100,7 @@ export class Portal extends Emitter<PortalEvents> {
     this.#end("left");
   }
 
-  #held_back(): Promise<void> {
+  #turn(): Promise<void> {
     return new Promise((resolve, reject) => {
       const waiting = { go: () => resolve(), fail: reject };
       this.#held.add(waiting);
@@ -127,9 +125,10 @@ export class Portal extends Emitter<PortalEvents> {
       const answer = await within(this.#send("relogin", this.#ticket), this.deadlines.answerMs, "relogin");
       if (this.#state === "away") this.#resumed(answer);
     } catch (error) {
-      // Refused: there is no way back. Anything else is the network again, and a new connection tries again.
-      if (error instanceof PalaverError && error.code === "refused") this.#end("lost");
-      else if (this.#state === "away") this.#again();
+      // Refused: there is no way back. Unanswered: try with another connection. Lost: Socket.IO does that by itself.
+      const code = error instanceof PalaverError ? error.code : "refused";
+      if (code === "refused") this.#end("lost");
+      else if (code === "timeout" && this.#state === "away") this.#again();
     }
   }
 

@@ -1,0 +1,256 @@
+import { beforeEach, describe, expect, it, vi } from "vitest";
+import { Conference } from "../src/conference.js";
+import { Portal } from "../src/portal.js";
+import { FakePeer, FakeSocket, fakeMedia, forward, loginAnswer, TOKEN } from "./fakes.js";
+
+const DEADLINES = { joinMs: 1000, answerMs: 500, mediaMs: 1000, returnMs: 5000 };
+
+let socket: FakeSocket;
+let peers: FakePeer[];
+let conference: Conference;
+
+beforeEach(async () => {
+  vi.useFakeTimers();
+  vi.stubGlobal("MediaStream", FakeMediaStream);
+  socket = new FakeSocket();
+  peers = [];
+  const portal = new Portal(socket, DEADLINES);
+  const entered = portal.login(TOKEN);
+  (await socket.next("login")).ok(loginAnswer([forward("bobs", "bob")]));
+  conference = new Conference(portal, await entered, () => {
+    const peer = new FakePeer();
+    peers.push(peer);
+    return peer as unknown as RTCPeerConnection;
+  });
+});
+
+class FakeMediaStream {
+  readonly tracks = new Set<MediaStreamTrack>();
+  getTracks = () => [...this.tracks];
+  addTrack = (track: MediaStreamTrack) => void this.tracks.add(track);
+  removeTrack = (track: MediaStreamTrack) => void this.tracks.delete(track);
+}
+
+const bobs = () => conference.streams.find(({ id }) => id === "bobs") as (typeof conference.streams)[number];
+const settle = () => vi.advanceTimersByTimeAsync(0);
+
+/** Plays the server up to the answer of an offer. */
+async function agree(name: "publish" | "subscribe", id: string, transportId: string) {
+  const request = await socket.next(name);
+  request.ok({ id, transportId });
+  const offer = await socket.next("soac");
+  offer.ok();
+  await settle();
+  socket.tell("progress", {
+    id: transportId,
+    status: "soac",
+    data: { type: "answer", sdp: `answer for ${id}` },
+  });
+  await settle();
+  return { request, offer };
+}
+
+const ready = (id: string, sessionId: string) => socket.tell("progress", { id, sessionId, status: "ready" });
+
+describe("publishing", () => {
+  it("offers, and resolves when the room has the stream", async () => {
+    const published = conference.publish(fakeMedia("audio", "video"), { attributes: { seat: 3 } });
+    const { request, offer } = await agree("publish", "s1", "s1");
+    expect(request.data).toEqual({
+      media: {
+        tracks: [
+          { type: "audio", mid: "0", source: "mic" },
+          { type: "video", mid: "1", source: "camera" },
+        ],
+      },
+      transport: { type: "webrtc" },
+      attributes: { seat: 3 },
+    });
+    expect(offer.data).toEqual({ id: "s1", signaling: { type: "offer", sdp: "offer of 2" } });
+    expect(peers[0]?.answers).toEqual(["answer for s1"]);
+    socket.tell("progress", { id: "s1", status: "ready" });
+    ready("s1", "s1");
+    expect((await published).id).toBe("s1");
+  });
+
+  it("that is refused rejects with the reason and leaves no trace in the next offer", async () => {
+    const published = conference.publish(fakeMedia("audio"));
+    published.catch(() => undefined);
+    (await socket.next("publish")).refuse("unauthorized");
+    await expect(published).rejects.toMatchObject({ code: "refused", message: "unauthorized" });
+    expect(peers[0]?.signalingState).toBe("stable");
+
+    void conference.subscribe(bobs());
+    const { offer } = await agree("subscribe", "s2", "s2");
+    expect(offer.data).toMatchObject({ signaling: { sdp: "offer of 2" } });
+  });
+
+  it("whose media never flows rejects in time and is taken back", async () => {
+    const published = conference.publish(fakeMedia("audio"));
+    published.catch(() => undefined);
+    await agree("publish", "s1", "s1");
+    await vi.advanceTimersByTimeAsync(DEADLINES.mediaMs);
+    const undone = await socket.next("unpublish");
+    expect(undone.data).toEqual({ id: "s1" });
+    undone.ok();
+    await expect(published).rejects.toMatchObject({ code: "timeout" });
+    expect(peers[0]?.transceivers[0]?.direction).toBe("inactive");
+  });
+
+  it("that fails on the way rejects with the server's reason and is taken back", async () => {
+    const published = conference.publish(fakeMedia("video"));
+    published.catch(() => undefined);
+    await agree("publish", "s1", "s1");
+    socket.tell("progress", { id: "s1", sessionId: "s1", status: "error", data: "No proper video codec" });
+    (await socket.next("unpublish")).ok();
+    await expect(published).rejects.toMatchObject({ code: "media", message: "No proper video codec" });
+  });
+
+  it("of nothing is a mistake of the caller", async () => {
+    await expect(conference.publish(fakeMedia())).rejects.toThrow(TypeError);
+  });
+});
+
+describe("the connection", () => {
+  it("is shared, and one negotiation waits for the other", async () => {
+    const published = conference.publish(fakeMedia("audio"));
+    const subscribed = conference.subscribe(bobs());
+    const first = await socket.next("publish");
+    await settle();
+    expect(socket.sent).toEqual([]);
+    first.ok({ id: "s1", transportId: "s1" });
+    (await socket.next("soac")).ok();
+    await settle();
+    expect(socket.sent).toEqual([]);
+    socket.tell("progress", { id: "s1", status: "soac", data: { type: "answer", sdp: "one" } });
+
+    const { request } = await agree("subscribe", "s2", "s1");
+    expect(request.data).toMatchObject({
+      media: {
+        tracks: [
+          { type: "audio", mid: "1", from: "bobs" },
+          { type: "video", mid: "2", from: "bobs" },
+        ],
+      },
+      transport: { type: "webrtc", id: "s1" },
+    });
+    ready("s1", "s1");
+    ready("s1", "s2");
+    await published;
+    expect((await subscribed).media.getTracks()).toHaveLength(2);
+    expect(peers).toHaveLength(1);
+  });
+
+  it("sends candidates after the answer, those found before it as well", async () => {
+    const published = conference.publish(fakeMedia("audio"));
+    const request = await socket.next("publish");
+    const found = (text: string) =>
+      peers[0]?.onicecandidate?.({ candidate: { candidate: text, sdpMid: "0", sdpMLineIndex: 0 } });
+    found("candidate:early");
+    request.ok({ id: "s1", transportId: "s1" });
+    const offer = await socket.next("soac");
+    expect(socket.sent).toEqual([]);
+    offer.ok();
+    await settle();
+    socket.tell("progress", { id: "s1", status: "soac", data: { type: "answer", sdp: "one" } });
+    const candidate = (text: string) => ({
+      id: "s1",
+      signaling: { type: "candidate", candidate: { candidate: text, sdpMid: "0", sdpMLineIndex: 0 } },
+    });
+    expect((await socket.next("soac")).data).toEqual(candidate("a=candidate:early"));
+    found("candidate:late");
+    expect((await socket.next("soac")).data).toEqual(candidate("a=candidate:late"));
+    ready("s1", "s1");
+    await published;
+  });
+
+  it("that breaks is renewed with all that it carried, mute included", async () => {
+    const published = conference.publish(fakeMedia("audio"));
+    await agree("publish", "s1", "s1");
+    ready("s1", "s1");
+    const publication = await published;
+    const muted = publication.mute("audio");
+    (await socket.next("stream-control")).ok("ok");
+    await muted;
+
+    socket.tell("progress", { id: "s1", status: "error", data: "the server was restarted" });
+    (await socket.next("unpublish")).refuse("Stream does NOT exist");
+    await agree("publish", "n1", "n1");
+    ready("n1", "n1");
+    await settle();
+    expect((await socket.next("stream-control")).data).toEqual({
+      operation: "pause",
+      id: "n1",
+      data: "audio",
+    });
+    expect(publication.id).toBe("n1");
+    expect(peers.map((peer) => peer.closed)).toEqual([true, false]);
+  });
+});
+
+describe("muting", () => {
+  it("silences the track at once and tells the room", async () => {
+    const media = fakeMedia("audio");
+    const published = conference.publish(media);
+    await agree("publish", "s1", "s1");
+    ready("s1", "s1");
+    const publication = await published;
+    void publication.mute("audio");
+    expect(media.getTracks()[0]?.enabled).toBe(false);
+    expect((await socket.next("stream-control")).data).toEqual({
+      id: "s1",
+      operation: "pause",
+      data: "audio",
+    });
+    void publication.unmute("audio");
+    expect(media.getTracks()[0]?.enabled).toBe(true);
+    expect((await socket.next("stream-control")).data).toEqual({
+      id: "s1",
+      operation: "play",
+      data: "audio",
+    });
+  });
+});
+
+describe("the room", () => {
+  it("is followed: who comes and goes, what is added, changed and removed", () => {
+    const told: string[] = [];
+    conference.on("participantjoined", ({ user }) => told.push(`${user} joined`));
+    conference.on("participantleft", ({ user }) => told.push(`${user} left`));
+    conference.on("streamadded", ({ id, owner }) => told.push(`${id} of ${owner} added`));
+    conference.on("streamupdated", (stream) => told.push(`${stream.id} audio ${stream.active("audio")}`));
+    conference.on("streamremoved", ({ id }) => told.push(`${id} removed`));
+    conference.on("message", ({ from, message }) => told.push(`${from}: ${message}`));
+
+    socket.tell("participant", { action: "join", data: { id: "cem", user: "Cem", role: "presenter" } });
+    socket.tell("stream", { id: "cems", status: "add", data: forward("cems", "cem") });
+    socket.tell("stream", {
+      id: "cems",
+      status: "update",
+      data: { field: "audio.status", value: "inactive" },
+    });
+    socket.tell("text", { from: "cem", to: "all", message: "hello" });
+    socket.tell("stream", { id: "cems", status: "remove" });
+    socket.tell("participant", { action: "leave", data: "cem" });
+
+    expect(told).toEqual([
+      "Cem joined",
+      "cems of cem added",
+      "cems audio false",
+      "cem: hello",
+      "cems removed",
+      "Cem left",
+    ]);
+    expect(conference.participants.map(({ id }) => id)).toEqual(["ann", "bob"]);
+  });
+
+  it("hears of a subscription that ended with its stream", async () => {
+    const subscribed = conference.subscribe(bobs());
+    await agree("subscribe", "s1", "s1");
+    ready("s1", "s1");
+    const ended = vi.fn();
+    (await subscribed).on("ended", ended);
+    socket.tell("progress", { id: "s1", sessionId: "s1", status: "error", data: "Source stream loss" });
+    expect(ended).toHaveBeenCalledWith("Source stream loss");
+  });
+});

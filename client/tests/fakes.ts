@@ -1,0 +1,149 @@
+/** The server and the browser at the two seams: a socket that is scripted, and a peer connection that agrees. */
+
+import type { PortalSocket } from "../src/socket.js";
+import type { LoginAnswer, StreamInfo } from "../src/wire.gen.js";
+
+export interface Sent {
+  name: string;
+  data: never;
+  ok(data?: unknown): void;
+  refuse(reason: string): void;
+}
+
+/** A portal's end of the line. Requests wait in `sent` until a test answers them. */
+export class FakeSocket implements PortalSocket {
+  readonly sent: Sent[] = [];
+  closed = false;
+  connects = 0;
+  readonly #listeners = new Map<string, ((data: never) => void)[]>();
+
+  on(event: string, listener: (data: never) => void): void {
+    this.#listeners.set(event, [...(this.#listeners.get(event) ?? []), listener]);
+  }
+
+  emit(name: string, data: unknown, answer: (status: string, data: unknown) => void): void {
+    const ok = (value?: unknown) => answer("ok", value);
+    this.sent.push({ name, data: data as never, ok, refuse: (reason) => answer("error", reason) });
+  }
+
+  connect(): void {
+    this.connects++;
+  }
+
+  disconnect(): void {
+    this.closed = true;
+  }
+
+  /** The server says something, or the network does. */
+  tell(event: string, data?: unknown): void {
+    for (const listener of this.#listeners.get(event) ?? []) listener(data as never);
+  }
+
+  /** The next request with this name, once it is there. */
+  async next(name: string): Promise<Sent> {
+    for (let turn = 0; turn < 50; turn++) {
+      const at = this.sent.findIndex((sent) => sent.name === name);
+      if (at >= 0) return this.sent.splice(at, 1)[0] as Sent;
+      await Promise.resolve();
+    }
+    throw new Error(`no ${name}, but ${this.sent.map((sent) => sent.name).join(", ") || "nothing"}`);
+  }
+}
+
+class FakeTransceiver {
+  mid: string | null = null;
+  stopped = false;
+  readonly receiver;
+  readonly sender;
+
+  constructor(
+    kind: string,
+    public direction: RTCRtpTransceiverDirection,
+  ) {
+    this.receiver = { track: fakeTrack(kind) };
+    this.sender = { replaceTrack: async () => undefined };
+  }
+
+  stop(): void {
+    this.stopped = true;
+  }
+}
+
+/** Agrees with every answer. `connections` of a test list what was made. */
+export class FakePeer {
+  readonly transceivers: FakeTransceiver[] = [];
+  signalingState = "stable";
+  connectionState = "new";
+  localDescription: { sdp: string } | undefined;
+  closed = false;
+  answers: string[] = [];
+  onicecandidate: ((event: { candidate: unknown }) => void) | undefined;
+  onconnectionstatechange: (() => void) | undefined;
+
+  addTransceiver(track: string | { kind: string }, { direction }: { direction: RTCRtpTransceiverDirection }) {
+    const transceiver = new FakeTransceiver(typeof track === "string" ? track : track.kind, direction);
+    this.transceivers.push(transceiver);
+    return transceiver;
+  }
+
+  async createOffer() {
+    return { type: "offer", sdp: "offer" };
+  }
+
+  async setLocalDescription({ type }: { type: string }) {
+    this.signalingState = type === "offer" ? "have-local-offer" : "stable";
+    if (type !== "offer") return;
+    const sections = this.transceivers.filter(({ stopped }) => !stopped);
+    for (const [i, section] of sections.entries()) section.mid ??= String(i);
+    this.localDescription = { sdp: `offer of ${sections.length}` };
+  }
+
+  async setRemoteDescription({ sdp }: { sdp: string }) {
+    this.answers.push(sdp);
+    this.signalingState = "stable";
+  }
+
+  close(): void {
+    this.closed = true;
+  }
+}
+
+export function fakeTrack(kind: string): MediaStreamTrack {
+  return { kind, enabled: true } as MediaStreamTrack;
+}
+
+export function fakeMedia(...kinds: string[]): MediaStream {
+  const tracks = kinds.map(fakeTrack);
+  return { getTracks: () => tracks } as unknown as MediaStream;
+}
+
+const NOW = { secure: false, host: "example.org" };
+export const TOKEN = btoa(JSON.stringify(NOW));
+
+export function ticket(notAfter: number): string {
+  return btoa(JSON.stringify({ participantId: "ann", notAfter }));
+}
+
+export function forward(id: string, owner: string): StreamInfo {
+  const track = (type: "audio" | "video") =>
+    ({ type, format: { codec: "x" }, optional: {}, status: "active" }) as const;
+  return {
+    id,
+    type: "forward",
+    media: { tracks: [track("audio"), track("video")] },
+    info: { owner, type: "webrtc", inViews: [] },
+  };
+}
+
+export function loginAnswer(streams: StreamInfo[] = []): LoginAnswer {
+  const me = { id: "ann", user: "Ann", role: "presenter" };
+  const all = { audio: true, video: true };
+  const participants = [me, { id: "bob", user: "Bob", role: "presenter" }];
+  const room = { id: "room", views: ["common"], participants, streams };
+  return {
+    ...me,
+    permission: { publish: all, subscribe: all },
+    room,
+    reconnectionTicket: ticket(Date.now() + 600_000),
+  };
+}
