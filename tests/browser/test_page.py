@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from playwright.async_api import BrowserContext, Page
+from playwright.async_api import BrowserContext, Page, expect
 
-from tests.browser.servers import Server, until
+from tests.servers import Server, until
 
 # What arrives, over all peer connections that the page made: frames decoded and sound energy per inbound section.
 HOOK = """
@@ -74,13 +74,13 @@ async def test_two_people_see_and_hear_each_other_a_third_joins_late_and_one_lea
 
     await bob.get_by_test_id("leave").click()
     for page in (ann, cem):
-        await page.wait_for_function("document.querySelectorAll('[data-testid=tile]').length === 2")
+        await expect(page.get_by_test_id("tile")).to_have_count(2)
 
 
 async def test_a_message_reaches_the_others(context: BrowserContext, server: Server) -> None:
     ann, bob = await enter(context, "chat", "Ann"), await enter(context, "chat", "Bob")
     for page in (ann, bob):
-        await page.wait_for_function("document.querySelectorAll('[data-testid=tile]').length === 2")
+        await expect(page.get_by_test_id("tile")).to_have_count(2)
     await ann.get_by_test_id("open-chat").click()
     await ann.get_by_test_id("chat-input").fill("Is <b>anybody</b> hungry?")
     await ann.get_by_test_id("chat-send").click()
