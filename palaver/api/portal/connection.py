@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import engineio.packet
 
@@ -19,6 +19,16 @@ if TYPE_CHECKING:
 
 MAX_UNREAD = 1024
 """Packets that may wait in a socket; a client that reads so little has lost its connection."""
+
+
+class UnawaitedQueue(asyncio.Queue[Any]):
+    """A socket's outgoing packets. Closing the socket does not wait until the client has fetched them all.
+
+    The library would, for ever, in the request that was the reason for closing.
+    """
+
+    async def join(self) -> None:
+        """Return at once."""
 
 
 async def close_socket(server: socketio.AsyncServer, engine_sid: str) -> None:
@@ -134,6 +144,7 @@ class Connection:
     async def _flush(self) -> None:
         while (unread := self.link.unread) is not None:
             if unread > MAX_UNREAD:
+                self.session.outbox.rewind()
                 await self.link.abort()
                 return
             notification = self.session.outbox.take(self._clock())

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import socketio.packet
 
-_RESERVED = frozenset({"connect", "disconnect", "connect_error", "__disconnect_final"})
+_RESERVED = frozenset({"*", "connect", "disconnect", "connect_error", "__disconnect_final"})
 _ENGINE_PACKET = re.compile(r"[0-6]|b")
 
 

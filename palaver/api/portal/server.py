@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 import socketio
 import structlog
 
-from palaver.api.portal import faults, guard, notify, packets
-from palaver.api.portal.connection import Connection, Link, close_socket
+from palaver.api.portal import faults, notify, packets
+from palaver.api.portal.connection import Connection, Link, UnawaitedQueue, close_socket
 from palaver.api.portal.dialects import Refusal
 from palaver.api.portal.entrance import Entrance
+from palaver.api.portal.guard import Guard
 from palaver.api.portal.limits import TokenBucket
 from palaver.api.portal.members import Members
 from palaver.api.portal.requests import PLANS, Answer, Asker, Negotiate, Submit, Trickle
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from palaver.api.auth.tokens import TokenDesk
     from palaver.api.lobby import Lobby
+    from palaver.api.portal.guard import App
     from palaver.api.portal.members import Member
     from palaver.api.portal.settings import PortalSettings
     from palaver.host import Rooms
@@ -50,6 +52,7 @@ class Portal:
         self._closing = False
         self._requests = self._refusals = self._bugs = 0
         self._log = structlog.get_logger("palaver.portal")
+        self._guard = Guard(settings.path)
         self._sio = self._socketio()
 
     def _socketio(self) -> socketio.AsyncServer:
@@ -69,6 +72,7 @@ class Portal:
             logger=silent,
             engineio_logger=silent,
         )
+        server.eio.create_queue = UnawaitedQueue
         server.on("connect", self._on_connect)
         server.on("disconnect", self._on_disconnect)
         server.on("*", self._on_request)
@@ -76,10 +80,10 @@ class Portal:
 
     # ── life ────────────────────────────────────────────────────────────────────────────────────────
 
-    def asgi(self, other: guard.App) -> guard.App:
+    def asgi(self, other: App) -> App:
         """The application that serves the portal's path here and everything else by ``other``."""
         app = socketio.ASGIApp(self._sio, other, socketio_path=self._settings.path)
-        return guard.guarded(app, self._settings.path)
+        return self._guard.wrap(app)
 
     async def run(self) -> None:
         """Serve until cancelled."""
@@ -164,12 +168,20 @@ class Portal:
         if member is None or member.connection is not connection:
             if session.state in (State.FRESH, State.ENTERING):
                 session.lose(half_open=False)
-        elif session.lose(half_open=_half_open(self._sio, reason)) is State.AWAY:
+        elif session.lose(half_open=self._half_open(connection, reason)) is State.AWAY:
             if not self._closing:
                 self._members.away_from(member)
         else:
             self._members.leave(member, reason or "disconnected")
         self._log.debug("disconnected", participant=participant, reason=reason)
+
+    def _half_open(self, connection: Connection, reason: str) -> bool:
+        """Whether the connection may have been dead for a while: nobody closed it, it was found dead."""
+        known = self._sio.reason
+        if reason in (known.CLIENT_DISCONNECT, known.SERVER_DISCONNECT):
+            return False
+        environ = self._sio.environ.get(connection.link.engine_sid, {})
+        return not self._guard.said_goodbye(connection.link.engine_sid, environ.get("asgi.scope", {}))
 
     # ── requests ────────────────────────────────────────────────────────────────────────────────────
 
@@ -274,8 +286,3 @@ class Portal:
 def _id(connection: Connection) -> str | None:
     identity = connection.session.identity
     return identity.participant if identity else None
-
-
-def _half_open(server: socketio.AsyncServer, reason: str) -> bool:
-    """Whether the connection may have been dead for a while before it was found to be."""
-    return bool(reason == server.reason.PING_TIMEOUT)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from palaver.api.portal.dialects import Dialect
     from palaver.room.values import ParticipantId, RoomId
 
+
 RECONNECTING_SDKS = frozenset({"Objective-C", "C++", "Android", "JavaScript"})
 """Client libraries that know how to resume a session; others leave with their connection."""
 
