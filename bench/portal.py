@@ -22,7 +22,7 @@ import httpx2
 from bench.common import cpu_seconds, report, rss_mb, table
 from bench.wire_client import WireClient
 from palaver.client.signing import Signer
-from tests.browser.servers import Server, start_server
+from tests.servers import Server, start_server
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection

@@ -25,7 +25,7 @@ import httpx2
 
 from bench.common import ROOT, cpu_seconds, report, rss_mb, table
 from palaver.client.signing import Signer
-from tests.browser.servers import free_port, start_server
+from tests.servers import free_port, start_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

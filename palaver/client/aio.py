@@ -12,6 +12,7 @@ from palaver.client.errors import ServerUnreachable
 from palaver.client.signing import Signer
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Awaitable, Callable, Sequence
     from types import TracebackType
 
@@ -110,12 +111,18 @@ class Outputs(Resource[ops.OutputOperations[T]]):
 class AsyncPalaver:
     """A service's view of a server. An async context manager; one connection pool.
 
-    ``verify`` is False for a self-signed certificate, or the path of the certificate to trust. Every request ends
+    ``verify`` is an SSL context that trusts the server's certificate, or False to trust any. Every request ends
     within ``timeout_s``. Refusals raise RequestRefused, everything else ServerUnreachable.
     """
 
     def __init__(
-        self, url: str, service: str, key: str, *, timeout_s: float = 10.0, verify: bool | str = True
+        self,
+        url: str,
+        service: str,
+        key: str,
+        *,
+        timeout_s: float = 10.0,
+        verify: bool | ssl.SSLContext = True,
     ) -> None:
         self._signer = Signer(service, key)
         self._http = httpx2.AsyncClient(base_url=url, timeout=timeout_s, verify=verify)

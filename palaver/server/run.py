@@ -113,6 +113,8 @@ def read_accounts(config: Config, directory: DataDirectory, fail: Fail) -> dict[
 
 def api_of(config: Config, directory: DataDirectory, fail: Fail) -> Palaver:
     """The running server's management API as the sample service."""
+    import ssl
+
     from palaver.client import Palaver
     from palaver.server.compose import STATE_FILE, State
 
@@ -121,4 +123,5 @@ def api_of(config: Config, directory: DataDirectory, fail: Fail) -> Palaver:
     except FileNotFoundError:
         fail(f"no server is running on {directory.path}")
     sample = read_accounts(config, directory, fail)["sample"]
-    return Palaver(state.url, sample.id, sample.key, verify=state.certificate or True)
+    trusted = ssl.create_default_context(cafile=state.certificate) if state.certificate else True
+    return Palaver(state.url, sample.id, sample.key, verify=trusted)

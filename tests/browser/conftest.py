@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
-from tests.browser.servers import Server, start_server
+from tests.servers import Server, start_server
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Page
 
-from tests.browser.servers import Server, until
+from tests.servers import Server, until
 
 Bare = Callable[[], Awaitable[Page]]
 

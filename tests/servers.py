@@ -17,7 +17,7 @@ from playwright.async_api import Page
 
 from palaver.client.signing import Signer
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parent.parent
 COMMAND = ROOT / ".venv/bin/palaver"
 
 
@@ -35,6 +35,17 @@ class Server:
         """One signed request as the sample service."""
         headers = Signer(self.service, self.key).headers()
         return httpx2.request(method, self.url + path, json=body, headers=headers, timeout=10)
+
+    def log(self) -> str:
+        """Everything the server printed so far."""
+        return (self.data_dir.parent / "server.log").read_text()
+
+    def metric(self, name: str) -> float:
+        """One number of /metrics."""
+        for line in httpx2.get(self.url + "/metrics", timeout=10).text.splitlines():
+            if line.startswith(f"palaver_{name} "):
+                return float(line.split()[-1])
+        raise KeyError(name)
 
     def room(self, name: str, **options: Any) -> str:
         """Create a room; its id."""
@@ -73,7 +84,7 @@ def free_port(kind: socket.SocketKind = socket.SOCK_STREAM, run: int = 1) -> int
 
 
 @contextlib.contextmanager
-def start_server(directory: Path, *arguments: str) -> Iterator[Server]:
+def start_server(directory: Path, *arguments: str, scheme: str = "http") -> Iterator[Server]:
     """``palaver serve`` on free ports; stopped (and required to stop cleanly) at the end."""
     port, media = free_port(), free_port(socket.SOCK_DGRAM, run=8)
     data_dir = directory / "data"
@@ -86,12 +97,12 @@ def start_server(directory: Path, *arguments: str) -> Iterator[Server]:
         stdout=log,
         stderr=subprocess.STDOUT,
     )  # fmt: skip
-    url = f"http://127.0.0.1:{port}"
+    url = f"{scheme}://127.0.0.1:{port}"
     try:
         deadline = time.monotonic() + 20
         while True:
             with contextlib.suppress(httpx2.TransportError):
-                if httpx2.get(url + "/readyz", timeout=2).status_code == 200:
+                if httpx2.get(url + "/readyz", timeout=2, verify=False).status_code == 200:
                     break
             assert process.poll() is None, (directory / "server.log").read_text()
             assert time.monotonic() < deadline, "the server did not become ready in 20 s"

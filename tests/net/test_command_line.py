@@ -1,0 +1,156 @@
+"""`palaver` as people call it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import ssl
+import subprocess
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from palaver import __version__
+from tests.servers import COMMAND, Server, free_port, start_server
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(COMMAND), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        env={**os.environ, **environment},
+    )
+
+
+def test_version_is_the_packages() -> None:
+    assert run("version").stdout.strip() == __version__
+
+
+def test_keys_as_json_hold_both_services(server: Server) -> None:
+    shown = json.loads(run("keys", "--json", "--data-dir", str(server.data_dir)).stdout)
+    assert set(shown) == {"super", "sample"}
+    assert all(set(one) == {"id", "key"} for one in shown.values())
+    assert shown["sample"] == {"id": server.service, "key": server.key}
+
+
+def test_keys_of_a_directory_that_is_not_there_are_refused(tmp_path: Path) -> None:
+    done = run("keys", "--json", "--data-dir", str(tmp_path / "none"))
+    assert done.returncode == 1
+    assert "does not exist" in done.stderr
+    assert not (tmp_path / "none").exists()
+
+
+def test_the_super_service_can_be_given(tmp_path: Path) -> None:
+    account = {"id": "5f00000000000000000000aa", "key": "a key of mine"}
+    with start_server(tmp_path, "--super-id", account["id"], "--super-key", account["key"]) as server:
+        shown = json.loads(run("keys", "--json", "--data-dir", str(server.data_dir)).stdout)
+        assert shown["super"] == account
+    done = run(
+        "serve", "--port", str(free_port()), "--media-port", "0", "--data-dir", str(tmp_path / "data"),
+        PALAVER_SERVICE_SUPER_KEY="another",
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "service.super_key differs" in done.stderr
+
+
+def test_a_token_is_made_for_a_room_by_name(server: Server) -> None:
+    data = ("--data-dir", str(server.data_dir))
+    refused = run("token", "--room", "by name", "--user", "ann", *data)
+    assert refused.returncode == 1
+    assert "--create makes it" in refused.stderr
+    made = run("token", "--room", "by name", "--user", "ann", "--create", *data)
+    assert made.returncode == 0, made.stderr
+    assert "by name" in [room["name"] for room in server.rest("GET", "/v1/rooms").json()]
+    wrong = run("token", "--room", "by name", "--user", "ann", "--role", "pope", *data)
+    assert wrong.returncode == 1
+    assert "role" in wrong.stderr
+
+
+def test_a_port_in_use_is_said_so(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = run("serve", "--port", port, "--media-port", "0", "--data-dir", str(tmp_path))
+    assert done.returncode == 1
+    assert f"cannot listen on 127.0.0.1 port {port}" in done.stderr
+    assert "in use" in done.stderr.lower()
+
+
+def test_a_media_port_in_use_is_said_so(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = str(taken.getsockname()[1])
+        done = run("serve", "--port", "0", "--media-port", port, "--data-dir", str(tmp_path))
+    assert done.returncode == 1
+    assert f"cannot open media ports from {port}" in done.stderr
+
+
+def test_a_bad_configuration_names_file_line_and_setting(tmp_path: Path) -> None:
+    (tmp_path / "palaver.toml").write_text("[http]\nport = 'x'\n")
+    done = run("serve", "--config", str(tmp_path / "palaver.toml"), "--data-dir", str(tmp_path))
+    assert done.returncode == 2
+    assert "palaver.toml:2: http.port: expected `int`" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = run("serve", "--port", "0", "--media-port", "0", "--data-dir", str(tmp_path / "file" / "data"))
+    assert done.returncode == 1
+    assert str(tmp_path / "file" / "data") in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_second_server_on_the_same_data_is_refused(server: Server) -> None:
+    done = run("serve", "--port", "0", "--media-port", "0", "--data-dir", str(server.data_dir))
+    assert done.returncode == 1
+    assert "another palaver serve uses it" in done.stderr
+
+
+def test_elsewhere_than_on_loopback_it_speaks_tls_and_needs_a_token(tmp_path: Path) -> None:
+    with start_server(tmp_path, "--host", "0.0.0.0", scheme="https") as server:
+        trusted = ssl.create_default_context(cafile=server.data_dir / "self-signed.crt")
+        assert httpx2.get(server.url + "/healthz", verify=trusted).status_code == 200
+        joined = httpx2.post(server.url + "/demo/join", json={"room": "x", "user": "y"}, verify=False)
+        assert joined.status_code == 403
+        shown = run("token", "--room", "x", "--user", "ann", "--create", "--data-dir", str(server.data_dir))
+        assert shown.returncode == 0, shown.stderr
+        assert "self-signed" in server.log()
+
+
+def test_sigterm_drains_and_ends_with_zero(tmp_path: Path) -> None:
+    with start_server(tmp_path) as server:
+        assert httpx2.get(server.url + "/readyz").status_code == 200
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(8) == 0
+    assert "draining" in server.log()
+
+
+def test_the_state_of_a_stopped_server_is_not_believed(tmp_path: Path) -> None:
+    with start_server(tmp_path) as server:
+        pass
+    done = run("token", "--room", "x", "--user", "ann", "--data-dir", str(server.data_dir))
+    assert done.returncode == 1
+    assert "no server is running" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "path", ["/healthz", "/readyz", "/metrics", "/openapi.json", "/docs", "/demo/config"]
+)
+def test_pages_for_operators_need_no_key(server: Server, path: str) -> None:
+    assert httpx2.get(server.url + path).status_code == 200
+
+
+def test_metrics_name_what_runs(server: Server) -> None:
+    text = httpx2.get(server.url + "/metrics").text
+    for name in (
+        "palaver_rooms ",
+        "palaver_media_transports ",
+        "palaver_portal_connections ",
+        "palaver_process_open_fds ",
+    ):
+        assert name in text
