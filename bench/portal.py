@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 
 from bench.common import cpu_seconds, report, rss_mb, table
-from bench.wire_client import WireClient
+from tests.wire_client import WireClient
 from palaver.client.signing import Signer
 from tests.servers import Server, start_server
 
