@@ -19,11 +19,15 @@ _FAREWELLS: Final = frozenset({1000, 1001, 1005})
 
 
 class Guard:
-    """Wraps the application, and remembers which websockets their clients closed properly."""
+    """Wraps the application, and remembers which websockets their clients closed properly.
+
+    While ``shut``, new connections are refused below Socket.IO: a client that is refused by it never tries again.
+    """
 
     def __init__(self, path: str) -> None:
         self._prefix = f"/{path.strip('/')}/"
         self._closed: set[str] = set()
+        self.shut = False
 
     def wrap(self, app: App) -> App:
         """``app``, where a malformed websocket frame on the portal's path ends that socket like a loss would.
@@ -32,7 +36,11 @@ class Guard:
         """
 
         async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
-            if scope["type"] != "websocket" or not f"{scope['path']}/".startswith(self._prefix):
+            ours = scope["type"] != "lifespan" and f"{scope['path']}/".startswith(self._prefix)
+            if ours and self.shut and not _engine_sid(scope):
+                await _refuse(scope, send)
+                return
+            if not ours or scope["type"] != "websocket":
                 await app(scope, receive, send)
                 return
 
@@ -66,6 +74,15 @@ class Guard:
 def _goodbye(message: Message) -> bool:
     """Whether a close frame came; uvicorn says 1005 also when the connection is lost, but then gives no reason."""
     return message.get("code") in _FAREWELLS and "reason" in message
+
+
+async def _refuse(scope: Scope, send: Send) -> None:
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 1012})
+        return
+    headers = [(b"retry-after", b"1"), (b"content-type", b"text/plain")]
+    await send({"type": "http.response.start", "status": 503, "headers": headers})
+    await send({"type": "http.response.body", "body": b"The server is stopping"})
 
 
 def _engine_sid(scope: Scope) -> str:

@@ -99,7 +99,7 @@ class Portal:
         """Close every connection in the way after which clients try to come back, to this server's successor."""
         if self._closing:
             return
-        self._closing = True
+        self._closing = self._guard.shut = True
         for sid in list(self._sio.eio.sockets):
             await close_socket(self._sio, sid)
         await self._sio.shutdown()

@@ -6,6 +6,7 @@ import base64
 import json
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import msgspec
 import pytest
 import socketio
@@ -216,6 +217,9 @@ async def test_a_restart_without_the_room_does_not_restore(tmp_path: Path) -> No
 
 async def test_nobody_connects_to_a_server_that_is_closing(here: House) -> None:
     await here.portal.close()
-    with pytest.raises(socketio.exceptions.ConnectionError):
-        async with client(here):
-            pass
+    for transport in ("polling", "websocket"):
+        with pytest.raises(socketio.exceptions.ConnectionError):
+            async with client(here, transport):
+                pass
+    async with httpx.AsyncClient(base_url=here.url) as http:  # not by Socket.IO, whose refusal is for ever
+        assert (await http.get("/socket.io/?EIO=4&transport=polling")).status_code == 503
