@@ -38,7 +38,6 @@ export interface ConferenceEvents {
 }
 
 type Part = Publication | Subscription;
-const NO_STREAM = /does NOT exist|not found/i;
 /** A media connection that breaks again and again is given up after this many renewals in a row. */
 const RENEWALS = 3;
 
@@ -165,15 +164,17 @@ export class Conference extends Emitter<ConferenceEvents> {
 
   async #restart(part: Part, { id }: Session): Promise<void> {
     const name = part instanceof Subscription ? "unsubscribe" : "unpublish";
-    // The server may have forgotten the old one already.
+    // The server may have forgotten the old one already, and then does not tell that its stream is gone.
     await this.portal.request(name, { id }).catch(() => undefined);
+    if (part instanceof Publication) this.#remove(id);
     try {
       await this.#start(part);
       if (part instanceof Publication) await part.restate();
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      part.end(reason);
-      if (part instanceof Subscription && NO_STREAM.test(reason)) this.#remove(part.stream.id);
+      part.end(error instanceof Error ? error.message : String(error));
+      // What could be received before and now is refused is not there any more.
+      const refused = error instanceof PalaverError && error.code === "refused";
+      if (part instanceof Subscription && refused) this.#remove(part.stream.id);
     }
   }
 

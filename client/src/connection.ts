@@ -158,13 +158,22 @@ export class Connection {
     }
   }
 
-  /** Back to the last agreement; sections that were never agreed on are stopped and leave no trace. */
+  /** Back to the last agreement. The sections that were not agreed on go into the next offer, unused. */
   async #undo(transceivers: readonly RTCRtpTransceiver[]): Promise<void> {
     if (this.#closed) return;
     if (this.#peer.signalingState === "have-local-offer")
       await this.#peer.setLocalDescription({ type: "rollback" }).catch(() => undefined);
-    for (const transceiver of transceivers) transceiver.stop();
+    this.#idle(transceivers);
     if (this.#sessions.size > 0) this.#offering = false;
+  }
+
+  /** Never stops them: a stopped section is reused under another id, and in Chromium one that was rolled back
+   * takes the place of the next one added, whose `mid` stays null. */
+  #idle(transceivers: readonly RTCRtpTransceiver[]): void {
+    for (const transceiver of transceivers) {
+      void transceiver.sender.replaceTrack(null).catch(() => undefined);
+      transceiver.direction = "inactive";
+    }
   }
 
   #untilReady(id: string): Promise<void> {
@@ -192,12 +201,7 @@ export class Connection {
 
   #release(session: Session): void {
     this.#sessions.delete(session.id);
-    if (this.#closed) return;
-    for (const transceiver of session.transceivers) {
-      // A stopped section would be reused under another id; an inactive one keeps its place, which servers expect.
-      void transceiver.sender.replaceTrack(null).catch(() => undefined);
-      transceiver.direction = "inactive";
-    }
+    if (!this.#closed) this.#idle(session.transceivers);
   }
 
   #found(candidate: RTCIceCandidate | null): void {

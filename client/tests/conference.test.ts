@@ -73,7 +73,7 @@ describe("publishing", () => {
     expect((await published).id).toBe("s1");
   });
 
-  it("that is refused rejects with the reason and leaves no trace in the next offer", async () => {
+  it("that is refused rejects with the reason, and the next offer does not send it", async () => {
     const published = conference.publish(fakeMedia("audio"));
     published.catch(() => undefined);
     (await socket.next("publish")).refuse("unauthorized");
@@ -185,6 +185,22 @@ describe("the connection", () => {
     });
     expect(publication.id).toBe("n1");
     expect(peers.map((peer) => peer.closed)).toEqual([true, false]);
+  });
+});
+
+describe("after a restart of the server", () => {
+  it("a stream that cannot be received any more is gone", async () => {
+    const subscribed = conference.subscribe(bobs());
+    await agree("subscribe", "s1", "s1");
+    ready("s1", "s1");
+    const ended = vi.fn();
+    (await subscribed).on("ended", ended);
+    socket.tell("progress", { id: "s1", status: "error", data: "Server restarted" });
+    (await socket.next("unsubscribe")).refuse("Subscription does NOT exist");
+    (await socket.next("subscribe")).refuse("Target audio stream does NOT satisfy:Requested audio stream");
+    await settle();
+    expect(ended).toHaveBeenCalledOnce();
+    expect(conference.streams).toEqual([]);
   });
 });
 

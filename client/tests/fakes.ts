@@ -52,7 +52,6 @@ export class FakeSocket implements PortalSocket {
 
 class FakeTransceiver {
   mid: string | null = null;
-  stopped = false;
   readonly receiver;
   readonly sender;
 
@@ -62,10 +61,6 @@ class FakeTransceiver {
   ) {
     this.receiver = { track: fakeTrack(kind) };
     this.sender = { replaceTrack: async () => undefined };
-  }
-
-  stop(): void {
-    this.stopped = true;
   }
 }
 
@@ -93,9 +88,9 @@ export class FakePeer {
   async setLocalDescription({ type }: { type: string }) {
     this.signalingState = type === "offer" ? "have-local-offer" : "stable";
     if (type !== "offer") return;
-    const sections = this.transceivers.filter(({ stopped }) => !stopped);
-    for (const [i, section] of sections.entries()) section.mid ??= String(i);
-    this.localDescription = { sdp: `offer of ${sections.length}` };
+    for (const [i, section] of this.transceivers.entries()) section.mid ??= String(i);
+    const used = this.transceivers.filter(({ direction }) => direction !== "inactive");
+    this.localDescription = { sdp: `offer of ${used.length}` };
   }
 
   async setRemoteDescription({ sdp }: { sdp: string }) {
