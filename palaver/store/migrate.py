@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 DEADLINE_S: Final = 120.0
 _LOCK: Final = 0x70616C61
-"""Of PostgreSQL's advisory locks, ours: nodes that start together migrate one after the other."""
+"""Of PostgreSQL's advisory locks, ours: servers that start together migrate one after the other."""
 
 
 async def migrate(engine: AsyncEngine, url: URL) -> None:
@@ -54,6 +54,8 @@ async def _run(engine: AsyncEngine) -> None:
     async with engine.begin() as connection:
         if engine.dialect.name == "postgresql":
             await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        else:
+            await connection.exec_driver_sql("BEGIN IMMEDIATE")
         await connection.run_sync(_upgrade)
 
 

@@ -1,0 +1,278 @@
+"""What every store promises: on SQLite, and on PostgreSQL where TEST_POSTGRES_URL names a database to use."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from palaver.store import Conflict, RoomDefinition, Service, Store, StoreError, TokenRecord
+
+POSTGRES = os.environ.get("TEST_POSTGRES_URL")
+MASTER = b"master key of 32 bytes, or more.."
+ANNA, BERT = "a" * 24, "b" * 24
+ROOM, OTHER = "1" * 24, "2" * 24
+
+
+@pytest.fixture(
+    params=[
+        "file",
+        "memory",
+        pytest.param("postgres", marks=pytest.mark.skipif(POSTGRES is None, reason="no TEST_POSTGRES_URL")),
+    ]
+)
+async def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty database."""
+    if request.param == "memory":
+        return "sqlite+aiosqlite://"
+    if request.param == "file":
+        return f"sqlite+aiosqlite:///{tmp_path}/palaver.db"
+    assert POSTGRES is not None
+    engine = create_async_engine(POSTGRES)
+    async with engine.begin() as connection:
+        await connection.execute(text("DROP SCHEMA public CASCADE"))
+        await connection.execute(text("CREATE SCHEMA public"))
+    await engine.dispose()
+    return POSTGRES
+
+
+@pytest.fixture
+async def store(url: str) -> AsyncIterator[Store]:
+    """An empty store."""
+    store = await Store.open(url, master_key=MASTER)
+    yield store
+    await store.close()
+
+
+async def service(store: Store, service_id: str = ANNA, name: str = "anna") -> Service:
+    return await store.services.create(service_id, name, f"{name}'s key", created_ms=1)
+
+
+async def room(store: Store, room_id: str = ROOM, created_ms: int = 1, **document: Any) -> RoomDefinition:
+    return await store.rooms.create(room_id, ANNA, {"name": "r", **document}, created_ms=created_ms)
+
+
+def token(token_id: str = "t", expires_ms: int = 1000, *, reusable: bool = False) -> TokenRecord:
+    return TokenRecord(token_id, ROOM, ANNA, "Jürgen 😀", "viewer", 1, expires_ms, reusable)
+
+
+# ── services ────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_service_is_found_with_its_key(store: Store) -> None:
+    created = await service(store)
+    assert created.key == "anna's key"
+    assert await store.services.get(ANNA) == created
+    assert await store.services.by_name("anna") == created
+    assert await store.services.all() == [created]
+    assert await store.services.get(BERT) is None
+    assert await store.services.by_name("bert") is None
+
+
+async def test_a_service_name_is_used_once(store: Store) -> None:
+    await service(store)
+    with pytest.raises(Conflict):
+        await service(store, BERT)
+    assert await store.services.get(BERT) is None
+
+
+async def test_services_are_listed_by_creation(store: Store) -> None:
+    for service_id, name, created_ms in (("c" * 24, "late", 3), ("d" * 24, "early", 2), ("b" * 24, "tie", 3)):
+        await store.services.create(service_id, name, "key", created_ms=created_ms)
+    assert [one.name for one in await store.services.all()] == ["early", "tie", "late"]
+
+
+async def test_the_super_service_is_marked(store: Store) -> None:
+    await store.services.create(ANNA, "super", "key", created_ms=1, is_super=True)
+    found = await store.services.get(ANNA)
+    assert found is not None
+    assert found.is_super
+
+
+async def test_a_deleted_service_takes_its_rooms_and_tokens_with_it(store: Store) -> None:
+    await service(store)
+    await service(store, BERT, "bert")
+    await room(store)
+    await store.tokens.add(token())
+    await store.services.get(ANNA)
+    await store.rooms.get(ROOM)
+    assert await store.services.delete(ANNA) == [ROOM]
+    assert await store.services.delete(ANNA) is None
+    assert await store.services.get(ANNA) is None
+    assert await store.rooms.get(ROOM) is None
+    assert await store.tokens.get("t") is None
+    assert [one.name for one in await store.services.all()] == ["bert"]
+
+
+# ── rooms ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_room_comes_back_as_it_was_given(store: Store) -> None:
+    await service(store)
+    document = {"name": "Ä\u0000😀", "n": [1, 2.5, None, True, {"deep": ["x"]}], "big": 2**53 - 1}
+    created = await store.rooms.create(ROOM, ANNA, document, created_ms=2**45)
+    found = await store.rooms.get(ROOM)
+    assert found == created
+    assert found.document == document
+    assert (found.name, found.service, found.created_ms) == ("Ä\u0000😀", ANNA, 2**45)
+
+
+async def test_a_room_needs_its_service(store: Store) -> None:
+    with pytest.raises(Conflict):
+        await room(store)
+
+
+async def test_rooms_are_listed_by_creation_in_pages_and_counted(store: Store) -> None:
+    await service(store)
+    await service(store, BERT, "bert")
+    for number, created_ms in ((5, 1), (3, 2), (4, 2), (1, 9)):
+        await room(store, f"{number:024}", created_ms)
+    await store.rooms.create(OTHER, BERT, {"name": "x"}, created_ms=1)
+    order = [f"{number:024}" for number in (5, 3, 4, 1)]
+    assert [one.id for one in await store.rooms.of(ANNA)] == order
+    assert [one.id for one in await store.rooms.of(ANNA, limit=2, offset=1)] == order[1:3]
+    assert await store.rooms.of(ANNA, limit=2, offset=10) == []
+    assert await store.rooms.count(ANNA) == 4
+    assert await store.rooms.ids() == {ANNA: order, BERT: [OTHER]}
+    assert await store.rooms.ids(BERT) == {BERT: [OTHER]}
+
+
+async def test_an_update_is_seen_at_once(store: Store) -> None:
+    await service(store)
+    await room(store, keep=1)
+    await store.rooms.get(ROOM)
+    updated = await store.rooms.update(ROOM, lambda document: {**document, "name": "new"})
+    assert updated is not None
+    assert updated.document == {"name": "new", "keep": 1}
+    assert await store.rooms.get(ROOM) == updated
+    assert await store.rooms.update(OTHER, lambda document: document) is None
+
+
+async def test_no_update_is_lost_when_many_come_at_once(store: Store) -> None:
+    await service(store)
+    await room(store, count=0)
+
+    def more(document: dict[str, Any]) -> dict[str, Any]:
+        return {**document, "count": document["count"] + 1}
+
+    await asyncio.gather(*(store.rooms.update(ROOM, more) for _ in range(8)))
+    found = await store.rooms.get(ROOM)
+    assert found is not None
+    assert found.document["count"] == 8
+
+
+async def test_a_change_that_fails_changes_nothing(store: Store) -> None:
+    await service(store)
+    before = await room(store)
+
+    def fails(document: dict[str, Any]) -> dict[str, Any]:
+        raise KeyError("no")
+
+    with pytest.raises(KeyError):
+        await store.rooms.update(ROOM, fails)
+    assert await store.rooms.get(ROOM) == before
+
+
+async def test_a_sip_password_is_encrypted_at_rest(store: Store) -> None:
+    await service(store)
+    sip = {"sipServer": "s", "username": "u", "password": "pässwörd"}
+    await room(store, sip=sip)
+    async with store._database.read() as connection:
+        stored = (await connection.execute(text("SELECT document FROM rooms"))).scalar_one()
+    assert "pässwörd" not in stored
+    assert "p\\u00e4ss" not in stored
+    for found in (await store.rooms.get(ROOM), *await store.rooms.of(ANNA)):
+        assert found is not None
+        assert found.document["sip"] == sip
+
+
+async def test_a_deleted_room_takes_its_tokens_with_it(store: Store) -> None:
+    await service(store)
+    await room(store)
+    await store.tokens.add(token())
+    await store.rooms.get(ROOM)
+    assert await store.rooms.delete(ROOM)
+    assert not await store.rooms.delete(ROOM)
+    assert await store.rooms.get(ROOM) is None
+    assert await store.tokens.take("t") is None
+    with pytest.raises(Conflict):
+        await store.tokens.add(token("later"))
+
+
+# ── tokens ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_token_is_taken_by_one_of_many(store: Store) -> None:
+    await service(store)
+    await room(store)
+    await store.tokens.add(token())
+    assert await store.tokens.get("t") == token()
+    taken = await asyncio.gather(*(store.tokens.take("t") for _ in range(12)))
+    assert [one for one in taken if one is not None] == [token()]
+    assert await store.tokens.get("t") is None
+
+
+async def test_a_reusable_token_stays(store: Store) -> None:
+    await service(store)
+    await room(store)
+    reusable = token(reusable=True)
+    await store.tokens.add(reusable)
+    assert await store.tokens.take("t") is None
+    assert await store.tokens.get("t") == reusable
+
+
+async def test_what_expired_before_a_time_is_purged(store: Store) -> None:
+    await service(store)
+    await room(store)
+    for expires_ms in (10, 20, 30):
+        await store.tokens.add(token(str(expires_ms), expires_ms))
+    assert await store.tokens.purge(20) == 1
+    assert await store.tokens.get("10") is None
+    assert await store.tokens.get("20") is not None
+
+
+# ── the whole ───────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_everything_is_there_after_a_restart(url: str) -> None:
+    if "///" not in url and "postgres" not in url:
+        pytest.skip("memory is not meant to last")
+    first = await Store.open(url, master_key=MASTER)
+    created = await service(first), await room(first, sip={"password": "p"})
+    await first.tokens.add(token())
+    await first.close()
+    second = await Store.open(url, master_key=MASTER)
+    assert (await second.services.get(ANNA), await second.rooms.get(ROOM)) == created
+    assert await second.tokens.take("t") == token()
+    await second.close()
+
+
+async def test_another_master_key_is_refused(url: str) -> None:
+    if "///" not in url and "postgres" not in url:
+        pytest.skip("memory is not meant to last")
+    await (await Store.open(url, master_key=MASTER)).close()
+    with pytest.raises(StoreError, match="master key does not fit"):
+        await Store.open(url, master_key=b"another master key")
+    await (await Store.open(url, master_key=MASTER)).close()
+
+
+async def test_nodes_may_open_a_new_database_together(url: str) -> None:
+    if "///" not in url and "postgres" not in url:
+        pytest.skip("memory belongs to one")
+    stores = await asyncio.gather(*(Store.open(url, master_key=MASTER) for _ in range(3)))
+    await service(stores[0])
+    assert all([await one.services.get(ANNA) for one in stores])
+    for one in stores:
+        await one.close()
+
+
+async def test_it_answers_pings_and_any_number_of_callers(store: Store) -> None:
+    await service(store)
+    await store.ping()
+    await asyncio.gather(*(store.services.all() for _ in range(40)), *(store.ping() for _ in range(40)))
