@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 
 from bench.common import cpu_seconds, report, rss_mb, table
-from tests.wire_client import WireClient
 from palaver.client.signing import Signer
 from tests.servers import Server, start_server
+from tests.wire_client import WireClient
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
