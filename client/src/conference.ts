@@ -33,7 +33,7 @@ export interface ConferenceEvents {
   /** The network is lost; media may still flow. Requests wait. */
   reconnecting: undefined;
   reconnected: undefined;
-  /** It is over, and why; the last event. */
+  /** It is over, and why; the last event. Publications and subscriptions end with it, without events of their own. */
   ended: Ending;
 }
 
@@ -236,7 +236,6 @@ export class Conference extends Emitter<ConferenceEvents> {
     this.#over = true;
     this.#connection?.close("the conference is over");
     this.#connection = undefined;
-    for (const part of this.#parts.keys()) part.end("the conference is over");
     this.#parts.clear();
     this.emit("ended", ending);
   }

@@ -6,7 +6,7 @@ import { h } from "./dom.js";
 import type { Screen } from "./lobby.js";
 
 const WORDS: Record<Ending, [title: string, text: string]> = {
-  left: ["You left", "Thank you for coming."],
+  left: ["You have left", "It was good to have you here."],
   dropped: ["You were taken out of the room", "Somebody who looks after this room ended your visit."],
   lost: ["The connection was lost", "The way back to the room could not be found."],
 };

@@ -6,7 +6,7 @@ import { h } from "./dom.js";
 import { type Entrance, freshRoom } from "./entrance.js";
 import { icons } from "./icons.js";
 import { Loudness, wakeAudio } from "./loudness.js";
-import { hueOf, initials, UNREACHABLE } from "./words.js";
+import { deviceProblems, hueOf, initials, UNREACHABLE } from "./words.js";
 
 const NAME_KEY = "palaver.name";
 const BARS = 5;
@@ -45,7 +45,7 @@ export function lobby(entrance: Entrance, devices: Devices, enter: (wish: Wish) 
   const form = h(
     "form",
     { class: "card", novalidate: true },
-    h("h1", {}, invitedTo() ? "You are invited" : "Meet face to face"),
+    h("h1", {}, invitedTo() || entrance.way === "token" ? "You are invited" : "Meet face to face"),
     h("p", { class: "lead" }, lead(entrance)),
     demo && field("Your name", name),
     demo && field("Room", room, "Everybody who enters the same name meets here."),
@@ -158,7 +158,8 @@ function preview(devices: Devices, name: () => string, closing: (() => void)[]) 
     const camera = devices.track("camera");
     video.srcObject = camera ? new MediaStream([camera]) : null;
     frame.classList.toggle("dark", !camera);
-    note.textContent = [devices.problem("camera"), devices.problem("mic")].filter(Boolean).join(" ");
+    note.textContent = deviceProblems(devices.problem("camera"), devices.problem("mic"));
+    meter.hidden = !devices.isOn("mic");
     const mic = devices.track("mic");
     if (mic === heard) return;
     loudness?.close();

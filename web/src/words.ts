@@ -23,8 +23,10 @@ export function explained(error: unknown): string {
 }
 
 const DEVICE_PROBLEMS: Record<string, (device: string) => string> = {
-  NotAllowedError: (device) => `Your browser blocks the ${device}. Allow it next to the address bar.`,
-  SecurityError: (device) => `Your browser blocks the ${device}. Allow it next to the address bar.`,
+  NotAllowedError: (device) =>
+    `Your browser blocks the ${device}. Allow it next to the address bar, or join without.`,
+  SecurityError: (device) =>
+    `Your browser blocks the ${device}. Allow it next to the address bar, or join without.`,
   NotFoundError: (device) => `No ${device} was found.`,
   OverconstrainedError: (device) => `No ${device} was found.`,
   NotReadableError: (device) => `The ${device} is in use by another program.`,
@@ -36,6 +38,13 @@ export function deviceProblem(device: "microphone" | "camera", error: unknown): 
   if (!navigator.mediaDevices) return `Browsers open the ${device} only on secure (https) pages.`;
   const name = error instanceof DOMException ? error.name : "";
   return (DEVICE_PROBLEMS[name] ?? (() => `The ${device} does not work.`))(device);
+}
+
+/** The problems of both devices, in one sentence where they are the same. */
+export function deviceProblems(camera: string | undefined, mic: string | undefined): string {
+  if (camera?.includes("blocks") && mic?.includes("blocks"))
+    return "Your browser blocks the camera and the microphone. Allow them next to the address bar, or join without.";
+  return [camera, mic].filter(Boolean).join(" ");
 }
 
 /** One or two letters to stand for a face. */
