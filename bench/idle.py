@@ -40,7 +40,8 @@ def main() -> None:
     parser.add_argument("--starts", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=10)
     args = parser.parse_args()
-    first, later = [], []
+    first: list[float] = []
+    later: list[float] = []
     with tempfile.TemporaryDirectory() as name:
         for number in range(args.starts):
             directory = Path(name) / str(number)
@@ -61,10 +62,14 @@ def main() -> None:
         ["resident memory, children included", f"**{memory:.0f} MB**", "≤ 150 MB"],
         ["CPU while idle", f"{share:.2f} % of a core", ""],
         *(
-            [f"command to first answer, {what}: median · worst of {args.starts}", f"**{statistics.median(t):.2f}** · {max(t):.2f} s", "< 2 s"]
-            for what, t in (("first start", first), ("later start", later))
+            [
+                f"command to first answer, {what}: median · worst of {args.starts}",
+                f"**{statistics.median(times):.2f}** · {max(times):.2f} s",
+                "< 2 s",
+            ]
+            for what, times in (("first start", first), ("later start", later))
         ),
-    ]  # fmt: skip
+    ]
     report("idle", "A node that nobody uses", __doc__.split("\n\n")[0].replace("\n", " "), table(rows))
 
 

@@ -1,4 +1,4 @@
-"""People coming and going for a long time: does anything grow? Joins, publications, answers and leaves through the portal.
+"""People come and go for a long time: does anything grow? Joins, publications, answers, leaves through the portal.
 
 .venv/bin/python -m bench.soak --minutes 60
 """
