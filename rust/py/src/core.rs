@@ -140,11 +140,10 @@ impl Core {
         Ok(stats.map(|stats| stats.snapshot().into_iter().collect()))
     }
 
-    fn close(&self, py: Python<'_>) -> PyResult<()> {
-        let sfu = self.open()?;
-        self.closed.store(true, Relaxed);
-        py.detach(|| sfu.close());
-        Ok(())
+    fn close(&self, py: Python<'_>) {
+        if !self.closed.swap(true, Relaxed) {
+            py.detach(|| self.sfu.close());
+        }
     }
 }
 

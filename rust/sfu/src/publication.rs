@@ -20,6 +20,10 @@ pub const STALL: Duration = Duration::from_secs(5);
 const LEVEL_INTERVAL: Duration = Duration::from_millis(100);
 const LEVEL_STEP: u8 = 3;
 
+/// The longest payload that is forwarded; none that crossed an Ethernet is longer. Subscribers' sessions cannot hold
+/// payloads above 2000 bytes: str0m's retransmission buffer panics.
+const MAX_PAYLOAD: usize = 1500;
+
 /// Owned by the hub of its thread.
 #[derive(Debug)]
 pub struct Publication {
@@ -129,6 +133,9 @@ impl Publication {
         let source = home.source.get_or_insert_with(|| Source { rid, ssrc, seen: Window::default() });
         if source.rid != rid || packet.header.payload_type != home.payload_type {
             return observed; // another layer; telephone events and comfort noise beside the audio
+        }
+        if packet.payload.len() > MAX_PAYLOAD {
+            return observed;
         }
         if source.ssrc != ssrc {
             *source = Source { rid, ssrc, seen: Window::default() };

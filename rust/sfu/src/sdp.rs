@@ -8,7 +8,7 @@ use std::fmt;
 pub const MAX_BYTES: usize = 1 << 20;
 /// The most sections one transport may have.
 pub const MAX_SECTIONS: usize = 512;
-/// str0m keeps this much of a mid, and only letters and digits.
+/// str0m keeps this much of a mid, and only letters, digits and the underscore.
 const MAX_MID: usize = 16;
 
 /// What must not change from one offer to the next.
@@ -52,7 +52,9 @@ impl fmt::Display for Refusal {
             Self::Missing(what) => write!(f, "offer lacks {what}"),
             Self::IceLite => f.write_str("both sides would be ICE-lite"),
             Self::UnknownKind(kind) => write!(f, "unknown kind of section: {kind}"),
-            Self::BadMid(mid) => write!(f, "a=mid has to be 1 to {MAX_MID} letters and digits: {mid:?}"),
+            Self::BadMid(mid) => {
+                write!(f, "a=mid has to be 1 to {MAX_MID} letters, digits or underscores: {mid:?}")
+            }
             Self::DuplicateMid(mid) => write!(f, "a=mid used twice: {mid}"),
             Self::Bundle => f.write_str("a=group:BUNDLE does not name the sections in their order"),
             Self::Moved(mid) => write!(f, "section {mid} is not where it was"),
@@ -121,7 +123,10 @@ fn section(lines: &[&str], bundle: &[&str]) -> Result<Section, Refusal> {
         return Err(Refusal::UnknownKind(kind.to_owned()));
     }
     let mid = attribute(lines, "mid").ok_or(Refusal::Missing("mid"))?;
-    if mid.is_empty() || mid.len() > MAX_MID || !mid.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+    if mid.is_empty()
+        || mid.len() > MAX_MID
+        || !mid.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    {
         return Err(Refusal::BadMid(mid.to_owned()));
     }
     let rejected = port == "0" && !bundle.contains(&mid);

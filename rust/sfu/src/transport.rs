@@ -3,6 +3,7 @@
 //! str0m may panic on input it did not foresee. Every call into it goes through [`Transport::guarded`]: a panic ends
 //! this transport and nothing else.
 
+use std::any::Any;
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -449,10 +450,12 @@ fn unwind<T>(f: impl FnOnce() -> Result<T, RtcError>) -> Result<T, Fault> {
     // A session that panicked is dropped without another call, so its broken invariants reach nobody.
     match catch_unwind(AssertUnwindSafe(f)) {
         Ok(result) => Ok(result?),
-        Err(payload) => {
-            let text = payload.downcast_ref::<String>().map(String::as_str);
-            let text = text.or_else(|| payload.downcast_ref::<&str>().copied());
-            Err(Fault::Panic(text.unwrap_or("unknown cause").to_owned()))
-        }
+        Err(payload) => Err(Fault::Panic(panic_message(payload.as_ref()).to_owned())),
     }
+}
+
+/// What a panic said.
+pub fn panic_message(payload: &(dyn Any + Send)) -> &str {
+    let owned = payload.downcast_ref::<String>().map(String::as_str);
+    owned.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("unknown cause")
 }

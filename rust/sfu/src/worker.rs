@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,7 @@ use crate::mailbox::Mailbox;
 use crate::message::{Message, Relay};
 use crate::outlet::Outlet;
 use crate::stats::ThreadStats;
+use crate::transport::panic_message;
 
 /// Bursts read from one socket before the others have their turn.
 const BURSTS_PER_TURN: usize = 4;
@@ -60,20 +62,29 @@ impl Worker {
     }
 
     /// Run until the mailbox is stopped; then say goodbye to every peer.
+    ///
+    /// A panic of the hub itself is a bug, and costs this thread's transports; it must not cost those to come.
     pub fn run(mut self) {
         while !self.out.mailboxes[self.thread].stopped() {
-            let timeout = self.hub.deadline().map(|at| at.saturating_duration_since(Instant::now()));
-            let ready: Vec<usize> = self.poll.wait(timeout).collect();
-            for token in ready {
-                match token {
-                    MAILBOX => self.read_messages(),
-                    socket => self.read_socket(socket - 1),
-                }
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| self.turn())) {
+                self.hub = self.hub.replace(panic_message(payload.as_ref()), &mut self.out);
             }
-            self.hub.timeout(Instant::now(), &mut self.out);
-            self.out.flush();
         }
         self.hub.close(Instant::now(), &mut self.out);
+        self.out.flush();
+    }
+
+    /// Wait for something to do, and do it.
+    fn turn(&mut self) {
+        let timeout = self.hub.deadline().map(|at| at.saturating_duration_since(Instant::now()));
+        let ready: Vec<usize> = self.poll.wait(timeout).collect();
+        for token in ready {
+            match token {
+                MAILBOX => self.read_messages(),
+                socket => self.read_socket(socket - 1),
+            }
+        }
+        self.hub.timeout(Instant::now(), &mut self.out);
         self.out.flush();
     }
 

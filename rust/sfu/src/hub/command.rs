@@ -156,6 +156,7 @@ impl Hub {
         }
         transport.publications.insert(mid, id);
         self.publications.insert(id, Publication::home(owner, mid, payload_type, format));
+        self.homes += 1;
         Ok(())
     }
 

@@ -35,6 +35,8 @@ pub struct Hub {
     setup: Setup,
     transports: HashMap<TransportId, Transport>,
     publications: HashMap<PublicationId, Publication>,
+    /// Publications that are not mirrors.
+    homes: u64,
     subscriptions: HashMap<SubscriptionId, Subscription>,
     demux: Demux,
     timers: Timers<Owner>,
@@ -65,6 +67,7 @@ impl Hub {
             setup,
             transports: HashMap::new(),
             publications: HashMap::new(),
+            homes: 0,
             subscriptions: HashMap::new(),
             demux: Demux::default(),
             timers: Timers::default(),
@@ -84,7 +87,7 @@ impl Hub {
         }
         self.settle(now, out);
         self.stats.transports.set(self.transports.len() as u64);
-        self.stats.publications.set(self.homes() as u64);
+        self.stats.publications.set(self.homes);
         self.stats.subscriptions.set(self.subscriptions.len() as u64);
     }
 
@@ -165,6 +168,28 @@ impl Hub {
         self.happenings.clear();
     }
 
+    #[must_use]
+    /// The hub itself has panicked and cannot be trusted: tell everyone concerned, and begin with an empty one.
+    pub fn replace(self, reason: &str, out: &mut dyn Outlet) -> Self {
+        self.stats.panics.add(1);
+        for (id, publication) in &self.publications {
+            for mirror in &publication.mirrors {
+                out.relay(mirror.thread, Relay::Ended { publication: *id });
+            }
+            if matches!(publication.origin, Origin::Mirror) {
+                out.relay(id.thread(), Relay::Detach { publication: *id, thread: self.thread });
+            }
+        }
+        for id in self.transports.keys() {
+            self.registry.remove(*id);
+            out.event(Event::Lost { transport: *id, reason: format!("panic: {reason}") });
+        }
+        for gauge in [&self.stats.transports, &self.stats.publications, &self.stats.subscriptions] {
+            gauge.set(0);
+        }
+        Self::new(self.thread, self.setup, self.stats, self.registry)
+    }
+
     pub fn census(&self) -> Census {
         let (ufrags, addresses) = self.demux.sizes();
         Census {
@@ -183,10 +208,6 @@ impl Hub {
         if let Some(transport) = self.transports.get_mut(&transport) {
             transport.sabotage();
         }
-    }
-
-    fn homes(&self) -> usize {
-        self.publications.values().filter(|publication| matches!(publication.origin, Origin::Home(_))).count()
     }
 
     /// Let a transport's time pass if it is due, and poll it.
@@ -345,12 +366,13 @@ impl Hub {
         for subscription in publication.subscribers {
             self.retire(subscription);
         }
-        if let Origin::Home(home) = publication.origin
-            && let Some(transport) = self.transports.get_mut(&home.transport)
-        {
-            transport.publications.remove(&home.mid);
+        if let Origin::Home(home) = publication.origin {
+            self.homes -= 1;
+            self.stats.publications.set(self.homes);
+            if let Some(transport) = self.transports.get_mut(&home.transport) {
+                transport.publications.remove(&home.mid);
+            }
         }
-        self.stats.publications.set(self.homes() as u64);
     }
 
     /// End a subscription, and the mirror it was the last to need.

@@ -116,3 +116,27 @@ fn a_codec_that_was_not_negotiated_is_refused() {
     assert_eq!(world.census()[1].subscriptions, 0);
     assert_eq!(world.census()[1].publications, 0, "the mirror is gone as well");
 }
+
+#[test]
+fn lost_video_packets_are_sent_again_on_both_legs() {
+    let (mut world, ..) = World::pair(Media::Vp8, [0, 1]);
+    world.clients[0].send(0, Media::Vp8, &Media::Vp8.key(), 0);
+    world.run(FRAME);
+    world.loss = Some(13);
+    play(&mut world, Media::Vp8, 300);
+    world.loss = None;
+    world.run(Duration::from_secs(1));
+    assert_eq!(world.clients[1].received.len(), 302);
+}
+
+#[test]
+fn a_packet_too_long_for_any_network_is_not_forwarded() {
+    let (mut world, ..) = World::pair(Media::Vp8, [0, 0]);
+    play(&mut world, Media::Vp8, 1);
+    let mut long = Media::Vp8.delta();
+    long.resize(1940, 0);
+    world.clients[0].send(0, Media::Vp8, &long, 9000);
+    play(&mut world, Media::Vp8, 1);
+    assert_eq!(world.clients[1].received.len(), 4);
+    assert_eq!(world.census()[0].transports, 2);
+}

@@ -74,3 +74,17 @@ fn a_panic_over_a_subscription_or_a_goodbye_ends_one_transport() {
     world.command(0, Command::CloseTransport { transport });
     assert_eq!(world.census()[0].transports, 2);
 }
+
+#[test]
+fn a_hub_that_panicked_is_replaced_and_its_peers_are_told_lost() {
+    let (mut world, ..) = World::pair(Media::Opus, [0, 1]);
+    world.events();
+    let hub = world.hubs.remove(0);
+    world.hubs.insert(0, hub.replace("a bug", &mut world.tray));
+    world.run(Duration::from_millis(20));
+    let transport = world.clients[0].transport;
+    assert_eq!(world.events(), [Event::Lost { transport, reason: "panic: a bug".to_owned() }]);
+    let census = world.census();
+    assert_eq!((census[0].transports, census[1].transports), (0, 1));
+    assert_eq!((census[1].publications, census[1].subscriptions), (0, 0));
+}

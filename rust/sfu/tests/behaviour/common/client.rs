@@ -122,6 +122,7 @@ pub struct Client {
     pub unplugged: bool,
     pub received: Vec<(String, RtpPacket)>,
     pub keyframe_requests: Vec<Instant>,
+    outgoing: Vec<Datagram>,
     wanted: Vec<(Media, Direction)>,
     directions: Vec<(usize, Direction)>,
     mids: Vec<Mid>,
@@ -145,6 +146,7 @@ impl Client {
             unplugged: false,
             received: Vec::new(),
             keyframe_requests: Vec::new(),
+            outgoing: Vec::new(),
             wanted: Vec::new(),
             directions: Vec::new(),
             mids: Vec::new(),
@@ -212,7 +214,8 @@ impl Client {
         let stream = api.stream_tx_by_mid(self.mids[index], None).unwrap();
         let mut packet =
             RtpWrite::new(media.payload_type(), seq.into(), timestamp, self.now, payload.to_vec())
-                .marker(true);
+                .marker(true)
+                .nackable(media.is_video());
         if !media.is_video() {
             packet = packet.ext_vals(levels);
         }
@@ -232,10 +235,26 @@ impl Client {
             return;
         }
         self.rtc.handle_input(Input::Timeout(now)).unwrap();
-        loop {
-            match self.rtc.poll_output().unwrap() {
+        self.drain();
+        out.append(&mut self.outgoing);
+    }
+
+    pub fn receive(&mut self, now: Instant, source: SocketAddr, datagram: &[u8]) {
+        if self.unplugged || !self.rtc.is_alive() {
+            return;
+        }
+        if let Ok(receive) = Receive::new(Protocol::Udp, source, self.address, datagram) {
+            self.rtc.handle_input(Input::Receive(now, receive)).unwrap();
+            self.drain(); // before the next input, or it may lose an event
+        }
+    }
+
+    fn drain(&mut self) {
+        // A client that cannot go on, because it was unplugged too long, falls silent.
+        while let Ok(output) = self.rtc.poll_output() {
+            match output {
                 Output::Timeout(_) => return,
-                Output::Transmit(t) if !self.unplugged => out.push(Datagram {
+                Output::Transmit(t) if !self.unplugged => self.outgoing.push(Datagram {
                     source: self.address,
                     destination: t.destination,
                     contents: t.contents.to_vec(),
@@ -243,15 +262,6 @@ impl Client {
                 Output::Transmit(_) => {}
                 Output::Event(event) => self.note(event),
             }
-        }
-    }
-
-    pub fn receive(&mut self, now: Instant, source: SocketAddr, datagram: &[u8]) {
-        if self.unplugged {
-            return;
-        }
-        if let Ok(receive) = Receive::new(Protocol::Udp, source, self.address, datagram) {
-            self.rtc.handle_input(Input::Receive(now, receive)).unwrap();
         }
     }
 

@@ -67,6 +67,9 @@ pub struct World {
     pub registry: Arc<Registry>,
     pub clients: Vec<Client>,
     pub tray: Tray,
+    /// One in so many datagrams is lost, in both directions.
+    pub loss: Option<u64>,
+    travelled: u64,
     ids: IdSource,
 }
 
@@ -89,7 +92,17 @@ impl World {
         };
         let hubs = (0..threads).map(hub).collect();
         let (tray, ids) = (Tray::default(), IdSource::default());
-        Self { now: Instant::now(), hubs, stats, registry, clients: Vec::new(), tray, ids }
+        Self {
+            now: Instant::now(),
+            hubs,
+            stats,
+            registry,
+            clients: Vec::new(),
+            tray,
+            loss: None,
+            travelled: 0,
+            ids,
+        }
     }
 
     /// A client of `thread` that has not offered anything yet.
@@ -198,6 +211,10 @@ impl World {
     /// Bring datagrams to where they go; what hubs answer at once arrives in the next step.
     pub fn deliver(&mut self, datagrams: Vec<Datagram>) {
         for datagram in datagrams {
+            self.travelled += 1;
+            if self.loss.is_some_and(|every| self.travelled.is_multiple_of(every)) {
+                continue;
+            }
             let Datagram { source, destination, contents } = datagram;
             if let Some(thread) = (0..self.hubs.len()).find(|thread| hub_address(*thread) == destination) {
                 self.hubs[thread].receive(self.now, source, destination, &contents, &mut self.tray);
