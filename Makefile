@@ -94,7 +94,7 @@ $(STAMPS)/dev: $(STAMPS)/venv
 	@touch $@
 
 $(STAMPS)/apt-test: tools/apt.sh
-	bash tools/apt.sh chromium:chromium
+	bash tools/apt.sh chromium:chromium /usr/lib/postgresql/15/bin/initdb:postgresql
 	@touch $@
 
 $(STAMPS)/apt-bench: tools/apt.sh
