@@ -53,6 +53,9 @@ def describe(operations: Sequence[Operation]) -> dict[str, Any]:
     shapes = _shapes(operations)
     schemas, components = msgspec.json.schema_components(shapes, ref_template=_REF)
     schema_of = dict(zip(map(repr, shapes), schemas, strict=True))
+    for operation in operations:
+        if operation.nulls:
+            schema_of[repr(operation.takes)] = _with_nulls(schema_of[repr(operation.takes)], components)
     paths: dict[str, dict[str, Any]] = defaultdict(dict)
     for operation in operations:
         for version in operation.versions:
@@ -104,6 +107,29 @@ def _shapes(operations: Iterable[Operation]) -> list[Any]:
     return list(shapes.values())
 
 
+def _with_nulls(schema: Any, components: dict[str, Any]) -> Any:
+    """``schema`` for a body in which null means absent: its objects get variants whose members may be null."""
+    if isinstance(schema, list):
+        return [_with_nulls(one, components) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2]
+        given = name.removesuffix("Given") + "Given"
+        if given not in components:
+            components[given] = {}  # so that a shape that contains itself ends
+            components[given] = _with_nulls(components[name], components)
+        return {"$ref": _REF.format(name=given)}
+    changed = {key: _with_nulls(value, components) for key, value in schema.items()}
+    if "properties" in changed:
+        required = set(schema.get("required", ()))
+        changed["properties"] = {
+            name: member if name in required else {"anyOf": [member, {"type": "null"}]}
+            for name, member in changed["properties"].items()
+        }
+    return changed
+
+
 def _operation(operation: Operation, version: Version, schema_of: dict[str, Any]) -> dict[str, Any]:
     doc = (operation.handler.__doc__ or "").strip()
     name = operation.handler.__name__
@@ -116,7 +142,7 @@ def _operation(operation: Operation, version: Version, schema_of: dict[str, Any]
     }
     parameters = [_path_parameter(one) for one in _NAMES.findall(operation.path)]
     parameters += [
-        {"name": one.name, "in": "query", "description": one.doc, "schema": {"type": "integer"}}
+        {"name": one.name, "in": "query", "description": one.doc, "schema": {}, "example": 1}
         for one in operation.query
     ]
     if parameters:

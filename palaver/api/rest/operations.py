@@ -82,6 +82,7 @@ class Operation:
 
     ``takes`` and ``gives`` are the shapes of the JSON bodies; without ``gives`` the answer is the text ``says``.
     ``parse`` replaces the checks that ``takes`` implies. ``empty_body`` is taken for a missing one.
+    With ``nulls``, a null member counts as absent.
     ``errors`` are those beside what authentication, the room and the body may cause.
     """
 
@@ -98,6 +99,7 @@ class Operation:
     super_only: bool = False
     parse: Callable[[Any], Any] | None = None
     empty_body: Any = None
+    nulls: bool = False
 
     @property
     def in_room(self) -> bool:

@@ -124,6 +124,7 @@ OPERATIONS: Final = (
         takes=NewRoom,
         gives=Room,
         parse=new_room,
+        nulls=True,
         errors=(errors.SERVICE_NOT_FOUND,),
         example={"name": "standup", "options": {"participantLimit": 20, "views": [{"label": "common"}]}},
     ),
@@ -134,6 +135,7 @@ OPERATIONS: Final = (
         takes=RoomUpdate,
         gives=Room,
         parse=_given,
+        nulls=True,
         example={"name": "retrospective"},
     ),
     Operation(
@@ -143,6 +145,7 @@ OPERATIONS: Final = (
         takes=RoomUpdate,
         gives=Room,
         parse=_given,
+        nulls=True,
         example={"participantLimit": 5},
     ),
     Operation("DELETE", "/rooms/{room}", delete_room, says="Room deleted"),

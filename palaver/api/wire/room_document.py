@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 from msgspec import UNSET, Meta, UnsetType, field
 
@@ -228,7 +228,7 @@ class RoomUpdate(RoomOptions):
     """What PUT and PATCH take: the given members replace the stored ones. ``_id`` can only be the room's."""
 
     name: Text | UnsetType = UNSET
-    own_id: Any = field(name="_id", default=UNSET)
+    own_id: str | UnsetType = field(name="_id", default=UNSET)
 
 
 class NewRoom(Shape):
