@@ -145,12 +145,16 @@ class Core:
         """Apply an SDP offer; answered by :class:`Negotiated` or :class:`Refused` with the same ``request`` (not 0).
 
         The first offer creates the transport; later ones may add sections, change directions or restart ICE.
-        A refused offer leaves the transport as it was (a refused first one leaves none).
+        A refused offer leaves the transport as it was (a refused first one leaves none); should one break the session
+        half-way all the same, :class:`Refused` is followed by :class:`Lost`.
         """
     def add_candidate(self, transport: int, candidate: str) -> None:
         """Add a remote candidate, as in an ``a=candidate`` line without ``a=``. Unusable ones (mDNS, TCP active) are ignored."""
     def publish(self, transport: int, mid: str) -> int:
-        """Forward what arrives on section ``mid`` to whoever subscribes; returns the publication's id. May be Refused."""
+        """Forward what arrives on section ``mid`` to whoever subscribes; returns the publication's id. May be Refused.
+
+        Its format is the first codec of the section. Of a simulcast section one layer is forwarded, the first that arrives.
+        """
     def unpublish(self, publication: int) -> None:
         """End a publication and all subscriptions to it. Unknown ids are ignored, here and below: they may just have been lost."""
     def subscribe(self, publication: int, transport: int, mid: str) -> int:
@@ -176,4 +180,4 @@ class Core:
     def transport_stats(self, transport: int) -> dict[str, int] | None:
         """Counters of one transport (``packets_received``, ``packets_sent``, ``bytes_received``, ``bytes_sent``), or None if it is unknown."""
     def close(self) -> None:
-        """Close every transport, stop and join the threads. Waits at most 2 s; calls after it raise RuntimeError."""
+        """Close every transport, stop and join the threads. Waits at most 2 s; other calls after it raise RuntimeError."""
