@@ -14,6 +14,9 @@ export interface Person {
 }
 
 const SETTLING_MS = 4000;
+/** What could not be received, or stopped coming, is asked for again: so often, this long after. */
+const TRIES = 5;
+const PAUSE_MS = 4000;
 
 /** Receives every forward stream of the others. `change` whenever `people` would be another list. */
 export class Crowd extends Emitter<{ change: undefined }> {
@@ -99,14 +102,16 @@ export class Crowd extends Emitter<{ change: undefined }> {
 
   #receive(stream: RoomStream): void {
     this.emit("change", undefined);
-    if (this.#wanted(stream)) void this.#subscribe(stream);
+    if (this.#wanted(stream)) void this.#subscribe(stream, TRIES);
   }
 
-  async #subscribe(stream: RoomStream): Promise<void> {
+  async #subscribe(stream: RoomStream, tries: number): Promise<void> {
+    if (!this.#here(stream)) return;
     const { permission } = this.conference;
     const kinds = (["audio", "video"] as const).filter(
       (kind) => stream.has(kind) && permission.subscribe[kind],
     );
+    const again = (left: number) => void setTimeout(() => void this.#subscribe(stream, left), PAUSE_MS);
     try {
       const subscription = await this.conference.subscribe(stream, { kinds });
       this.#subscriptions.set(stream.id, subscription);
@@ -114,11 +119,18 @@ export class Crowd extends Emitter<{ change: undefined }> {
       subscription.on("ended", () => {
         this.#subscriptions.delete(stream.id);
         this.emit("change", undefined);
+        again(tries - 1);
       });
       this.emit("change", undefined);
     } catch (error) {
       // It may have gone while we asked for it.
-      if (!this.#closed && this.conference.streams.includes(stream)) this.problem(error);
+      if (!this.#here(stream)) return;
+      if (tries > 1) again(tries - 1);
+      else this.problem(error);
     }
+  }
+
+  #here(stream: RoomStream): boolean {
+    return !this.#closed && this.conference.streams.includes(stream);
   }
 }

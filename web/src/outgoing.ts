@@ -1,15 +1,20 @@
 /** Keeps what the room gets of us equal to what the person switched on. */
 
-import type { Conference, Kind, Publication } from "palaver-client";
+import { type Conference, type Kind, PalaverError, type Publication } from "palaver-client";
 import type { Device, Devices } from "./devices.js";
 
 const KINDS: Record<Device, Kind> = { mic: "audio", camera: "video" };
+
+/** After a failure that may pass, the wish is tried again: so often, this long after. */
+const TRIES = 5;
+const PAUSE_MS = 4000;
 
 /** Owned by the conference screen. One step at a time; `problem` is told what did not work. */
 export class Outgoing {
   readonly #publications = new Map<Device, Publication>();
   #turn: Promise<void> = Promise.resolve();
   #closed = false;
+  #failures = 0;
 
   constructor(
     readonly conference: Conference,
@@ -19,7 +24,14 @@ export class Outgoing {
 
   /** Call after each change of a device. */
   sync(): void {
-    this.#turn = this.#turn.then(() => this.#step()).catch((error) => this.#failed(error));
+    this.#turn = this.#turn
+      .then(() => this.#step())
+      .then(
+        () => {
+          this.#failures = 0;
+        },
+        (error) => this.#failed(error),
+      );
   }
 
   /** Nothing is sent or told any more. */
@@ -28,7 +40,10 @@ export class Outgoing {
   }
 
   #failed(error: unknown): void {
-    if (!this.#closed) this.problem(error);
+    if (this.#closed) return;
+    const final = error instanceof PalaverError && (error.code === "refused" || error.code === "ended");
+    if (final || ++this.#failures >= TRIES) this.problem(error);
+    else setTimeout(() => this.sync(), PAUSE_MS);
   }
 
   async #step(): Promise<void> {
@@ -50,7 +65,7 @@ export class Outgoing {
     for (const device of fresh) this.#publications.set(device, publication);
     publication.on("ended", (reason) => {
       for (const device of fresh) this.#publications.delete(device);
-      this.#failed(new Error(reason));
+      this.#failed(new PalaverError("media", reason));
     });
   }
 
