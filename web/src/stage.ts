@@ -13,6 +13,7 @@ import type { Screen } from "./lobby.js";
 import { wakeAudio } from "./loudness.js";
 import { Outgoing } from "./outgoing.js";
 import { peopleList } from "./people.js";
+import { Replay } from "./replay.js";
 import { Tile } from "./tile.js";
 import { toast } from "./toasts.js";
 import { explained } from "./words.js";
@@ -34,6 +35,7 @@ export class Stage implements Screen {
   readonly #chat: Chat;
   readonly #buttons: Record<Panel, HTMLButtonElement>;
   readonly #fitted: { update: () => void };
+  readonly #replay = new Replay(({ from, message }) => this.#heard(from, message));
   #panel: Panel | undefined;
   #unread = 0;
 
@@ -94,9 +96,12 @@ export class Stage implements Screen {
       this.#crowd.on("change", () => this.#show()),
       conference.on("participantjoined", ({ user }) => toast(`${user || "A guest"} joined`)),
       conference.on("participantleft", ({ user }) => toast(`${user || "A guest"} left`)),
-      conference.on("message", ({ from, message }) => this.#heard(from, message)),
+      conference.on("message", (message) => this.#replay.heard(message)),
       conference.on("reconnecting", () => this.#tell("Connection lost. Trying to come back…")),
-      conference.on("reconnected", () => this.#tell(undefined)),
+      conference.on("reconnected", () => {
+        this.#replay.returned();
+        this.#tell(undefined);
+      }),
     );
   }
 

@@ -1,8 +1,9 @@
 import { PalaverError } from "palaver-client";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { linked } from "../src/chat.js";
 import { freshRoom, inviteLink } from "../src/entrance.js";
 import { fit } from "../src/layout.js";
+import { Replay } from "../src/replay.js";
 import { deviceProblem, explained, initials } from "../src/words.js";
 
 describe("the grid", () => {
@@ -39,6 +40,26 @@ describe("the chat", () => {
     expect(links.map((link) => link.getAttribute("href"))).toEqual(["https://example.org/a?b=1"]);
     expect(links[0]?.getAttribute("rel")).toBe("noopener noreferrer");
     expect(pieces.at(-1)).toBe('. <img src=x onerror="alert(1)"> javascript:alert(1)');
+  });
+});
+
+describe("after a loss of the network", () => {
+  it("what is said again is shown once, what was missed is shown", () => {
+    vi.useFakeTimers();
+    const shown: string[] = [];
+    const replay = new Replay(({ message }) => shown.push(message));
+    const hear = (...messages: string[]) => {
+      for (const message of messages) replay.heard({ from: "bob", to: "all", message });
+    };
+    hear("one", "two", "two", "three");
+    replay.returned();
+    hear("two", "three", "four", "two");
+    expect(shown).toEqual(["one", "two", "two", "three"]);
+    vi.runAllTimers();
+    expect(shown).toEqual(["one", "two", "two", "three", "four", "two"]);
+    hear("two");
+    expect(shown).toHaveLength(7);
+    vi.useRealTimers();
   });
 });
 
