@@ -33,7 +33,10 @@ export function fit(count: number, areaWidth: number, areaHeight: number): Fit {
 /** Keeps the children of `grid` fitted to it while it changes; the result stops. */
 export function keepFitted(grid: HTMLElement): { update: () => void; close: () => void } {
   const update = () => {
-    const { width, height } = fit(grid.childElementCount, grid.clientWidth, grid.clientHeight);
+    const { columns, width, height } = fit(grid.childElementCount, grid.clientWidth, grid.clientHeight);
+    // Rows break where they were planned to, even if one more would fit.
+    const used = columns * width + (columns - 1) * GAP;
+    grid.style.setProperty("padding-inline", `${Math.max(0, (grid.clientWidth - used) / 2 - 1)}px`);
     grid.style.setProperty("--tile-width", `${width}px`);
     grid.style.setProperty("--tile-height", `${height}px`);
   };
