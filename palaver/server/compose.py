@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 import structlog
-import uvicorn
 from starlette.routing import Route
 
 from palaver import __version__
@@ -26,12 +25,12 @@ from palaver.api.rest.app import build
 from palaver.api.rest.settings import RestSettings
 from palaver.host.rooms import Rooms
 from palaver.media.local import LocalEngine
-from palaver.server import addresses, services, tls
+from palaver.server import addresses, http, services, tls
 from palaver.server.observe import Health, LoopLag
 from palaver.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from palaver.server.config import Config
     from palaver.server.data import Account, DataDirectory
@@ -72,21 +71,23 @@ class Listening:
 
 def listen(config: Config, directory: DataDirectory) -> Listening:
     """Bind the HTTP port and settle on a certificate. Raises StartError, TlsError."""
-    http = config.http
-    on_loopback = addresses.is_loopback(http.host)
+    wanted = config.http
+    on_loopback = addresses.is_loopback(wanted.host)
     certificate = None
-    if http.tls_cert or http.tls_key:
-        certificate = tls.given(http.tls_cert, http.tls_key)
-    elif not (on_loopback or http.plain):
-        certificate = tls.self_signed(directory.path, addresses.media_addresses(http.host))
+    if wanted.tls_cert or wanted.tls_key:
+        certificate = tls.given(wanted.tls_cert, wanted.tls_key)
+    elif not (on_loopback or wanted.plain):
+        certificate = tls.self_signed(directory.path, addresses.media_addresses(wanted.host))
     try:
-        info = socket.getaddrinfo(http.host, http.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        info = socket.getaddrinfo(wanted.host, wanted.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[
+            0
+        ]
         bound = socket.create_server(
-            info[4][:2], family=info[0], backlog=_BACKLOG, dualstack_ipv6=http.host == "::"
+            info[4][:2], family=info[0], backlog=_BACKLOG, dualstack_ipv6=wanted.host == "::"
         )
     except OSError as error:
         reason = error.strerror or str(error)
-        raise StartError(f"cannot listen on {http.host} port {http.port}: {reason}") from error
+        raise StartError(f"cannot listen on {wanted.host} port {wanted.port}: {reason}") from error
     return Listening(bound, certificate, on_loopback)
 
 
@@ -105,24 +106,6 @@ def make_engine(config: Config) -> LocalEngine:
         )
     except (OSError, ValueError) as error:
         raise StartError(f"cannot open media ports from {media.port}: {error}") from error
-
-
-class HttpServer(uvicorn.Server):
-    """uvicorn inside our loop: signals are ours, and ``listening`` is set once requests are answered."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.listening = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """See uvicorn."""
-        await super().startup(sockets)
-        self.listening.set()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Install no handlers."""
-        yield
 
 
 class Node:
@@ -160,7 +143,15 @@ class Node:
             ),
             wall_clock,
         )
-        parts = {"rooms": self._rooms.stats, "media": engine.stats, "portal": self._portal.stats}
+        self._limits = http.Limits(
+            config.http.header_timeout_s, config.http.max_header_bytes, config.http.max_connections
+        )
+        parts = {
+            "rooms": self._rooms.stats,
+            "media": engine.stats,
+            "portal": self._portal.stats,
+            "http": self._limits.stats,
+        }
         self._health = Health(parts, self._lag, store.ping)
         extra = [
             Route("/healthz", self._health.alive),
@@ -170,25 +161,12 @@ class Node:
             *site.routes(),
         ]
         app = build(store, self._rooms, tokens, rest, extra)
-        self._server = self._uvicorn(self._portal.asgi(app))
+        self._server = self._http(self._portal.asgi(app))
 
-    def _uvicorn(self, app: object) -> HttpServer:
+    def _http(self, app: object) -> http.HttpServer:
         certificate = self._listening.certificate
-        return HttpServer(
-            uvicorn.Config(
-                app,  # type: ignore[arg-type]  # an ASGI application by any other name
-                http="httptools",
-                ws="websockets-sansio",
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                timeout_keep_alive=75,
-                timeout_graceful_shutdown=max(1, int(self._config.http.drain_s)),
-                ssl_certfile=str(certificate.cert) if certificate else None,
-                ssl_keyfile=str(certificate.key) if certificate else None,
-            )
-        )
+        files = (str(certificate.cert), str(certificate.key)) if certificate else None
+        return http.server(app, self._limits, certificate=files, grace_s=self._config.http.drain_s)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until ``stop`` is set, then drain. A part that fails ends the server with its exception."""
@@ -199,7 +177,7 @@ class Node:
                 parts.create_task(self._portal.run(), name="portal"),
                 parts.create_task(self._lag.run(), name="loop lag"),
             ]
-            http = parts.create_task(self._server.serve(sockets=[self._listening.socket]), name="http")
+            serving = parts.create_task(self._server.serve(sockets=[self._listening.socket]), name="http")
             parts.create_task(self._announce(), name="announce")
             await stop.wait()
             self._log.info("draining", seconds=self._config.http.drain_s)
@@ -207,7 +185,7 @@ class Node:
                 async with asyncio.timeout(self._config.http.drain_s):
                     await self._drain()
             self._server.should_exit = self._server.force_exit = True
-            await http
+            await serving
             for part in running:
                 part.cancel()
 

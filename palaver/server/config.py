@@ -50,6 +50,12 @@ class Http(Section, frozen=True):
     """Bytes of a request's body."""
     body_timeout_s: Positive = 30.0
     """Seconds that a request's body may take to arrive."""
+    header_timeout_s: Positive = 20.0
+    """Seconds that a request's header may take to arrive, the first one counted from the connection."""
+    max_header_bytes: Annotated[int, Meta(ge=4096)] = 65536
+    """Bytes of a request's header."""
+    max_connections: Annotated[int, Meta(ge=1)] = 20000
+    """Connections beyond which new ones are closed at once; upgraded ones do not count."""
     drain_s: Seconds = 5.0
     """Seconds that a stopping server gives to what is under way."""
 

@@ -37,6 +37,7 @@ def run_server(config: Config, data_dir: Path, fail: Fail) -> int:
     from palaver.server.services import ServiceError
 
     configure_logging(config.log.level, config.log.format)
+    _allow_descriptors()
     try:
         directory = open_directory(data_dir)
         with locked(directory):
@@ -50,6 +51,14 @@ def run_server(config: Config, data_dir: Path, fail: Fail) -> int:
         structlog.get_logger("palaver.server").error("a part of the server failed", exc_info=failures)
         return 1
     return 0
+
+
+def _allow_descriptors() -> None:
+    """As many sockets as the system lets us have: shells often start with 1,024."""
+    import resource
+
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 async def _until_signal(config: Config, directory: DataDirectory, listening: Listening) -> None:
