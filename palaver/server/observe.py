@@ -26,6 +26,12 @@ if TYPE_CHECKING:
 _PING_TIMEOUT_S: Final = 2.0
 _LAG_PERIOD_S: Final = 1.0
 
+# At lower levels they write down what passes through them: frames, statements, tokens.
+_LIBRARIES: Final = (
+    *("aiosqlite", "alembic", "asyncio", "engineio", "httpcore2", "httpx2", "socketio", "sqlalchemy"),
+    *("uvicorn", "uvicorn.access", "uvicorn.error", "websockets", "websockets.server"),
+)
+
 Stats = Callable[[], Mapping[str, float]]
 
 
@@ -60,7 +66,7 @@ def configure_logging(level: str, form: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for noisy in ("uvicorn.access", "engineio", "socketio", "aiosqlite", "alembic"):
+    for noisy in _LIBRARIES:
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
