@@ -84,11 +84,13 @@ def free_port(kind: socket.SocketKind = socket.SOCK_STREAM, run: int = 1) -> int
 
 
 @contextlib.contextmanager
-def start_server(directory: Path, *arguments: str, scheme: str = "http") -> Iterator[Server]:
-    """``palaver serve`` on free ports; stopped (and required to stop cleanly) at the end."""
-    port, media = free_port(), free_port(socket.SOCK_DGRAM, run=8)
+def start_server(
+    directory: Path, *arguments: str, scheme: str = "http", port: int | None = None, killed: bool = False
+) -> Iterator[Server]:
+    """``palaver serve`` on free ports; stopped (and required to stop cleanly) at the end, or ``killed``."""
+    port, media = port or free_port(), free_port(socket.SOCK_DGRAM, run=8)
     data_dir = directory / "data"
-    log = (directory / "server.log").open("wb")
+    log = (directory / "server.log").open("ab")
     process = subprocess.Popen(
         [
             str(COMMAND), "serve", "--port", str(port), "--media-port", str(media),
@@ -116,7 +118,7 @@ def start_server(directory: Path, *arguments: str, scheme: str = "http") -> Iter
         )
         yield Server(url, data_dir, process, keys["sample"]["id"], keys["sample"]["key"])
     finally:
-        process.terminate()
+        process.kill() if killed else process.terminate()
         try:
             code = process.wait(10)
         except subprocess.TimeoutExpired:
@@ -124,4 +126,6 @@ def start_server(directory: Path, *arguments: str, scheme: str = "http") -> Iter
             raise
         finally:
             log.close()
-    assert code == 0, f"the server ended with {code}:\n{(directory / 'server.log').read_text()[-3000:]}"
+    assert killed or code == 0, (
+        f"the server ended with {code}:\n{(directory / 'server.log').read_text()[-3000:]}"
+    )

@@ -6,11 +6,13 @@ Wire form: an Engine.IO packet type digit, for messages ("4") a Socket.IO type d
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from typing import TYPE_CHECKING, Any
 
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,5 +75,8 @@ class WireClient:
         """Drop the connection."""
         if self._socket is not None:
             await self._socket.close()
+            await self._socket.wait_closed()
+            self._socket.transport.abort()  # what a dead peer left half closed
         if self._reader is not None:
-            await self._reader
+            with contextlib.suppress(ConnectionClosed):  # the server may have gone first
+                await self._reader

@@ -1,0 +1,56 @@
+"""A server that dies and comes back on the same data: who was in a room is in it again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.offers import offer
+from tests.servers import free_port, start_server
+from tests.wire_client import WireClient
+
+TRACKS = [{"type": "video", "mid": "0", "source": "camera"}]
+
+
+@pytest.mark.parametrize("killed", [True, False])
+async def test_a_ticket_brings_back_the_participant_without_its_streams(tmp_path: Path, killed: bool) -> None:
+    port = free_port()
+    with start_server(tmp_path, port=port, killed=killed) as server:
+        room = server.room("phoenix")
+        ann = WireClient(server.url)
+        await ann.open()
+        joined = await ann.login(server.token(room, "ann"))
+        made = await ann.request("publish", {"media": {"tracks": TRACKS}, "transport": {"type": "webrtc"}})
+        sdp = {"type": "offer", "sdp": offer(("video", "0", "sendonly"))}
+        await ann.request("soac", {"id": made["transportId"], "signaling": sdp})
+    await ann.close()
+    with start_server(tmp_path, port=port) as server:
+        heard: list[tuple[str, object]] = []
+        back = WireClient(server.url, lambda _, event, data: heard.append((event, data)))
+        await back.open()
+        ticket = await back.request("relogin", joined["reconnectionTicket"])
+        assert isinstance(ticket, str)
+        (participant,) = server.rest("GET", f"/v1/rooms/{room}/participants").json()
+        assert (participant["id"], participant["user"]) == (joined["id"], "ann")
+        streams = server.rest("GET", f"/v1.1/rooms/{room}/streams").json()
+        assert [stream["type"] for stream in streams] == ["mixed"]
+        told = [data for event, data in heard if event == "progress" and isinstance(data, dict)]
+        assert [data["status"] for data in told if data["id"] == made["transportId"]] == ["error"]
+        again = await back.request("publish", {"media": {"tracks": TRACKS}, "transport": {"type": "webrtc"}})
+        await back.request("soac", {"id": again["transportId"], "signaling": sdp})
+        await back.close()
+
+
+async def test_a_ticket_of_another_server_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    with start_server(tmp_path / "one") as one, start_server(tmp_path / "two") as two:
+        ann, thief = WireClient(one.url), WireClient(two.url)
+        await ann.open()
+        joined = await ann.login(one.token(one.room("r"), "ann"))
+        await thief.open()
+        with pytest.raises(RuntimeError, match="Invalid reconnection ticket signature"):
+            await thief.request("relogin", joined["reconnectionTicket"])
+        await ann.close()
+        await thief.close()
