@@ -83,7 +83,11 @@ def serve(
         "service": given(super_id=super_id, super_key=super_key),
     }
     settings = configuration(config, flags)
-    from palaver.server.run import run_server
+    from palaver.server.startup import quick_imports
+
+    with quick_imports():
+        from palaver.server import compose  # noqa: F401  # run_server needs it; here it comes quickly
+        from palaver.server.run import run_server
 
     raise typer.Exit(run_server(settings, data_dir, fail))
 

@@ -6,10 +6,7 @@ import asyncio
 from importlib import resources
 from typing import TYPE_CHECKING, Final
 
-from alembic import command
-from alembic.config import Config
-from alembic.util import CommandError
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from palaver.store.database import in_memory, make_engine
@@ -32,9 +29,13 @@ async def migrate(engine: AsyncEngine, url: URL) -> None:
                 await _run(engine)
             else:
                 await asyncio.to_thread(_in_own_loop, url)
-    except (SQLAlchemyError, CommandError, OSError, TimeoutError) as error:
-        words = str(getattr(error, "orig", None) or error) or type(error).__name__
-        raise StoreError(f"the database cannot be opened: {words}") from error
+    except (SQLAlchemyError, OSError, TimeoutError) as error:
+        raise _unusable(error) from error
+
+
+def _unusable(error: Exception) -> StoreError:
+    words = str(getattr(error, "orig", None) or error) or type(error).__name__
+    return StoreError(f"the database cannot be opened: {words}")
 
 
 def _in_own_loop(url: URL) -> None:
@@ -59,9 +60,31 @@ async def _run(engine: AsyncEngine) -> None:
         await connection.run_sync(_upgrade)
 
 
+def revision(connection: Connection) -> str | None:
+    """The migration that a database is at, None for an empty one. Changes nothing. Raises SQLAlchemyError."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def newest() -> str:
+    """The last migration of this version: the number that the name of its file begins with."""
+    versions = resources.files("palaver.store") / "migrations" / "versions"
+    return max(file.name.split("_")[0] for file in versions.iterdir() if file.name[0].isdigit())
+
+
 def _upgrade(connection: Connection) -> None:
+    if revision(connection) == newest():
+        return
+    from alembic import command  # a tenth of the time of a start, and almost never needed
+    from alembic.config import Config
+    from alembic.util import CommandError
+
     config = Config()
     with resources.as_file(resources.files("palaver.store") / "migrations") as scripts:
         config.set_main_option("script_location", str(scripts).replace("%", "%%"))
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        try:
+            command.upgrade(config, "head")
+        except CommandError as error:
+            raise _unusable(error) from error

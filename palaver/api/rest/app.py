@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
@@ -79,19 +80,27 @@ def _resources(api: Api) -> list[BaseRoute]:
 
 
 def _descriptions() -> list[BaseRoute]:
-    document = openapi.describe(OPERATIONS)
-    page = Answer(200, openapi.page(document).encode(), TEXT, _PAGE_POLICY)
-    return [Route("/openapi.json", _Fixed(json(document))), Route("/docs", _Fixed(page))]
+    return [Route("/openapi.json", _Fixed(_document)), Route("/docs", _Fixed(_page))]
+
+
+@functools.cache
+def _document() -> Answer:
+    return json(openapi.describe(OPERATIONS))
+
+
+@functools.cache
+def _page() -> Answer:
+    return Answer(200, openapi.page(openapi.describe(OPERATIONS)).encode(), TEXT, _PAGE_POLICY)
 
 
 class _Fixed:
-    """A path that always answers the same, to GET and HEAD."""
+    """A path that always answers the same, to GET and HEAD; the answer is made when it is first asked for."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Callable[[], Answer]) -> None:
         self._answer = answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        answer = self._answer if scope["method"] in {"GET", "HEAD"} else _NOT_FOUND
+        answer = self._answer() if scope["method"] in {"GET", "HEAD"} else _NOT_FOUND
         await answer(scope, receive, send)
 
 
