@@ -13,20 +13,38 @@ if TYPE_CHECKING:
 AUDIO: Final = frozenset({"opus", "pcmu", "pcma", "g722"})
 VIDEO: Final = frozenset({"vp8", "vp9", "h264", "h265", "av1"})
 
-# The profile_idc of RFC 6184, section 8.1, table 5; constraint_set1 makes a baseline stream a constrained one.
-_IDC: Final = {0x42: "B", 0x4D: "M", 0x58: "B", 0x64: "H"}
+# Where a codec's profile stands, and what its absence means: RFC 9628 §6; RFC 7798 §7.1; AV1 RTP payload §7.2.1.
+_PROFILE: Final = {"vp9": ("profile-id", "0"), "h265": ("profile-id", "1"), "av1": ("profile", "0")}
 _DEFAULT_LEVEL: Final = "42000a"  # RFC 6184, section 8.1: what an absent profile-level-id means
+_SET0: Final = 0x80  # constraint_set0_flag: obeys the Baseline profile
+_SET1: Final = 0x40  # constraint_set1_flag: obeys the Main profile
 
 
 def h264_profile(payload: Payload) -> str | None:
-    """OWT's word for an H264 payload's profile: CB, B, M, H; None for one that OWT has no word for."""
-    text = payload.fmtp.get("profile-level-id", _DEFAULT_LEVEL)
+    """OWT's word for an H264 payload's profile: CB, B, M, H; None for one that OWT has no word for.
+
+    RFC 6184, section 8.1, table 5: what obeys both Baseline and Main is Constrained Baseline, whatever it calls itself.
+    """
+    idc, constraints = _h264(payload) or (0, 0)
+    match idc:
+        case 0x42:
+            return "CB" if constraints & _SET1 else "B"
+        case 0x4D:
+            return "CB" if constraints & _SET0 else "M"
+        case 0x58 if constraints & _SET0:
+            return "CB" if constraints & _SET1 else "B"
+        case 0x64:
+            return "H"
+    return None
+
+
+def _h264(payload: Payload) -> tuple[int, int] | None:
+    """profile_idc and the constraint flags, None if they cannot be read."""
     try:
-        idc, constraints = int(text[0:2], 16), int(text[2:4], 16)
+        idc, constraints = bytes.fromhex(payload.fmtp.get("profile-level-id", _DEFAULT_LEVEL)[:4])
     except ValueError:
         return None
-    profile = _IDC.get(idc)
-    return "CB" if profile in ("B", "M") and constraints & 0x40 and idc != 0x4D else profile
+    return idc, constraints
 
 
 def format_of(payload: Payload) -> Format | None:
@@ -49,13 +67,16 @@ def same_stream(payload: Payload, published: Payload) -> bool:
         return False
     if payload.codec == "h264":  # RFC 6184, section 8.2.2: profile and packetization mode are not negotiable
         mode = payload.fmtp.get("packetization-mode", "0")
-        return mode == published.fmtp.get("packetization-mode", "0") and h264_profile(
-            payload
-        ) == h264_profile(published)
-    for name, default in (("profile-id", "0"), ("profile", "0")):  # VP9 and H265; AV1
-        if payload.fmtp.get(name, default) != published.fmtp.get(name, default):
-            return False
-    return True
+        same_mode = mode == published.fmtp.get("packetization-mode", "0")
+        return same_mode and _same_h264_profile(payload, published)
+    name, default = _PROFILE.get(payload.codec, ("", ""))
+    return payload.fmtp.get(name, default) == published.fmtp.get(name, default)
+
+
+def _same_h264_profile(one: Payload, other: Payload) -> bool:
+    """Profiles without a word of OWT's are the same only if they are literally."""
+    word = h264_profile(one)
+    return word == h264_profile(other) and (word is not None or _h264(one) == _h264(other))
 
 
 def kind_of(section_kind: str) -> Kind | None:

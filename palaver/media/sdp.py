@@ -13,8 +13,9 @@ from palaver.media.ports import NegotiationError
 
 MAX_BYTES: Final = 1 << 20
 MAX_SECTIONS: Final = 512
-DIRECTIONS: Final = ("sendrecv", "sendonly", "recvonly", "inactive")
-_MEDIA: Final = re.compile(r"m=(\S+) (\d+)(?:/\d+)? (\S+) ?(.*)")
+_DIRECTION_LINES: Final = frozenset({"a=sendrecv", "a=sendonly", "a=recvonly", "a=inactive"})
+_MEDIA: Final = re.compile(r"m=(\S+) (\d{1,5})(?:/\d{1,5})? (\S+) ?(.*)", re.ASCII)
+_NUMBER: Final = re.compile(r"\d{1,9}", re.ASCII)  # str.isdigit also likes "²", and int() tires of long ones
 _TOKEN: Final = re.compile(r"[!#-'*+\-.0-9A-Z^-~]{1,16}")
 
 
@@ -46,13 +47,19 @@ class Section:
         return self.value("mid")
 
     @property
+    def refused(self) -> bool:
+        """Whether its port is 0 and nobody else's is used instead (RFC 8843 §7.2): a stopped transceiver."""
+        matched = _MEDIA.fullmatch(self.lines[0])
+        return matched is not None and int(matched[2]) == 0 and "a=bundle-only" not in self.lines
+
+    @property
     def direction(self) -> str:
         """As the author of the description sees it; "sendrecv" where it is not said (RFC 8866 §6.7)."""
-        return next((line[2:] for line in self.lines if line[2:] in DIRECTIONS), "sendrecv")
+        return next((line[2:] for line in self.lines if line in _DIRECTION_LINES), "sendrecv")
 
     @direction.setter
     def direction(self, direction: str) -> None:
-        self.lines = [line for line in self.lines if line[2:] not in DIRECTIONS]
+        self.lines = [line for line in self.lines if line not in _DIRECTION_LINES]
         self.lines.append(f"a={direction}")
 
     def value(self, attribute: str) -> str:
@@ -62,27 +69,24 @@ class Section:
 
     def without(self, *attributes: str) -> None:
         """Remove every line of the named attributes."""
-        prefixes = tuple(f"a={name}" for name in attributes)
-        self.lines = [
-            line
-            for line in self.lines
-            if not (line.startswith(prefixes) and line.split(":", 1)[0] in prefixes)
-        ]
+        heads = {f"a={name}" for name in attributes}
+        self.lines = [line for line in self.lines if line.split(":", 1)[0] not in heads]
 
     def payloads(self) -> list[Payload]:
         """The payload types in the order of the ``m=`` line, which is the author's preference."""
         matched = _MEDIA.fullmatch(self.lines[0])
         numbers = matched[4].split() if matched else []
-        found = {int(n): Payload(int(n)) for n in numbers if n.isdigit() and int(n) < 128}
+        found = {n: Payload(n) for n in map(_number, numbers) if n is not None and n < 128}
         for line in self.lines:
             name, _, value = line.partition(":")
             number, _, rest = value.partition(" ")
-            if name not in ("a=rtpmap", "a=fmtp") or not number.isdigit() or int(number) not in found:
+            at = _number(number) if name in ("a=rtpmap", "a=fmtp") else None
+            if at is None or at not in found:
                 continue
             if name == "a=rtpmap":
-                _rtpmap(found[int(number)], rest)
+                _rtpmap(found[at], rest)
             else:
-                found[int(number)].fmtp = _fmtp(rest)
+                found[at].fmtp = _fmtp(rest)
         for payload in found.values():
             if not payload.codec and payload.number in STATIC:
                 payload.codec, payload.clock_rate = STATIC[payload.number]
@@ -93,19 +97,23 @@ class Section:
         matched = _MEDIA.fullmatch(self.lines[0])
         if matched is None:
             return
-        kept = {str(n) for n in numbers}
+        kept = {None, *(str(n) for n in numbers)}
         head = f"m={matched[1]} {matched[2]} {matched[3]} " + " ".join(str(n) for n in numbers)
-        self.lines = [head] + [line for line in self.lines[1:] if _about(line) in kept | {None}]
+        self.lines = [head] + [line for line in self.lines[1:] if _about(line) in kept]
 
 
 STATIC: Final = {0: ("pcmu", 8000), 8: ("pcma", 8000), 9: ("g722", 8000), 13: ("cn", 8000)}
 
 
+def _number(text: str) -> int | None:
+    return int(text) if _NUMBER.fullmatch(text) else None
+
+
 def _rtpmap(payload: Payload, text: str) -> None:
     codec, *rest = text.strip().split("/")
     payload.codec = codec.lower()
-    payload.clock_rate = int(rest[0]) if rest and rest[0].isdigit() else 0
-    payload.channels = int(rest[1]) if len(rest) > 1 and rest[1].isdigit() else None
+    payload.clock_rate = (_number(rest[0]) if rest else None) or 0
+    payload.channels = _number(rest[1]) if len(rest) > 1 else None
 
 
 def _fmtp(text: str) -> dict[str, str]:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from palaver.media.formats import format_of, kind_of, same_stream
+from palaver.media.ports import NegotiationError
 from palaver.media.sdp import Description, Payload, Section, parse
 from palaver.room.formats import accepts
 
@@ -81,14 +82,22 @@ class Bound:
     numbers: tuple[int, ...]
     sends: bool  # from the server's side
 
+    def fits(self, direction: str) -> bool:
+        """Whether the client still means to use the section for it."""
+        return direction in ("sendrecv", "recvonly" if self.sends else "sendonly")
+
 
 @dataclass(slots=True)
 class Plan:
-    """What becomes of one offer: what the core gets, which sections are newly bound, which sessions cannot work."""
+    """What becomes of one offer: what the core gets, which sections are newly bound, which sessions cannot work.
+
+    ``stopped`` are the sections that were in use and cannot carry anything any more (RFC 8829 §5.2.2).
+    """
 
     offer: str
     bound: list[Bound] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
+    stopped: set[str] = field(default_factory=set)
 
 
 def plan(offer: str, wanted: Mapping[str, Wanted], used: Mapping[str, Bound]) -> Plan:
@@ -97,11 +106,12 @@ def plan(offer: str, wanted: Mapping[str, Wanted], used: Mapping[str, Bound]) ->
     result = Plan("")
     for section in description.sections:
         kind = kind_of(section.kind)
-        if kind is None:
+        if kind is None or section.refused:
             continue
-        section.without(*_SIMULCAST) if _has_simulcast(section) else None
+        if _has_simulcast(section):
+            section.without(*_SIMULCAST)
         if (bound := used.get(section.mid)) is not None:
-            section.keep(list(bound.numbers))
+            _repeat(section, bound)
         elif (
             (want := wanted.get(section.mid)) is None or want.kind != kind or not want.fits(section.direction)
         ):
@@ -112,6 +122,7 @@ def plan(offer: str, wanted: Mapping[str, Wanted], used: Mapping[str, Bound]) ->
         else:
             result.bound.append(_bind(section, want, kind, payload))
     _withdraw(description, result)
+    result.stopped = used.keys() - {section.mid for section in description.sections if not section.refused}
     result.offer = str(description)
     return result
 
@@ -131,6 +142,18 @@ def _bind(section: Section, want: Wanted, kind: Kind, payload: Payload) -> Bound
     outgoing = isinstance(want, Outgoing)
     section.direction = "recvonly" if outgoing else "sendonly"
     return Bound(want.session, kind, section.mid, payload, numbers, sends=outgoing)
+
+
+def _repeat(section: Section, bound: Bound) -> None:
+    """A section in use stays what it was agreed to be; only the client's direction may change (RFC 3264 §8)."""
+    payloads = {p.number: p for p in section.payloads()}
+    if not bound.fits(section.direction):
+        _close(section)
+    elif (payload := payloads.get(bound.payload.number)) is None or not same_stream(payload, bound.payload):
+        raise NegotiationError(f"section {section.mid} changed the payload type of its codec")
+    else:
+        section.keep([number for number in bound.numbers if number in payloads])
+        section.direction = "recvonly" if bound.sends else "sendonly"
 
 
 def _withdraw(description: Description, result: Plan) -> None:
