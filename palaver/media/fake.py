@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 from palaver.media.formats import format_of
 from palaver.media.ports import EngineError, TransportNotFound
 from palaver.media.sdp import parse
-from palaver.media.webrtc import Incoming, Outgoing, plan
+from palaver.media.sessions import SOURCE_GONE, STOPPED
+from palaver.media.webrtc import Incoming, Outgoing, candidate_line, plan
 from palaver.room.messages import (
     CloseSink,
     CloseSource,
@@ -57,19 +58,22 @@ class FakeEngine:
         self._open: dict[tuple[RoomId, str], OpenSource | OpenSink] = {}
         self._bound: dict[tuple[RoomId, str], dict[str, Bound]] = {}
         self._told: set[tuple[RoomId, str]] = set()
+        self._stopped = False
         self._reports: asyncio.Queue[tuple[RoomId, Report] | None] = asyncio.Queue()
 
     async def perform(self, room: RoomId, action: Action) -> None:
         """See Engine."""
         if self.refuse is not None:
             raise EngineError(self.refuse)
+        self._check_running()
         match action:
             case OpenSource(stream, owner, source):
-                self._own(room, source.transport, owner)
-                self._open[room, stream] = action
-            case OpenSink(subscription, sink):
-                self._own(room, sink.transport, subscription.owner)
-                self._open[room, subscription.id] = action
+                self._accept(room, stream, owner, action, [track.mid for track in source.tracks])
+            case OpenSink(subscription):
+                mids = [track.mid for track in subscription.tracks if track.mid is not None]
+                self._accept(room, subscription.id, subscription.owner, action, mids)
+                if any(self._payload(room, t.stream, t.track, t.kind) is None for t in subscription.tracks):
+                    self.fail(room, subscription.id, SOURCE_GONE)
             case CloseSource(stream):
                 self._forget(room, stream)
             case CloseSink(subscription_id):
@@ -79,9 +83,29 @@ class FakeEngine:
                     self._drop(*key)
         self.performed.append((room, action))
 
-    def _own(self, room: RoomId, transport: TransportId, owner: ParticipantId) -> None:
-        if self._owners.setdefault((room, transport), owner) != owner:
+    def _check_running(self) -> None:
+        if self._stopped:
+            raise EngineError("the media engine is stopped")
+
+    def _accept(
+        self,
+        room: RoomId,
+        session: str,
+        owner: ParticipantId,
+        action: OpenSource | OpenSink,
+        mids: list[str],
+    ) -> None:
+        transport = _transport(action)
+        if (room, session) in self._open:
+            raise EngineError(f"{session} is open already")
+        if len(set(mids)) != len(mids):
+            raise EngineError("two tracks are on the same section")
+        if self._owners.get((room, transport), owner) != owner:
             raise EngineError("the transport belongs to another participant")
+        if taken := set(mids) & set().union(*map(_mids, self._on(room, transport).values())):
+            raise EngineError(f"section {min(taken)} of the transport is in use")
+        self._owners[room, transport] = owner
+        self._open[room, session] = action
 
     def _forget(self, room: RoomId, session: str) -> None:
         self._open.pop((room, session), None)
@@ -97,8 +121,7 @@ class FakeEngine:
     def _on(self, room: RoomId, transport: TransportId) -> dict[str, OpenSource | OpenSink]:
         found = {}
         for (where, session), action in self._open.items():
-            spec = action.source if isinstance(action, OpenSource) else action.sink
-            if where == room and spec.transport == transport:
+            if where == room and _transport(action) == transport:
                 found[session] = action
         return found
 
@@ -128,6 +151,7 @@ class FakeEngine:
 
     async def negotiate(self, room: RoomId, owner: ParticipantId, transport: TransportId, offer: str) -> str:
         """See Engine. The answer mirrors the sections of the offer."""
+        self._check_running()
         if self._owners.get((room, transport)) != owner:
             raise TransportNotFound(f"Transport {transport} does NOT exist")
         sessions = self._on(room, transport)
@@ -137,6 +161,11 @@ class FakeEngine:
             self._bound.setdefault((room, bound.session), {})[bound.mid] = bound
         for session, reason in prepared.failed.items():
             self.fail(room, session, reason)
+        for session, action in sessions.items():
+            if (lanes := self._bound.get((room, session))) and lanes.keys() == _mids(
+                action
+            ) <= prepared.stopped:
+                self.fail(room, session, STOPPED)
         if not self.hold:
             self.connect(room, transport)
         answer = parse(prepared.offer)
@@ -179,8 +208,10 @@ class FakeEngine:
         self, room: RoomId, owner: ParticipantId, transport: TransportId, candidate: str
     ) -> None:
         """See Engine."""
+        self._check_running()
         if self._owners.get((room, transport)) != owner:
             raise TransportNotFound(f"Transport {transport} does NOT exist")
+        candidate_line(candidate)
 
     async def close_room(self, room: RoomId) -> None:
         """See Engine."""
@@ -193,12 +224,23 @@ class FakeEngine:
             yield report
 
     def stop(self) -> None:
-        """End ``reports``."""
+        """End ``reports``; nothing is accepted any more."""
+        self._stopped = True
         self._reports.put_nowait(None)
 
     def stats(self) -> Mapping[str, float]:
         """See Engine."""
         return {"transports": len(self._owners), "sessions": len(self._open)}
+
+
+def _transport(action: OpenSource | OpenSink) -> TransportId:
+    return (action.source if isinstance(action, OpenSource) else action.sink).transport
+
+
+def _mids(action: OpenSource | OpenSink) -> set[str]:
+    if isinstance(action, OpenSource):
+        return {track.mid for track in action.source.tracks}
+    return {track.mid for track in action.subscription.tracks if track.mid is not None}
 
 
 def _tracks(action: OpenSource, bound: dict[str, Bound]) -> tuple[Track, ...]:

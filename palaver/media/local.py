@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from palaver.media import _core
-from palaver.media.formats import format_of
+from palaver.media.formats import format_of, same_stream
 from palaver.media.ports import EngineError, NegotiationError, TransportNotFound
-from palaver.media.sessions import Lane, Session, Transport
-from palaver.media.webrtc import Bound, Incoming, Outgoing, finish, plan
+from palaver.media.sessions import SOURCE_GONE, STOPPED, Lane, RoomMedia, Session, Transport
+from palaver.media.webrtc import Incoming, Outgoing, candidate_line, finish, plan
 from palaver.room.messages import (
     CloseSink,
     CloseSource,
@@ -32,8 +34,9 @@ from palaver.room.messages import (
 from palaver.room.values import Kind, Resolution, RoomId, StreamId, SubscriptionId, Track, TransportId
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
+    from palaver.media.webrtc import Bound, Plan, Wanted
     from palaver.room.messages import Action, Report
     from palaver.room.values import ParticipantId
 
@@ -41,7 +44,8 @@ ANSWER_TIMEOUT_S: Final = 5.0
 """How long the core may take to answer an offer."""
 READY_DELAY_S: Final = 0.01
 """Between an answer on a working transport and the word that its sessions are ready, so that clients apply it first."""
-SOURCE_GONE: Final = "Source stream loss"
+RETRY_S: Final = 0.05
+"""Until a command is tried again for which a queue of the core had no room."""
 _ICE_REASONS: Final = ("ice timeout", "never connected")
 
 
@@ -65,12 +69,10 @@ class LocalEngine:
         self._public = tuple(public_addresses)
         self._log = structlog.get_logger("palaver.media")
         self._threads = threads
-        self._rooms: dict[RoomId, int] = {}  # → thread
-        self._transports: dict[tuple[RoomId, TransportId], Transport] = {}
+        self._rooms: dict[RoomId, RoomMedia] = {}
         self._by_handle: dict[int, Transport] = {}
-        self._sessions: dict[tuple[RoomId, str], Session] = {}
-        self._publications: dict[int, tuple[Session, str]] = {}  # core's id → (source, mid)
-        self._levels: dict[RoomId, dict[StreamId, tuple[int, bool]]] = {}
+        self._lanes: dict[int, tuple[Session, str]] = {}  # publication or subscription → its session and mid
+        self._undone: deque[Callable[[], None]] = deque()  # commands that a full queue of the core sent back
         self._answers: dict[int, asyncio.Future[str]] = {}
         self._requests = itertools.count(1)
         self._reports: asyncio.Queue[tuple[RoomId, Report] | None] = asyncio.Queue()
@@ -92,7 +94,8 @@ class LocalEngine:
             self._closed = True
             self._reports.put_nowait(None)
             for answer in self._answers.values():
-                answer.cancel()
+                if not answer.done():
+                    answer.set_exception(EngineError("the media engine is stopped"))
             await loop.run_in_executor(None, self._core.close)
 
     async def reports(self) -> AsyncIterator[tuple[RoomId, Report]]:
@@ -104,76 +107,94 @@ class LocalEngine:
 
     async def perform(self, room: RoomId, action: Action) -> None:
         """See Engine."""
-        if self._closed:
-            raise EngineError("the media engine is stopped")
-        try:
-            self._perform(room, action)
-        except _core.CoreBusy as busy:
-            raise EngineError(str(busy)) from busy
-
-    def _perform(self, room: RoomId, action: Action) -> None:
+        self._check_open()
         match action:
             case OpenSource():
                 self._open_source(room, action)
             case OpenSink():
                 self._open_sink(room, action)
             case CloseSource(stream):
-                self._end(self._sessions.get((room, stream)))
+                self._end(self._session(room, stream))
             case CloseSink(subscription):
-                self._end(self._sessions.get((room, subscription)))
+                self._end(self._session(room, subscription))
             case SetSourceActive(stream, kind, active):
-                self._set_active(self._sessions.get((room, stream)), kind, active)
+                self._set_active(self._session(room, stream), kind, active)
             case SetSinkActive(subscription, kind, active):
-                self._set_active(self._sessions.get((room, subscription)), kind, active)
+                self._set_active(self._session(room, subscription), kind, active)
             case CloseTransports(owner):
-                for transport in [t for t in self._transports.values() if (t.room, t.owner) == (room, owner)]:
-                    self._close(transport)
+                self._close(room, lambda transport: transport.owner == owner)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise EngineError("the media engine is stopped")
+
+    def _session(self, room: RoomId, id: str) -> Session | None:  # noqa: A002  # it is one
+        found = self._rooms.get(room)
+        return found.sessions.get(id) if found else None
 
     def _open_source(self, room: RoomId, action: OpenSource) -> None:
-        session = Session(action.stream, self._transport(room, action.source.transport, action.owner), action)
+        wanted: dict[str, Wanted] = {}
         for track in action.source.tracks:
             allowed = action.audio_in if track.kind == "audio" else action.video_in
-            session.wanted[track.mid] = Incoming(session.id, track.kind, allowed)
-        self._remember(session)
+            wanted[track.mid] = Incoming(action.stream, track.kind, allowed)
+        if len(wanted) != len(action.source.tracks):
+            raise EngineError("two tracks are on the same section")
+        self._open(room, action.source.transport, action.owner, action, wanted)
 
     def _open_sink(self, room: RoomId, action: OpenSink) -> None:
         subscription = action.subscription
-        transport = self._transport(room, action.sink.transport, subscription.owner)
-        session = Session(subscription.id, transport, action)
+        wanted: dict[str, Wanted] = {}
+        media = self._rooms.get(room)
+        lost = False
         for track in subscription.tracks:
-            source = self._sessions.get((room, track.stream))
-            lane = source.lane(track.kind, track.track) if source else None
+            lane = media.source_lane(track) if media else None
             if lane is None or track.mid is None:
-                self._report(room, SinkLost(subscription.id, SOURCE_GONE))
-                return
-            session.wanted[track.mid] = Outgoing(session.id, track.kind, lane.bound.payload)
+                lost = True
+            else:
+                wanted[track.mid] = Outgoing(subscription.id, track.kind, lane.bound.payload)
+        if not lost and len(wanted) != len(subscription.tracks):
+            raise EngineError("two tracks are on the same section")
+        session = self._open(room, action.sink.transport, subscription.owner, action, wanted)
         session.inactive = {track.kind for track in subscription.tracks if not track.active}
-        self._remember(session)
+        if lost:  # the source ended meanwhile; the transport stays, the client's offer is under way
+            self._fail(session, SOURCE_GONE)
 
-    def _remember(self, session: Session) -> None:
-        taken = session.wanted.keys() & (session.transport.wanted().keys() | session.transport.used().keys())
-        if taken:
+    def _open(
+        self,
+        room: RoomId,
+        transport: TransportId,
+        owner: ParticipantId,
+        action: OpenSource | OpenSink,
+        wanted: dict[str, Wanted],
+    ) -> Session:
+        """Check everything, then remember the session, on a new transport if need be."""
+        name = action.stream if isinstance(action, OpenSource) else action.subscription.id
+        if self._session(room, name) is not None:
+            raise EngineError(f"{name} is open already")
+        media = self._rooms.get(room)
+        found = media.transports.get(transport) if media else None
+        if found is None:
+            found = self._create(room, transport, owner)
+        elif found.owner != owner:
+            raise EngineError("the transport belongs to another participant")
+        elif taken := wanted.keys() & (found.wanted().keys() | found.used().keys()):
             raise EngineError(f"section {min(taken)} of the transport is in use")
-        session.transport.sessions[session.id] = session
-        self._sessions[session.transport.room, session.id] = session
+        session = Session(name, found, action, wanted)
+        found.sessions[name] = self._rooms[room].sessions[name] = session
+        return session
 
-    def _transport(self, room: RoomId, id: TransportId, owner: ParticipantId) -> Transport:  # noqa: A002  # it is one
-        found = self._transports.get((room, id))
-        if found is not None:
-            if found.owner != owner:
-                raise EngineError("the transport belongs to another participant")
-            return found
-        transport = Transport(room, id, owner, self._core.create_transport(self._thread(room)))
-        self._transports[room, id] = self._by_handle[transport.handle] = transport
+    def _create(self, room: RoomId, id: TransportId, owner: ParticipantId) -> Transport:  # noqa: A002  # it is one
+        media = self._rooms.get(room) or RoomMedia(self._emptiest_thread())
+        transport = Transport(room, id, owner, self._core.create_transport(media.thread))
+        self._rooms[room] = media
+        media.transports[id] = self._by_handle[transport.handle] = transport
         return transport
 
-    def _thread(self, room: RoomId) -> int:
-        if room not in self._rooms:
-            load = [0] * self._threads
-            for transport in self._transports.values():
-                load[self._rooms[transport.room]] += 1
-            self._rooms[room] = load.index(min(load))
-        return self._rooms[room]
+    def _emptiest_thread(self) -> int:
+        load = [0] * self._threads
+        for media in self._rooms.values():
+            load[media.thread] += len(media.transports)
+        return load.index(min(load))
 
     def _set_active(self, session: Session | None, kind: Kind, active: bool) -> None:
         if session is None:
@@ -184,104 +205,156 @@ class LocalEngine:
                 self._tell_active(lane, active)
 
     def _tell_active(self, lane: Lane, active: bool) -> None:
-        if lane.bound.sends:
-            self._core.set_subscription_active(lane.handle, active)
-        else:
-            self._core.set_publication_active(lane.handle, active)
+        tell = self._core.set_subscription_active if lane.bound.sends else self._core.set_publication_active
+        self._surely(partial(tell, lane.handle, active))
+
+    def _surely(self, command: Callable[[], None]) -> None:
+        """Do what cannot be refused: now, or in this order as soon as the core takes commands again."""
+        self._undone.append(command)
+        if len(self._undone) == 1:
+            self._catch_up()
+
+    def _catch_up(self) -> None:
+        while self._undone and not self._closed:
+            try:
+                self._undone[0]()
+            except _core.CoreBusy:
+                asyncio.get_running_loop().call_later(RETRY_S, self._catch_up)
+                return
+            self._undone.popleft()
 
     def _end(self, session: Session | None) -> None:
         """Forget a session; what it had in the core ends."""
-        if session is None or self._sessions.pop((session.transport.room, session.id), None) is None:
+        if session is None:
             return
-        session.transport.sessions.pop(session.id, None)
+        transport = session.transport
+        transport.sessions.pop(session.id, None)
+        if media := self._rooms.get(transport.room):
+            media.sessions.pop(session.id, None)
+            media.levels.pop(StreamId(session.id), None)
         for lane in session.lanes.values():
-            if lane.bound.sends:
-                self._core.unsubscribe(lane.handle)
-            else:
-                self._publications.pop(lane.handle, None)
-                self._core.unpublish(lane.handle)
-        self._levels.get(session.transport.room, {}).pop(StreamId(session.id), None)
+            self._lanes.pop(lane.handle, None)
+            end = self._core.unsubscribe if lane.bound.sends else self._core.unpublish
+            self._surely(partial(end, lane.handle))
+        session.lanes.clear()
+        session.wanted.clear()
 
-    def _close(self, transport: Transport) -> None:
-        self._forget(transport)
-        if transport.negotiated:
-            self._core.close_transport(transport.handle)
+    def _close(self, room: RoomId, chosen: Callable[[Transport], bool]) -> None:
+        media = self._rooms.get(room)
+        for transport in [t for t in media.transports.values() if chosen(t)] if media else ():
+            self._forget(transport)
+            self._surely(partial(self._core.close_transport, transport.handle))
 
     def _forget(self, transport: Transport) -> None:
         for session in list(transport.sessions.values()):
             self._end(session)
-        self._transports.pop((transport.room, transport.id), None)
         self._by_handle.pop(transport.handle, None)
+        if transport.answer is not None and not transport.answer.done():
+            transport.answer.set_exception(_gone(transport.id))
+        media = self._rooms[transport.room]
+        media.transports.pop(transport.id, None)
+        if not media.transports:
+            del self._rooms[transport.room]
 
     async def close_room(self, room: RoomId) -> None:
         """See Engine."""
-        for transport in [t for t in self._transports.values() if t.room == room]:
-            self._close(transport)
-        self._rooms.pop(room, None)
-        self._levels.pop(room, None)
+        if not self._closed:
+            self._close(room, lambda _: True)
 
     # ── negotiation ─────────────────────────────────────────────────────────────────────────────────
 
     def _owned(self, room: RoomId, owner: ParticipantId, transport: TransportId) -> Transport:
-        found = self._transports.get((room, transport))
+        self._check_open()
+        media = self._rooms.get(room)
+        found = media.transports.get(transport) if media else None
         if found is None or found.owner != owner:
-            raise TransportNotFound(f"Transport {transport} does NOT exist")
+            raise _gone(transport)
         return found
 
     async def negotiate(self, room: RoomId, owner: ParticipantId, transport: TransportId, offer: str) -> str:
         """See Engine."""
         found = self._owned(room, owner, transport)
         async with found.lock:
+            self._check_alive(found)
             prepared = plan(offer, found.wanted(), found.used())
             answer = await self._ask(found, prepared.offer)
-            if self._by_handle.get(found.handle) is not found:
-                raise TransportNotFound(f"Transport {transport} does NOT exist")
-            found.negotiated = True
-            for bound in prepared.bound:
-                self._bind(found, bound)
-            for session, reason in prepared.failed.items():
-                self._fail(found.sessions.get(session), reason)
-            if found.ready:
-                asyncio.get_running_loop().call_later(READY_DELAY_S, self._tell_ready, found)
+            self._check_alive(found)
+            self._settle(found, prepared)
             return finish(answer, found.names(), self._public)
+
+    def _check_alive(self, transport: Transport) -> None:
+        self._check_open()
+        if self._by_handle.get(transport.handle) is not transport:
+            raise _gone(transport.id)
 
     async def _ask(self, transport: Transport, offer: str) -> str:
         request = next(self._requests)
         answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._answers[request] = answer
+        self._answers[request] = transport.answer = answer
         try:
             self._core.negotiate(transport.handle, request, offer)
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
-                return await answer
+                done = await answer
         except _core.CoreBusy as busy:
             raise EngineError(str(busy)) from busy
         except TimeoutError:
             raise EngineError("the packet core did not answer in time") from None
+        except TransportNotFound:
+            raise
+        except NegotiationError:
+            self._renew(transport)
+            raise
         finally:
+            transport.answer = None
             del self._answers[request]
+        transport.negotiated = True
+        return done
+
+    def _renew(self, transport: Transport) -> None:
+        """The core keeps no transport whose first offer it refused, and uses no handle twice."""
+        if transport.negotiated or self._by_handle.pop(transport.handle, None) is None:
+            return
+        self._surely(partial(self._core.close_transport, transport.handle))
+        transport.handle = self._core.create_transport(self._rooms[transport.room].thread)
+        self._by_handle[transport.handle] = transport
+
+    def _settle(self, transport: Transport, prepared: Plan) -> None:
+        """Bind what the answered offer brought, end what it cannot carry."""
+        for bound in prepared.bound:
+            self._bind(transport, bound)
+        for name, reason in prepared.failed.items():
+            self._fail(transport.sessions.get(name), reason)
+        for session in list(transport.sessions.values()):
+            if session.lanes and not session.wanted and session.lanes.keys() <= prepared.stopped:
+                self._fail(session, STOPPED)
+        if transport.ready:
+            asyncio.get_running_loop().call_later(READY_DELAY_S, self._tell_ready, transport)
 
     def _bind(self, transport: Transport, bound: Bound) -> None:
         session = transport.sessions.get(bound.session)
         if session is None or session.wanted.pop(bound.mid, None) is None:
             return  # it ended while the core was answering
-        if bound.sends:
-            handle = self._subscribe(session, bound)
-            if handle is None:
-                self._fail(session, SOURCE_GONE)
-                return
-        else:
-            handle = self._core.publish(transport.handle, bound.mid)
-            self._publications[handle] = (session, bound.mid)
+        try:
+            handle = self._subscribe(session, bound) if bound.sends else self._publish(session, bound)
+        except _core.CoreBusy as busy:
+            self._fail(session, str(busy))
+            return
+        if handle is None:
+            self._fail(session, SOURCE_GONE)
+            return
+        self._lanes[handle] = (session, bound.mid)
         session.lanes[bound.mid] = lane = Lane(bound, handle)
         if bound.kind in session.inactive:
             self._tell_active(lane, active=False)
 
+    def _publish(self, session: Session, bound: Bound) -> int:
+        return self._core.publish(session.transport.handle, bound.mid)
+
     def _subscribe(self, session: Session, bound: Bound) -> int | None:
         assert isinstance(session.action, OpenSink)
         track = next(t for t in session.action.subscription.tracks if t.mid == bound.mid)
-        source = self._sessions.get((session.transport.room, track.stream))
-        lane = source.lane(track.kind, track.track) if source else None
-        if lane is None:
+        lane = self._rooms[session.transport.room].source_lane(track)
+        if lane is None or not same_stream(bound.payload, lane.bound.payload):
             return None
         return self._core.subscribe(lane.handle, session.transport.handle, bound.mid)
 
@@ -300,42 +373,48 @@ class LocalEngine:
     ) -> None:
         """See Engine."""
         found = self._owned(room, owner, transport)
-        line = candidate.strip().removeprefix("a=")
-        if not line.startswith("candidate:") or len(line) > 512 or not line.isprintable():
-            raise NegotiationError("the candidate is not of the form candidate:…")
-        if found.negotiated:
+        line = candidate_line(candidate)
+        if not found.negotiated and found.answer is None:
+            return  # before the offer there is nothing to add it to; the client's checks will show its address
+        try:
             self._core.add_candidate(found.handle, line)
+        except _core.CoreBusy as busy:
+            raise EngineError(str(busy)) from busy
 
     # ── events of the core ──────────────────────────────────────────────────────────────────────────
 
     def _take_events(self) -> None:
         for event in self._core.events():
-            match event:
-                case _core.Negotiated(request, _, answer):
-                    if (waiting := self._answers.get(request)) and not waiting.done():
-                        waiting.set_result(answer)
-                case _core.Refused(request, subject, reason):
-                    self._refused(request, subject, reason)
-                case _core.Connected(handle):
-                    self._connected(handle)
-                case _core.Lost(handle, reason):
-                    self._lost(handle, reason)
-                case _core.Resolution(publication, width, height):
-                    self._resolution(publication, Resolution(width, height))
-                case _core.AudioLevel(publication, level_dbov, voice):
-                    self._level(publication, level_dbov, voice)
-                case _core.Stalled(publication, stalled):
-                    self._stalled(publication, stalled)
+            try:
+                self._take(event)
+            except Exception:  # a bug of ours costs one event, not those behind it
+                self._log.exception("event failed", what=type(event).__name__)
+
+    def _take(self, event: object) -> None:
+        match event:
+            case _core.Negotiated(request, _, answer):
+                if (waiting := self._answers.get(request)) and not waiting.done():
+                    waiting.set_result(answer)
+            case _core.Refused(request, subject, reason):
+                self._refused(request, subject, reason)
+            case _core.Connected(handle):
+                self._connected(handle)
+            case _core.Lost(handle, reason):
+                self._lost(handle, reason)
+            case _core.Resolution(publication, width, height):
+                self._resolution(publication, Resolution(width, height))
+            case _core.AudioLevel(publication, level_dbov, voice):
+                self._level(publication, level_dbov, voice)
+            case _core.Stalled(publication, stalled):
+                self._stalled(publication, stalled)
 
     def _refused(self, request: int, subject: int, reason: str) -> None:
         if request:
             if (waiting := self._answers.get(request)) and not waiting.done():
                 waiting.set_exception(NegotiationError(reason))
-            return
-        self._log.warning("core refused", subject=subject, reason=reason)
-        for session in list(self._sessions.values()):
-            if any(lane.handle == subject for lane in session.lanes.values()):
-                self._fail(session, reason)
+        elif found := self._lanes.get(subject):
+            self._log.warning("core refused", session=found[0].id, reason=reason)
+            self._fail(found[0], reason)
 
     def _connected(self, handle: int) -> None:
         transport = self._by_handle.get(handle)
@@ -365,18 +444,18 @@ class LocalEngine:
         self._report(transport.room, TransportLost(transport.id, text))
 
     def _resolution(self, publication: int, resolution: Resolution) -> None:
-        if found := self._publications.get(publication):
+        if found := self._lanes.get(publication):
             session, mid = found
             report = ResolutionSeen(StreamId(session.id), session.track_id(mid), resolution)
             self._report(session.transport.room, report)
 
     def _level(self, publication: int, level_dbov: int, voice: bool) -> None:
-        if found := self._publications.get(publication):
+        if found := self._lanes.get(publication):
             session, _ = found
-            self._levels.setdefault(session.transport.room, {})[StreamId(session.id)] = (level_dbov, voice)
+            self._rooms[session.transport.room].levels[StreamId(session.id)] = (level_dbov, voice)
 
     def _stalled(self, publication: int, stalled: bool) -> None:
-        if found := self._publications.get(publication):
+        if found := self._lanes.get(publication):
             session, mid = found
             self._log.info(
                 "packets stalled" if stalled else "packets resumed", stream=session.id, section=mid
@@ -384,7 +463,8 @@ class LocalEngine:
 
     def audio_levels(self, room: RoomId) -> Mapping[StreamId, tuple[int, bool]]:
         """The last (level in dBov, voice activity) of each audio stream of a room (RFC 6464)."""
-        return self._levels.get(room, {})
+        media = self._rooms.get(room)
+        return media.levels if media else {}
 
     def _report(self, room: RoomId, report: Report) -> None:
         self._reports.put_nowait((room, report))
@@ -399,6 +479,10 @@ class LocalEngine:
                 key = name if name in ("transports", "publications", "subscriptions") else f"{name}_total"
                 sums[key] = sums.get(key, 0) + value
         return sums
+
+
+def _gone(transport: TransportId) -> TransportNotFound:
+    return TransportNotFound(f"Transport {transport} does NOT exist")
 
 
 def _tracks(session: Session) -> tuple[Track, ...]:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from palaver.media.webrtc import new_stream_name
-from palaver.room.values import ParticipantId, RoomId, TrackId, TransportId
+from palaver.room.values import ParticipantId, RoomId, StreamId, SubscribedTrack, TrackId, TransportId
 
 if TYPE_CHECKING:
     from palaver.media.webrtc import Bound, Wanted
     from palaver.room.messages import OpenSink, OpenSource
     from palaver.room.values import Kind
+
+SOURCE_GONE: Final = "Source stream loss"
+"""Why a sink is lost whose source ended: OWT's words."""
+STOPPED: Final = "Stopped by the client"
+"""Why a session is lost all of whose sections the client gave up (RFC 8829 §5.2.2)."""
 
 
 @dataclass(eq=False, slots=True)
@@ -62,9 +67,10 @@ class Transport:
     owner: ParticipantId
     handle: int
     ready: bool = False
-    negotiated: bool = False
+    negotiated: bool = False  # at least one offer was answered: the core knows it
     sessions: dict[str, Session] = field(default_factory=dict)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    answer: asyncio.Future[str] | None = None  # while the core is asked
 
     def wanted(self) -> dict[str, Wanted]:
         """Every section that a session waits for, by mid."""
@@ -82,3 +88,18 @@ class Transport:
             for mid, lane in session.lanes.items()
             if lane.bound.sends
         }
+
+
+@dataclass(eq=False, slots=True)
+class RoomMedia:
+    """What one room has in the engine; it lives on one ``thread`` of the core. Gone with the last transport."""
+
+    thread: int
+    transports: dict[TransportId, Transport] = field(default_factory=dict)
+    sessions: dict[str, Session] = field(default_factory=dict)
+    levels: dict[StreamId, tuple[int, bool]] = field(default_factory=dict)
+
+    def source_lane(self, track: SubscribedTrack) -> Lane | None:
+        """The section through which what a subscription asks for arrives, None if it is gone."""
+        source = self.sessions.get(track.stream)
+        return source.lane(track.kind, track.track) if source else None

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from palaver.room.values import Format, Kind
 
 _SIMULCAST: Final = ("rid", "simulcast", "ssrc-group", "ssrc")
+MAX_CANDIDATE: Final = 512
 _LETTERS: Final = string.ascii_letters + string.digits
 
 
@@ -172,6 +173,14 @@ def _close(section: Section) -> None:
     known = [p.number for p in payloads if format_of(p) is not None] or [p.number for p in payloads]
     section.keep(known[:1])
     section.without("ssrc", "ssrc-group", "msid")
+
+
+def candidate_line(text: str) -> str:
+    """A remote candidate without ``a=`` (RFC 8839 §5.1). Raises NegotiationError if it is none."""
+    line = text.strip().removeprefix("a=")
+    if not line.startswith("candidate:") or len(line) > MAX_CANDIDATE or not line.isprintable():
+        raise NegotiationError("the candidate is not of the form candidate:…")
+    return line
 
 
 def new_stream_name() -> str:
