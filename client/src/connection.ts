@@ -32,6 +32,8 @@ export class Connection {
   #candidates: Candidate[] = [];
   readonly #pending = new Map<string, Pending>();
   readonly #sessions = new Map<string, Session>();
+  /** Sections of sessions that were refused. */
+  readonly #unused = new Set<RTCRtpTransceiver>();
 
   constructor(
     readonly portal: Portal,
@@ -115,7 +117,7 @@ export class Connection {
     let id: string | undefined;
     this.#offering = true;
     try {
-      await this.#peer.setLocalDescription(await this.#peer.createOffer());
+      await this.#peer.setLocalDescription();
       const transport = this.#transport === undefined ? {} : { id: this.#transport };
       const answer = await opening.announce(transceivers, { type: "webrtc", ...transport });
       id = answer.id;
@@ -126,6 +128,7 @@ export class Connection {
       this.#sessions.set(id, session);
       this.#offering = false;
       this.#sendCandidates();
+      this.#retire();
       return session;
     } catch (error) {
       if (this.#unsure(id, error)) this.#fail("an offer was not answered");
@@ -167,12 +170,22 @@ export class Connection {
     if (this.#sessions.size > 0) this.#offering = false;
   }
 
-  /** Never stops them: a stopped section is reused under another id, and in Chromium one that was rolled back
-   * takes the place of the next one added, whose `mid` stays null. */
+  /** Does not stop them yet: in Chromium a section that was rolled back and stopped takes the place of the next
+   * one added, whose `mid` then stays null. */
   #idle(transceivers: readonly RTCRtpTransceiver[]): void {
     for (const transceiver of transceivers) {
       void transceiver.sender.replaceTrack(null).catch(() => undefined);
       transceiver.direction = "inactive";
+      this.#unused.add(transceiver);
+    }
+  }
+
+  /** Stops those unused sections that both sides know by now. */
+  #retire(): void {
+    for (const transceiver of this.#unused) {
+      if (transceiver.currentDirection !== "inactive") continue;
+      this.#unused.delete(transceiver);
+      transceiver.stop();
     }
   }
 
@@ -201,7 +214,9 @@ export class Connection {
 
   #release(session: Session): void {
     this.#sessions.delete(session.id);
-    if (!this.#closed) this.#idle(session.transceivers);
+    // A stopped section gives its place to the next one added (RFC 8829, section 5.2.2); otherwise offers would grow
+    // with everybody who ever came.
+    if (!this.#closed) for (const transceiver of session.transceivers) transceiver.stop();
   }
 
   #found(candidate: RTCIceCandidate | null): void {

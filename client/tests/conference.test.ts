@@ -94,7 +94,7 @@ describe("publishing", () => {
     expect(undone.data).toEqual({ id: "s1" });
     undone.ok();
     await expect(published).rejects.toMatchObject({ code: "timeout" });
-    expect(peers[0]?.transceivers[0]?.direction).toBe("inactive");
+    expect(peers[0]?.transceivers[0]?.direction).toBe("stopped");
   });
 
   it("that fails on the way rejects with the server's reason and is taken back", async () => {
@@ -139,6 +139,27 @@ describe("the connection", () => {
     await published;
     expect((await subscribed).media.getTracks()).toHaveLength(2);
     expect(peers).toHaveLength(1);
+  });
+
+  it("stops the sections of what ended, so that others can take their places", async () => {
+    const subscribed = conference.subscribe(bobs());
+    await agree("subscribe", "s1", "s1");
+    ready("s1", "s1");
+    const stopped = (await subscribed).stop();
+    (await socket.next("unsubscribe")).ok();
+    await stopped;
+    expect(peers[0]?.transceivers.map(({ direction }) => direction)).toEqual(["stopped", "stopped"]);
+  });
+
+  it("gives up sections that were refused once both sides know that they are unused", async () => {
+    const refused = conference.publish(fakeMedia("audio"));
+    refused.catch(() => undefined);
+    (await socket.next("publish")).refuse("unauthorized");
+    await expect(refused).rejects.toMatchObject({ code: "refused" });
+    expect(peers[0]?.transceivers[0]?.direction).toBe("inactive");
+    void conference.subscribe(bobs());
+    await agree("subscribe", "s2", "s2");
+    expect(peers[0]?.transceivers[0]?.direction).toBe("stopped");
   });
 
   it("sends candidates after the answer, those found before it as well", async () => {

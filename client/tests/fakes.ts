@@ -52,6 +52,7 @@ export class FakeSocket implements PortalSocket {
 
 class FakeTransceiver {
   mid: string | null = null;
+  currentDirection: RTCRtpTransceiverDirection | null = null;
   readonly receiver;
   readonly sender;
 
@@ -61,6 +62,10 @@ class FakeTransceiver {
   ) {
     this.receiver = { track: fakeTrack(kind) };
     this.sender = { replaceTrack: async () => undefined };
+  }
+
+  stop(): void {
+    this.direction = "stopped";
   }
 }
 
@@ -81,21 +86,18 @@ export class FakePeer {
     return transceiver;
   }
 
-  async createOffer() {
-    return { type: "offer", sdp: "offer" };
-  }
-
-  async setLocalDescription({ type }: { type: string }) {
+  async setLocalDescription({ type }: { type: string } = { type: "offer" }) {
     this.signalingState = type === "offer" ? "have-local-offer" : "stable";
     if (type !== "offer") return;
     for (const [i, section] of this.transceivers.entries()) section.mid ??= String(i);
-    const used = this.transceivers.filter(({ direction }) => direction !== "inactive");
+    const used = this.transceivers.filter(({ direction }) => direction.endsWith("only"));
     this.localDescription = { sdp: `offer of ${used.length}` };
   }
 
   async setRemoteDescription({ sdp }: { sdp: string }) {
     this.answers.push(sdp);
     this.signalingState = "stable";
+    for (const section of this.transceivers) section.currentDirection = section.direction;
   }
 
   close(): void {
