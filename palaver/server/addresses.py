@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import socket
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from palaver.server.config import Config
 
 WILDCARDS: Final = ("0.0.0.0", "::", "")  # recognising them is the point
+
+_MAX_THREADS: Final = 4
 
 
 def is_wildcard(host: str) -> bool:
@@ -31,6 +37,16 @@ def media_addresses(host: str) -> list[str]:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_DGRAM)
         return list(dict.fromkeys(str(info[4][0]) for info in found))
     return interface_addresses(ipv6=host != "0.0.0.0")  # the wildcard of IPv4 only
+
+
+def of_media(config: Config) -> list[str]:
+    """Where media listens. Raises OSError for a name that does not resolve."""
+    return list(config.media.addresses) or media_addresses(config.http.host)
+
+
+def media_threads(config: Config) -> int:
+    """How many threads, and so ports, move packets."""
+    return config.media.threads or min(os.cpu_count() or 1, _MAX_THREADS)
 
 
 def interface_addresses(*, ipv6: bool) -> list[str]:

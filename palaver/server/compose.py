@@ -9,7 +9,6 @@ import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-import msgspec
 import structlog
 from starlette.routing import Route
 
@@ -25,9 +24,8 @@ from palaver.api.rest.app import build
 from palaver.api.rest.settings import RestSettings
 from palaver.host.rooms import Rooms
 from palaver.media.local import LocalEngine
-from palaver.server import addresses, http, services, tls
+from palaver.server import addresses, http, services, state, tls
 from palaver.server.observe import Health, LoopLag
-from palaver.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,22 +33,13 @@ if TYPE_CHECKING:
     from palaver.server.config import Config
     from palaver.server.data import Account, DataDirectory
     from palaver.server.tls import Certificate
+    from palaver.store import Store
 
-STATE_FILE: Final = "server.json"
 _BACKLOG: Final = 2048
-_MAX_THREADS: Final = 4
 
 
 class StartError(Exception):
     """The server cannot start; the text says what is in the way."""
-
-
-class State(msgspec.Struct, frozen=True):
-    """What a running server leaves in its data directory for the command line."""
-
-    url: str
-    pid: int
-    certificate: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +83,11 @@ def listen(config: Config, directory: DataDirectory) -> Listening:
 def make_engine(config: Config) -> LocalEngine:
     """The packet core, bound to its ports. Raises StartError."""
     media = config.media
-    threads = media.threads or min(os.cpu_count() or 1, _MAX_THREADS)
     try:
-        where = media.addresses or addresses.media_addresses(config.http.host)
         return LocalEngine(
-            where,
+            addresses.of_media(config),
             media.port,
-            threads,
+            addresses.media_threads(config),
             public_addresses=media.public_addresses,
             connect_timeout_s=media.connect_timeout_s,
         )
@@ -195,8 +182,14 @@ class Node:
         self._health.started = True
         url = self._listening.urls()[0]
         certificate = self._listening.certificate
-        state = State(url, os.getpid(), str(certificate.cert) if certificate else None)
-        (self._directory.path / STATE_FILE).write_bytes(msgspec.json.encode(state))
+        here = state.State(
+            url,
+            os.getpid(),
+            str(certificate.cert) if certificate else None,
+            tuple(addresses.of_media(self._config)),
+            tuple(self._engine.ports),
+        )
+        state.write(self._directory.path, here)
         self._log.info("serving", url=url, media_ports=self._engine.ports, version=__version__)
 
     async def _drain(self) -> None:
@@ -236,19 +229,13 @@ def _portal_settings(config: Config, directory: DataDirectory) -> PortalSettings
     )
 
 
-async def open_store(config: Config, directory: DataDirectory) -> Store:
-    """The configured store. Raises StoreError."""
-    url = config.database.url or directory.database_url
-    return await Store.open(url, master_key=bytes.fromhex(directory.secrets.master))
-
-
 async def serve(config: Config, directory: DataDirectory, listening: Listening, stop: asyncio.Event) -> None:
     """Run a node until ``stop``. Raises StartError, StoreError, ServiceError."""
     engine = make_engine(config)
-    store = await open_store(config, directory)
+    store = await services.open_store(config, directory)
     try:
         accounts = await services.ensure(store, config.service)
         await Node(config, directory, listening, engine, store, accounts).run(stop)
     finally:
         await store.close()
-        (directory.path / STATE_FILE).unlink(missing_ok=True)
+        state.forget(directory.path)

@@ -159,8 +159,11 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 SECTIONS: Final[Mapping[str, type[Section]]] = {f.name: f.type for f in msgspec.structs.fields(Config)}
-NOT_SETTINGS: Final = ("PALAVER_DATA_DIR", "PALAVER_CONFIG")
-"""Environment variables that are read before the configuration."""
+NOT_SETTINGS: Final = (
+    *("PALAVER_DATA_DIR", "PALAVER_CONFIG"),
+    *("PALAVER_URL", "PALAVER_SERVICE", "PALAVER_KEY", "PALAVER_CA"),
+)
+"""Environment variables of the command line: what is read before the configuration, and which server to ask."""
 
 Settings = dict[str, dict[str, Any]]
 

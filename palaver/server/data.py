@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_FILE: Final = "secrets.json"
+SECRETS_FILE: Final = "secrets.json"
 
 
 class DataError(Exception):
@@ -56,11 +56,11 @@ def open_directory(path: Path) -> DataDirectory:
     path = path.absolute()
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return DataDirectory(path, _secrets(path / _FILE))
+        return DataDirectory(path, _secrets(path / SECRETS_FILE))
     except OSError as error:
         raise DataError(f"data directory {path}: {error.strerror or error}") from error
     except msgspec.DecodeError as error:
-        raise DataError(f"data directory {path}: {_FILE} is damaged: {error}") from error
+        raise DataError(f"data directory {path}: {SECRETS_FILE} is damaged: {error}") from error
 
 
 def _secrets(file: Path) -> Secrets:

@@ -1,21 +1,29 @@
-"""The command line: `palaver serve`, `keys`, `token`, `version`.
+"""The command line: `palaver serve`, `keys`, `token`, `rooms`, `participants`, `streams`, `doctor`, `version`.
 
 Heavy parts are imported where they are needed, so that a short command answers quickly.
 """
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from palaver import __version__
-from palaver.server.config import Config, ConfigError, Settings, load
+from palaver.server.commands import doctor, participants, rooms, streams
+from palaver.server.commands.connect import asking, existing, room_called
+from palaver.server.commands.shared import (
+    DEFAULT_DATA,
+    AsJson,
+    ConfigFile,
+    DataDir,
+    configuration,
+    fail,
+)
 
 if TYPE_CHECKING:
-    from palaver.server.data import DataDirectory
+    from palaver.client import Palaver
+    from palaver.server.config import Settings
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -24,32 +32,10 @@ app = typer.Typer(
     help="A WebRTC conference server.",
 )
 
-DataDir = Annotated[
-    Path,
-    typer.Option("--data-dir", envvar="PALAVER_DATA_DIR", help="Directory of everything the server keeps."),
-]
-ConfigFile = Annotated[
-    Path | None,
-    typer.Option("--config", envvar="PALAVER_CONFIG", help="Settings; default: palaver.toml, if there."),
-]
-DEFAULT_DATA = Path("palaver-data")
-DEFAULT_CONFIG = Path("palaver.toml")
-
-
-def fail(message: object, code: int = 1) -> NoReturn:
-    """End with a message for people."""
-    typer.echo(f"palaver: {message}", err=True)
-    raise typer.Exit(code)
-
-
-def configuration(file: Path | None, flags: Settings) -> Config:
-    """The configuration, or the end with a message (exit code 2)."""
-    if file is None and DEFAULT_CONFIG.is_file():
-        file = DEFAULT_CONFIG
-    try:
-        return load(file, os.environ, flags)
-    except ConfigError as error:
-        fail(error, 2)
+app.add_typer(rooms.app, name="rooms")
+app.add_typer(participants.app, name="participants")
+app.add_typer(streams.app, name="streams")
+app.command()(doctor.doctor)
 
 
 def given(**values: Any) -> dict[str, Any]:
@@ -92,25 +78,11 @@ def serve(
     raise typer.Exit(run_server(settings, data_dir, fail))
 
 
-def existing(data_dir: Path) -> DataDirectory:
-    """A data directory that a server has used, or the end with a message."""
-    from palaver.server.data import DataError, open_directory
-
-    if not data_dir.is_dir():
-        fail(
-            f"data directory {data_dir.absolute()} does not exist: start the server once, or name it by --data-dir"
-        )
-    try:
-        return open_directory(data_dir)
-    except DataError as error:
-        fail(error)
-
-
 @app.command()
 def keys(
     data_dir: DataDir = DEFAULT_DATA,
     config: ConfigFile = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show the ids and keys of the super and the sample service."""
     from palaver.server.run import read_accounts
@@ -126,29 +98,30 @@ def keys(
 
 
 @app.command()
+@asking
 def token(
-    room: Annotated[str, typer.Option(help="Id or name of a room of the sample service.")],
+    api: Palaver,
+    room: Annotated[str, typer.Option(help="Id or name of a room.")],
     user: Annotated[str, typer.Option(help="The application's name for who joins.")],
     role: Annotated[str, typer.Option(help="One of the room's roles.")] = "presenter",
     create: Annotated[
         bool, typer.Option("--create", help="Make the room if there is none of this name.")
     ] = False,
-    data_dir: DataDir = DEFAULT_DATA,
-    config: ConfigFile = None,
+    reusable: Annotated[
+        bool, typer.Option("--reusable", help="Good more than once, for WHIP and WHEP.")
+    ] = False,
+    ttl_s: Annotated[
+        int | None, typer.Option("--ttl", help="Seconds that it is valid, with --reusable.")
+    ] = None,
 ) -> None:
-    """Make a token with which a client joins a room of the running server."""
-    from palaver.client import PalaverError
-    from palaver.server.run import api_of
-
-    try:
-        with api_of(configuration(config, {}), existing(data_dir), fail) as api:
-            found = next((one.id for one in api.rooms.list() if room in (one.id, one.name)), None)
-            if found is None and not create:
-                fail(f"no room of the sample service is called {room}; --create makes it")
-            made = api.tokens.create(found or api.rooms.create(room).id, user, role)
-    except PalaverError as error:
-        fail(error)
-    typer.echo(made)
+    """Make a token with which a client joins a room."""
+    if ttl_s is not None and not reusable:
+        fail("--ttl needs --reusable", 2)
+    if create and all(room not in (one.id, one.name) for one in api.rooms.list()):
+        where = api.rooms.create(room).id
+    else:
+        where = room_called(api, room, "; --create makes it").id
+    typer.echo(api.tokens.create(where, user, role, reusable=reusable, ttl_s=ttl_s))
 
 
 @app.command()

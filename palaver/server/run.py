@@ -99,7 +99,7 @@ def _greet(config: Config, directory: DataDirectory, listening: Listening) -> No
 
 def read_accounts(config: Config, directory: DataDirectory, fail: Fail) -> dict[str, Account]:
     """The super and the sample service as the store has them."""
-    from palaver.server.compose import open_store
+    from palaver.server.services import open_store
 
     async def read() -> dict[str, Account]:
         store = await open_store(config, directory)
@@ -125,12 +125,14 @@ def api_of(config: Config, directory: DataDirectory, fail: Fail) -> Palaver:
     import ssl
 
     from palaver.client import Palaver
-    from palaver.server.compose import STATE_FILE, State
+    from palaver.server import state
 
     try:
-        state = msgspec.json.decode((directory.path / STATE_FILE).read_bytes(), type=State)
-    except FileNotFoundError:
+        running = state.read(directory.path)
+    except (OSError, msgspec.DecodeError) as error:
+        fail(f"{directory.path / state.FILE}: {error}")
+    if running is None:
         fail(f"no server is running on {directory.path}")
     sample = read_accounts(config, directory, fail)["sample"]
-    trusted = ssl.create_default_context(cafile=state.certificate) if state.certificate else True
-    return Palaver(state.url, sample.id, sample.key, verify=trusted)
+    trusted = ssl.create_default_context(cafile=running.certificate) if running.certificate else True
+    return Palaver(running.url, sample.id, sample.key, verify=trusted)

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Final
 from palaver.server.data import Account
 
 if TYPE_CHECKING:
+    from palaver.server.config import Config
     from palaver.server.config import Service as ServiceConfig
+    from palaver.server.data import DataDirectory
     from palaver.store import Store
 
 SUPER: Final = "superService"
@@ -18,6 +20,14 @@ SAMPLE: Final = "sampleService"
 
 class ServiceError(Exception):
     """The configured super service contradicts the stored one; the text says how to mend it."""
+
+
+async def open_store(config: Config, directory: DataDirectory) -> Store:
+    """The configured store. Raises StoreError."""
+    from palaver.store import Store
+
+    url = config.database.url or directory.database_url
+    return await Store.open(url, master_key=bytes.fromhex(directory.secrets.master))
 
 
 async def ensure(store: Store, wanted: ServiceConfig) -> dict[str, Account]:
