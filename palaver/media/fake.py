@@ -72,7 +72,7 @@ class FakeEngine:
             case OpenSink(subscription):
                 mids = [track.mid for track in subscription.tracks if track.mid is not None]
                 self._accept(room, subscription.id, subscription.owner, action, mids)
-                if any(self._payload(room, t.stream, t.track, t.kind) is None for t in subscription.tracks):
+                if self._source_gone(room, subscription.id, action):
                     self.fail(room, subscription.id, SOURCE_GONE)
             case CloseSource(stream):
                 self._forget(room, stream)
@@ -141,6 +141,12 @@ class FakeEngine:
                         wanted[asked.mid] = Outgoing(session, asked.kind, payload)
         return wanted
 
+    def _source_gone(self, room: RoomId, session: str, action: OpenSink) -> bool:
+        """Whether the sink waits for a source that is no more."""
+        bound = self._bound.get((room, session), {})
+        waiting = [track for track in action.subscription.tracks if track.mid not in bound]
+        return any(self._payload(room, t.stream, t.track, t.kind) is None for t in waiting)
+
     def _payload(self, room: RoomId, stream: str, track: str | None, kind: str) -> Payload | None:
         action = self._open.get((room, stream))
         for mid, bound in self._bound.get((room, stream), {}).items():
@@ -162,7 +168,9 @@ class FakeEngine:
         for session, reason in prepared.failed.items():
             self.fail(room, session, reason)
         for session, action in sessions.items():
-            if (lanes := self._bound.get((room, session))) and lanes.keys() == _mids(
+            if isinstance(action, OpenSink) and self._source_gone(room, session, action):
+                self.fail(room, session, SOURCE_GONE)
+            elif (lanes := self._bound.get((room, session))) and lanes.keys() == _mids(
                 action
             ) <= prepared.stopped:
                 self.fail(room, session, STOPPED)

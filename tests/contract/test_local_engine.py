@@ -1,0 +1,221 @@
+"""What only an engine with packets can show, over loopback with a whole WebRTC client."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from palaver.media import local
+from palaver.media.local import LocalEngine
+from palaver.media.ports import EngineError, NegotiationError, TransportNotFound
+from palaver.media.sdp import parse
+from palaver.room.messages import (
+    CloseSource,
+    CloseTransports,
+    ResolutionSeen,
+    SetSinkActive,
+    SetSourceActive,
+    SourceReady,
+    TransportLost,
+)
+from palaver.room.values import ParticipantId, Resolution, StreamId, SubscriptionId, TransportId
+from tests.contract.engines import ROOM, Bench, until, working
+from tests.contract.guests import Caller
+from tests.offers import offer
+
+pytestmark = pytest.mark.net
+ANN, BOB, S = ParticipantId("ann"), ParticipantId("bob"), StreamId("s")
+
+
+@pytest_asyncio.fixture
+async def bench() -> AsyncIterator[Bench]:
+    async with working("local") as bench:
+        yield bench
+
+
+def engine_of(bench: Bench) -> LocalEngine:
+    assert isinstance(bench.engine, LocalEngine)
+    return bench.engine
+
+
+async def test_pictures_arrive_and_their_size_is_reported(bench: Bench) -> None:
+    await bench.published()
+    bob = bench.guest("bob")
+    assert isinstance(bob, Caller)
+    await bench.open_sink("q", "bob", "s", mid := bob.add("video", "recvonly"))
+    await bob.negotiate()
+    async with asyncio.timeout(15):
+        frame = await bob.received(mid).recv()
+    assert (getattr(frame, "width", 0), getattr(frame, "height", 0)) == (640, 480)
+    seen = await bench.heard("ResolutionSeen", "s")
+    assert isinstance(seen, ResolutionSeen)
+    assert (seen.track, seen.resolution) == ("ann-1", Resolution(640, 480))
+
+
+async def subscribed(bench: Bench, *, active: bool = True) -> None:
+    await bench.published()
+    bob = bench.guest("bob")
+    await bench.open_sink("q", "bob", "s", bob.add("video", "recvonly"), active=active)
+    await bob.negotiate()
+    await bench.heard("SinkReady", "q")
+
+
+def counter(bench: Bench, name: str) -> float:
+    return bench.engine.stats()[name]
+
+
+async def forwards(bench: Bench) -> None:
+    before = counter(bench, "packets_forwarded_total")
+    await until(lambda: counter(bench, "packets_forwarded_total") > before + 20)
+
+
+async def is_silent(bench: Bench) -> None:
+    """Packets keep arriving for a while, and none is forwarded (but those on their way when it began)."""
+    received = counter(bench, "packets_received_total")
+    await until(lambda: counter(bench, "packets_received_total") > received + 20)
+    before, received = counter(bench, "packets_forwarded_total"), counter(bench, "packets_received_total")
+    await until(lambda: counter(bench, "packets_received_total") > received + 60)
+    assert counter(bench, "packets_forwarded_total") == before
+
+
+async def test_a_muted_source_is_not_forwarded(bench: Bench) -> None:
+    await subscribed(bench)
+    await forwards(bench)
+    await bench.engine.perform(ROOM, SetSourceActive(S, "video", active=False))
+    await is_silent(bench)
+    await bench.engine.perform(ROOM, SetSourceActive(S, "video", active=True))
+    await forwards(bench)
+
+
+async def test_a_sink_opened_inactive_gets_nothing_until_it_is_resumed(bench: Bench) -> None:
+    await subscribed(bench, active=False)
+    await is_silent(bench)
+    await bench.engine.perform(ROOM, SetSinkActive(SubscriptionId("q"), "video", active=True))
+    await forwards(bench)
+
+
+async def test_a_source_muted_before_its_section_came_begins_muted(bench: Bench) -> None:
+    ann = bench.guest("ann")
+    await bench.open_source("s", "ann", video=ann.add("video", "sendonly"))
+    await bench.engine.perform(ROOM, SetSourceActive(S, "video", active=False))
+    await ann.negotiate()
+    ready = await bench.heard("SourceReady", "s")
+    assert isinstance(ready, SourceReady)
+    assert [track.active for track in ready.tracks] == [False]
+
+
+async def test_a_source_closed_while_the_core_answers_stays_closed(bench: Bench) -> None:
+    await bench.open_source("s", "ann", video="0")
+    await bench.open_source("t", "ann", audio="1")
+    text = offer(("video", "0", "sendonly"), ("audio", "1", "sendonly"))
+    async with asyncio.TaskGroup() as tasks:
+        asked = tasks.create_task(bench.engine.negotiate(ROOM, ANN, TransportId("ann"), text))
+        await asyncio.sleep(0)  # it has begun
+        await bench.engine.perform(ROOM, CloseSource(S))
+        assert not asked.done()
+    await until(lambda: counter(bench, "publications") == 1)
+    await bench.engine.perform(ROOM, CloseSource(StreamId("t")))
+    await until(lambda: counter(bench, "publications") == 0)
+
+
+SENDING = offer(("audio", "0", "sendonly"))
+
+
+async def test_a_participant_who_leaves_while_the_core_answers_has_no_transport(bench: Bench) -> None:
+    await bench.open_source("s", "ann", audio="0")
+    async with asyncio.TaskGroup() as tasks:
+        first = tasks.create_task(_refusal(bench, SENDING))
+        waiting = tasks.create_task(_refusal(bench, SENDING))
+        await asyncio.sleep(0)  # both have begun, the second waits for the first
+        await bench.engine.perform(ROOM, CloseTransports(ANN))
+    assert isinstance(first.result(), TransportNotFound)
+    assert isinstance(waiting.result(), TransportNotFound)
+    assert bench.held() == 0
+    await until(lambda: counter(bench, "transports") == 0)
+
+
+async def test_an_engine_that_stops_ends_the_negotiations_under_way(bench: Bench) -> None:
+    await bench.open_source("s", "ann", audio="0")
+    async with asyncio.TaskGroup() as tasks:
+        asked = tasks.create_task(_refusal(bench, SENDING))
+        await asyncio.sleep(0)
+        engine_of(bench)._take = lambda event: None  # type: ignore[method-assign]  # the answer is not heard
+        bench.stop()
+    assert isinstance(asked.result(), EngineError)
+
+
+async def _refusal(bench: Bench, text: str) -> Exception | None:
+    try:
+        await bench.engine.negotiate(ROOM, ANN, TransportId("ann"), text)
+    except (EngineError, NegotiationError) as refusal:
+        return refusal
+    return None
+
+
+async def test_an_unanswered_offer_is_given_up(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local, "ANSWER_TIMEOUT_S", 0.05)
+    await bench.open_source("s", "ann", audio="0")
+    engine_of(bench)._take = lambda event: None  # type: ignore[method-assign]  # the answer is not heard
+    assert isinstance(await _refusal(bench, SENDING), EngineError)
+    await bench.engine.perform(ROOM, CloseTransports(ANN))
+    await until(lambda: counter(bench, "transports") == 0)
+    assert bench.held() == 0
+
+
+async def test_what_the_core_refuses_changes_nothing(bench: Bench) -> None:
+    ann = await bench.published()
+    moved = offer(("video", "7", "sendonly"), ("audio", "8", "sendonly"))
+    with pytest.raises(NegotiationError, match="is not where it was"):
+        await bench.engine.negotiate(ROOM, ANN, TransportId("ann"), moved)
+    await bench.open_source("t", "ann", video=ann.add("video", "sendonly"))
+    await ann.negotiate()
+    await bench.heard("SourceReady", "t")
+
+
+async def test_what_the_core_refuses_first_may_be_followed_by_a_good_offer(bench: Bench) -> None:
+    ann = bench.guest("ann")
+    await bench.open_source("s", "ann", audio=ann.add("audio", "sendonly"))
+    for _ in range(3):
+        with pytest.raises(NegotiationError, match="BUNDLE"):
+            await bench.engine.negotiate(
+                ROOM, ANN, TransportId("ann"), SENDING.replace("BUNDLE 0", "BUNDLE 1")
+            )
+    await ann.negotiate()
+    await bench.heard("SourceReady", "s")
+
+
+async def test_a_section_that_is_bundled_only_is_answered(bench: Bench) -> None:
+    await bench.open_source("s", "ann", audio="0", video="1")
+    text = offer(("audio", "0", "sendonly"), ("video", "1", "sendonly"))
+    text = text.replace("m=video 9", "m=video 0").replace("a=mid:1", "a=mid:1\r\na=bundle-only")
+    answer = await bench.engine.negotiate(ROOM, ANN, TransportId("ann"), text)
+    assert [(s.direction, s.refused) for s in parse(answer).sections] == [("recvonly", False)] * 2
+
+
+async def test_a_source_whose_sections_were_all_stopped_is_lost(bench: Bench) -> None:
+    ann = await bench.published()
+    await bench.open_source("t", "ann", video=ann.add("video", "sendonly"))
+    await ann.negotiate()
+    await bench.heard("SourceReady", "t")
+    assert isinstance(ann, Caller)
+    stopped = parse(ann.connection.localDescription.sdp)
+    for section in stopped.sections[:2]:
+        section.lines[0] = section.lines[0].replace(" " + section.lines[0].split()[1], " 0", 1)
+        section.direction = "inactive"
+    stopped.session = [line.replace("BUNDLE 0 1 2", "BUNDLE 2") for line in stopped.session]
+    await bench.engine.negotiate(ROOM, ANN, TransportId("ann"), str(stopped))
+    lost = await bench.heard("SourceLost", "s")
+    assert getattr(lost, "reason", None) == "Stopped by the client"
+    assert ("SourceLost", "t") not in bench.story()
+
+
+async def test_a_client_that_never_connects_is_lost() -> None:
+    async with working("local", connect_timeout_s=0.2) as bench:
+        await bench.open_source("s", "ann", audio="0")
+        await bench.engine.negotiate(ROOM, ANN, TransportId("ann"), SENDING)
+        lost = await bench.heard("TransportLost", "ann")
+        assert lost == TransportLost(TransportId("ann"), "Ice procedure failed.")
+        assert bench.held() == 0
