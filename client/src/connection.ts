@@ -194,7 +194,7 @@ export class Connection {
       const failed = (reason: string) => reject(new PalaverError("media", reason));
       this.#pending.set(id, { settle: { ready, failed } });
     });
-    const result = within(settled, this.portal.deadlines.mediaMs, "media").finally(() =>
+    const result = within(settled, this.portal.deadlines.mediaMs, "media", "media").finally(() =>
       this.#pending.delete(id),
     );
     result.catch(() => undefined); // the negotiation may fail first, and then nobody waits for this

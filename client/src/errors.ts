@@ -19,12 +19,17 @@ export class PalaverError extends Error {
   }
 }
 
-/** Settles like `work`, or rejects with code `timeout` after `limitMs`. */
-export async function within<T>(work: Promise<T>, limitMs: number, what: string): Promise<T> {
+/** Settles like `work`, or rejects with `code` after `limitMs`. */
+export async function within<T>(
+  work: Promise<T>,
+  limitMs: number,
+  what: string,
+  code: Failure = "timeout",
+): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const limit = new Promise<never>((_, reject) => {
     timer = setTimeout(
-      () => reject(new PalaverError("timeout", `${what}: nothing came in ${limitMs / 1000} s`)),
+      () => reject(new PalaverError(code, `${what}: nothing came in ${limitMs / 1000} s`)),
       limitMs,
     );
   });

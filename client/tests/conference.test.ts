@@ -93,7 +93,7 @@ describe("publishing", () => {
     const undone = await socket.next("unpublish");
     expect(undone.data).toEqual({ id: "s1" });
     undone.ok();
-    await expect(published).rejects.toMatchObject({ code: "timeout" });
+    await expect(published).rejects.toMatchObject({ code: "media" });
     expect(peers[0]?.transceivers[0]?.direction).toBe("stopped");
   });
 

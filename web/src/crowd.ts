@@ -1,6 +1,13 @@
 /** Everybody in the conference, as the screen shows them: who, and what we receive of them. */
 
-import { type Conference, Emitter, type Kind, type RoomStream, type Subscription } from "palaver-client";
+import {
+  type Conference,
+  Emitter,
+  type Kind,
+  PalaverError,
+  type RoomStream,
+  type Subscription,
+} from "palaver-client";
 
 /** A person, or a source without one (such as a camera that the server fetches). */
 export interface Person {
@@ -119,14 +126,16 @@ export class Crowd extends Emitter<{ change: undefined }> {
       subscription.on("ended", () => {
         this.#subscriptions.delete(stream.id);
         this.emit("change", undefined);
-        again(tries - 1);
+        again(TRIES);
       });
       this.emit("change", undefined);
     } catch (error) {
       // It may have gone while we asked for it.
       if (!this.#here(stream)) return;
+      const blocked = error instanceof PalaverError && error.code === "media";
+      // That nothing gets through is told at once, whatever the next try brings.
+      if (tries <= 1 || (blocked && tries === TRIES)) this.problem(error);
       if (tries > 1) again(tries - 1);
-      else this.problem(error);
     }
   }
 

@@ -15,6 +15,7 @@ export class Outgoing {
   #turn: Promise<void> = Promise.resolve();
   #closed = false;
   #failures = 0;
+  #told = false;
 
   constructor(
     readonly conference: Conference,
@@ -29,6 +30,7 @@ export class Outgoing {
       .then(
         () => {
           this.#failures = 0;
+          this.#told = false;
         },
         (error) => this.#failed(error),
       );
@@ -41,9 +43,15 @@ export class Outgoing {
 
   #failed(error: unknown): void {
     if (this.#closed) return;
-    const final = error instanceof PalaverError && (error.code === "refused" || error.code === "ended");
-    if (final || ++this.#failures >= TRIES) this.problem(error);
-    else setTimeout(() => this.sync(), PAUSE_MS);
+    this.#failures++;
+    const code = error instanceof PalaverError ? error.code : undefined;
+    const final = code === "refused" || code === "ended" || this.#failures >= TRIES;
+    // That nothing gets through is told at once, whatever the next try brings.
+    if (final || (code === "media" && !this.#told)) {
+      this.#told = true;
+      this.problem(error);
+    }
+    if (!final) setTimeout(() => this.sync(), PAUSE_MS);
   }
 
   async #step(): Promise<void> {
@@ -65,7 +73,7 @@ export class Outgoing {
     for (const device of fresh) this.#publications.set(device, publication);
     publication.on("ended", (reason) => {
       for (const device of fresh) this.#publications.delete(device);
-      this.#failed(new PalaverError("media", reason));
+      this.#failed(new PalaverError("lost", reason));
     });
   }
 

@@ -1,25 +1,30 @@
 /** What went wrong, in people's words. */
 
-import { PalaverError } from "palaver-client";
+import { type Failure, PalaverError } from "palaver-client";
 
 export const UNREACHABLE = "The server cannot be reached. Check your network and try again.";
 
-const REFUSALS: readonly [RegExp, string][] = [
-  [/full/i, "This room is full. Ask somebody inside to make space, or try again later."],
-  [/expired|too old/i, "This link has expired. Ask for a new one."],
-  [/token|signature|used/i, "This link was used already or is no longer good. Ask for a new one."],
-  [/role|unauthorized|forbid/i, "You are not allowed to do this in this room."],
+const REASONS: readonly [RegExp, string][] = [
+  [/\bfull\b/i, "This room is full. Ask somebody inside to make space, or try again later."],
+  [/\bexpired\b|too old/i, "This link has expired. Ask for a new one."],
+  [/\b(token|signature|used)\b/i, "This link was used already or is no longer good. Ask for a new one."],
+  [/\bcodec\b/i, "This room and your browser have no format in common for sound or picture."],
+  [/\b(role|unauthorized)\b|\bforbid/i, "You are not allowed to do this in this room."],
 ];
+
+const FAILURES: Partial<Record<Failure, string>> = {
+  unreachable: UNREACHABLE,
+  lost: UNREACHABLE,
+  timeout: "The server takes too long to answer. Try again in a moment.",
+  media: "Sound and picture cannot get through. A firewall may be in the way.",
+};
 
 /** For an error of joining or of doing something in a conference. */
 export function explained(error: unknown): string {
-  if (error instanceof PalaverError) {
-    if (error.code === "unreachable" || error.code === "lost") return UNREACHABLE;
-    if (error.code === "timeout") return "The server takes too long to answer. Try again in a moment.";
-    if (error.code === "media") return "Sound and picture cannot get through. A firewall may be in the way.";
-  }
   const reason = error instanceof Error ? error.message : String(error);
-  return REFUSALS.find(([pattern]) => pattern.test(reason))?.[1] ?? `That did not work: ${reason}`;
+  const known = REASONS.find(([pattern]) => pattern.test(reason))?.[1];
+  const failure = error instanceof PalaverError ? FAILURES[error.code] : undefined;
+  return known ?? failure ?? `That did not work: ${reason}`;
 }
 
 const DEVICE_PROBLEMS: Record<string, (device: string) => string> = {
