@@ -1,0 +1,65 @@
+"""The examples, run as their texts say."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.client.conftest import Join
+from tests.servers import Server, free_port
+
+pytestmark = pytest.mark.net
+EXAMPLES = Path(__file__).parent.parent.parent / "examples"
+
+
+def test_rooms_makes_a_room_and_a_token(server: Server) -> None:
+    command = [sys.executable, str(EXAMPLES / "rooms.py"), server.url, server.service, server.key]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=30)
+    *rooms, token = done.stdout.splitlines()
+    assert [line.split(" ", 1)[1] for line in rooms].count("standup") >= 1
+    assert "tokenId" in json.loads(base64.b64decode(token))
+
+
+async def test_watch_room_tells_who_comes_and_leaves(server: Server, joined: Join) -> None:
+    room = server.room("watched")
+    watcher = await asyncio.create_subprocess_exec(
+        sys.executable, EXAMPLES / "watch_room.py", server.url, server.service, server.key, room,
+        stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert watcher.stdout is not None
+    try:
+        async with asyncio.timeout(20):
+            async with joined(room, "ann") as ann:
+                assert await watcher.stdout.readline() == b"ann came\n"
+                await ann.request("logout")
+            assert await watcher.stdout.readline() == b"ann left\n"
+            assert server.rest("DELETE", f"/v1/rooms/{room}").status_code == 200
+            assert await watcher.stdout.readline() == b"the room is gone\n"
+            assert await watcher.wait() == 0
+    finally:
+        if watcher.returncode is None:
+            watcher.kill()
+            await watcher.wait()
+
+
+@pytest.mark.parametrize("name", sorted(file.name for file in EXAMPLES.glob("*.py")))
+def test_an_example_says_what_went_wrong_and_how_it_is_used(name: str) -> None:
+    used = subprocess.run([sys.executable, str(EXAMPLES / name)], capture_output=True, text=True, timeout=30)
+    assert used.returncode == 1
+    assert f"python examples/{name}" in used.stderr
+    arguments = [
+        f"http://127.0.0.1:{free_port()}",
+        *"abc"[: used.stderr.count("SERVICE") + used.stderr.count("ROOM_ID")],
+    ]
+    failed = subprocess.run(
+        [sys.executable, str(EXAMPLES / name), *arguments], capture_output=True, text=True, timeout=30
+    )
+    assert failed.returncode == 1
+    assert failed.stderr.startswith(f"{name}: http://127.0.0.1")
+    assert "Traceback" not in failed.stderr
