@@ -1,0 +1,126 @@
+"""How soon two people on the page see and hear each other, how fluent the picture is, and how long publishing takes.
+
+Chromium with its fake camera (30 frames/s) and microphone, on this machine; both browsers share the server's cores.
+
+    .venv/bin/python -m bench.join
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+from playwright.async_api import BrowserContext, Page, async_playwright
+
+from bench.common import ROOT, report, table
+from tests.browser.conftest import CHROMIUM, FLAGS
+from tests.browser.test_page import HOOK, SEES_AND_HEARS, frames
+from tests.servers import Server, start_server, until
+
+
+async def lobby(context: BrowserContext, server: Server, room: str, user: str) -> Page:
+    page = await context.new_page()
+    await page.add_init_script(HOOK)
+    await page.goto(f"{server.url}/?room={room}")
+    await page.get_by_test_id("lobby-name").fill(user)
+    return page
+
+
+async def meeting(context: BrowserContext, server: Server, number: int) -> tuple[float, float, list[float]]:
+    """(seconds until the newcomer sees and hears, until the other does, frames per second of both)."""
+    ann = await lobby(context, server, f"room {number}", "Ann")
+    await ann.get_by_test_id("lobby-join").click()
+    await ann.get_by_test_id("leave").wait_for()
+    bob = await lobby(context, server, f"room {number}", "Bob")
+    await bob.wait_for_timeout(1000)  # the preview settles
+    started = time.monotonic()
+    await bob.get_by_test_id("lobby-join").click()
+
+    async def sees(page: Page) -> float:
+        await until(page, SEES_AND_HEARS, 1, 20)
+        return time.monotonic() - started
+
+    newcomer, other = await asyncio.gather(sees(bob), sees(ann))
+    before = [sum(await frames(page)) for page in (ann, bob)]
+    began = time.monotonic()
+    await ann.wait_for_timeout(4000)
+    after = [sum(await frames(page)) for page in (ann, bob)]
+    rates = [(b - a) / (time.monotonic() - began) for a, b in zip(before, after, strict=True)]
+    await ann.close()
+    await bob.close()
+    return newcomer, other, rates
+
+
+async def publishing(context: BrowserContext, server: Server) -> list[float]:
+    """Milliseconds of each of twenty publications on one connection, by the client without an SDK."""
+    socketio = (ROOT / "node_modules/socket.io-client-3/dist/socket.io.min.js").read_text()
+    client = (ROOT / "tests/browser/bare_client.js").read_text()
+    body = f"<!doctype html><meta charset=utf-8><script>{socketio}</script><script>{client}</script><body>"
+    await context.route("**/bare", lambda route: route.fulfill(body=body, content_type="text/html"))
+    page = await context.new_page()
+    await page.goto(f"{server.url}/bare")
+    token = server.token(server.room("twenty"), "ann")
+    times: list[float] = await page.evaluate(
+        """async (token) => {
+          const me = new BareClient(), times = []
+          await me.join(token)
+          const stream = await camera(160, 120)
+          for (let i = 0; i < 20; i++) times.push((await me.publish(stream.clone())).took)
+          return times
+        }""",
+        token,
+    )
+    await page.close()
+    return times
+
+
+async def measure(server: Server, rounds: int) -> list[list[str]]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        context = await browser.new_context(permissions=["camera", "microphone"])
+        meetings = [await meeting(context, server, number) for number in range(rounds)]
+        times = await publishing(context, server)
+        await browser.close()
+    newcomer, other = [m[0] for m in meetings], [m[1] for m in meetings]
+    rates = [rate for m in meetings for rate in m[2]]
+    return [
+        ["what", "measured", "asked for"],
+        [
+            f"Join clicked → newcomer sees and hears the other: median · worst of {rounds}",
+            f"**{statistics.median(newcomer):.2f}** · {max(newcomer):.2f} s",
+            "≤ 2 s",
+        ],
+        [
+            "Join clicked → the other sees and hears the newcomer",
+            f"**{statistics.median(other):.2f}** · {max(other):.2f} s",
+            "≤ 2 s",
+        ],
+        [
+            "frames decoded per second: median · lowest",
+            f"**{statistics.median(rates):.1f}** · {min(rates):.1f}",
+            "≥ 20",
+        ],
+        [
+            "publish() resolved, twenty on one connection: median · worst",
+            f"**{statistics.median(times):.0f}** · {max(times):.0f} ms",
+            "≤ 700 ms",
+        ],
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name, start_server(Path(name)) as server:
+        rows = asyncio.run(measure(server, args.rounds))
+    words = " ".join(__doc__.split("\n\n")[0:2]).replace("\n", " ")
+    report("join", "Two people meet on the page", words, table(rows))
+
+
+if __name__ == "__main__":
+    main()
