@@ -109,13 +109,13 @@ class Bench:
         await self.heard("SourceReady", stream)
         return guest
 
-    async def heard(self, kind: str, subject: str) -> Report:
+    async def heard(self, kind: str, subject: str, deadline_s: float = DEADLINE_S) -> Report:
         """Wait for the report of this class about this stream, subscription or transport."""
 
         def found() -> list[Report]:
             return [r for r in self.reports if type(r).__name__ == kind and subject in _subjects(r)]
 
-        async with asyncio.timeout(DEADLINE_S):
+        async with asyncio.timeout(deadline_s):
             while not found():
                 self._more.clear()
                 await self._more.wait()

@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 
 from palaver.media import local
+from palaver.media._core import Core, CoreBusy
 from palaver.media.local import LocalEngine
 from palaver.media.ports import EngineError, NegotiationError, TransportNotFound
 from palaver.media.sdp import parse
@@ -18,6 +19,7 @@ from palaver.room.messages import (
     ResolutionSeen,
     SetSinkActive,
     SetSourceActive,
+    SourceLost,
     SourceReady,
     TransportLost,
 )
@@ -219,3 +221,82 @@ async def test_a_client_that_never_connects_is_lost() -> None:
         lost = await bench.heard("TransportLost", "ann")
         assert lost == TransportLost(TransportId("ann"), "Ice procedure failed.")
         assert bench.held() == 0
+
+
+def fill(engine: LocalEngine) -> None:
+    """Give the core's threads more commands than their queues take."""
+    for thread in range(2):
+        with pytest.raises(CoreBusy):
+            _flood(engine, (thread << 56) + 1)  # an unknown publication: ignored
+
+
+def _flood(engine: LocalEngine, publication: int) -> None:
+    while True:
+        engine._core.unpublish(publication)
+
+
+async def test_closing_survives_a_core_that_is_behind(bench: Bench) -> None:
+    await bench.open_source("s", "ann", audio="0")
+    await bench.engine.negotiate(ROOM, ANN, TransportId("ann"), SENDING)
+    await until(lambda: counter(bench, "publications") == 1)
+    fill(engine_of(bench))
+    await bench.engine.perform(ROOM, SetSourceActive(S, "audio", active=False))
+    await bench.engine.perform(ROOM, CloseSource(S))
+    fill(engine_of(bench))
+    await bench.engine.perform(ROOM, CloseTransports(ANN))
+    await until(lambda: counter(bench, "transports") == 0)
+    await until(lambda: bench.held() == 0)
+
+
+class Behind:
+    """A core that has no room for what is named."""
+
+    def __init__(self, core: Core, refused: str) -> None:
+        self._core = core
+        self._refused = refused
+
+    def __getattr__(self, name: str) -> object:
+        def refuse(*_: object) -> None:
+            raise CoreBusy("the command queue is full")
+
+        return refuse if name == self._refused else getattr(self._core, name)
+
+
+async def test_an_offer_the_core_has_no_room_for_may_be_repeated(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = engine_of(bench)
+    ann = await bench.published("ann", "before")
+    await bench.open_source("s", "ann", video=ann.add("video", "sendonly"))
+    with monkeypatch.context() as patch:
+        patch.setattr(engine, "_core", Behind(engine._core, "negotiate"))
+        with pytest.raises(EngineError, match="queue is full"):
+            await ann.negotiate()
+    await ann.negotiate()
+    await bench.heard("SourceReady", "s")
+
+
+async def test_a_source_the_core_has_no_room_for_is_lost(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = engine_of(bench)
+    ann = await bench.published("ann", "before")
+    await bench.open_source("s", "ann", video=ann.add("video", "sendonly"))
+    with monkeypatch.context() as patch:
+        patch.setattr(engine, "_core", Behind(engine._core, "publish"))
+        await ann.negotiate()
+    assert await bench.heard("SourceLost", "s") == SourceLost(S, "the command queue is full")
+    assert ("SourceLost", "before") not in bench.story()
+
+
+async def test_a_candidate_the_core_has_no_room_for_is_refused(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = engine_of(bench)
+    await bench.published()
+    candidate = "candidate:1 1 udp 1 192.0.2.1 5 typ host"
+    with monkeypatch.context() as patch:
+        patch.setattr(engine, "_core", Behind(engine._core, "add_candidate"))
+        with pytest.raises(EngineError, match="queue is full"):
+            await engine.add_candidate(ROOM, ANN, TransportId("ann"), candidate)
+    await engine.add_candidate(ROOM, ANN, TransportId("ann"), candidate)
