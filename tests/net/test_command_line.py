@@ -138,6 +138,14 @@ def test_the_state_of_a_stopped_server_is_not_believed(tmp_path: Path) -> None:
     assert "no server is running" in done.stderr
 
 
+def test_a_token_can_be_good_more_than_once(server: Server) -> None:
+    data = ("--data-dir", str(server.data_dir))
+    made = run("token", "--room", "encoders", "--user", "e", "--create", "--reusable", "--ttl", "60", *data)
+    assert made.returncode == 0, made.stderr
+    alone = run("token", "--room", "encoders", "--user", "e", "--ttl", "60", *data)
+    assert (alone.returncode, alone.stderr) == (2, "palaver: --ttl needs --reusable\n")
+
+
 @pytest.mark.parametrize(
     "path", ["/healthz", "/readyz", "/metrics", "/openapi.json", "/docs", "/demo/config"]
 )
