@@ -97,26 +97,38 @@ async def test_one_section_may_be_offered_both_ways(bench: Bench, page: Open) ->
     assert await ann.evaluate("pc.getTransceivers().map(t => t.currentDirection)") == ["sendonly", "recvonly"]
 
 
-async def test_a_stopped_section_ends_its_source_and_is_used_again(bench: Bench, page: Open) -> None:
+async def test_a_stopped_section_ends_its_source_and_its_place_is_used_again(
+    bench: Bench, page: Open
+) -> None:
     ann = await page()
-    await ann.evaluate("send('audio').then(() => send('video'))")
-    await bench.open_source("s", "ann", audio="0")
-    await bench.open_source("t", "ann", video="1")
+    await ann.evaluate("send('video').then(() => send('audio'))")
+    await bench.open_source("s", "ann", audio="1")
+    await bench.open_source("t", "ann", video="0")
     await negotiate(bench, ann, "ann")
     await bench.heard("SourceReady", "t")
-    await ann.evaluate("pc.getTransceivers()[0].stop()")
+    await ann.evaluate("pc.getTransceivers()[1].stop()")
     await negotiate(bench, ann, "ann")
     assert getattr(await bench.heard("SourceLost", "s"), "reason", None) == "Stopped by the client"
     await ann.evaluate("pc.addTransceiver('video', {direction: 'recvonly'}) && 0")
-    await ann.evaluate("pc.addTransceiver('audio', {direction: 'recvonly'}) && 0")
-    await ann.evaluate("pc.createOffer().then(o => pc.setLocalDescription(o))")
-    mid = await ann.evaluate(
-        "pc.getTransceivers().find(t => t.receiver.track.kind == 'video' && t.direction == 'recvonly').mid"
-    )
+    assert (await ann.evaluate("offer()")).count("m=") == 2, "the stopped section's place is taken"
+    mid = await ann.evaluate("pc.getTransceivers()[1].mid")
     await bench.open_sink("q", "ann", "t", mid)
     await negotiate(bench, ann, "ann")
     await bench.heard("SinkReady", "q")
     await decodes(ann, mid)
+
+
+async def test_stopping_the_first_section_loses_the_transport_and_says_so(bench: Bench, page: Open) -> None:
+    """Chromium builds its connection anew when the section that names the bundle goes (RFC 8843 §7.3.1)."""
+    ann = await page()
+    await ann.evaluate("send('video').then(() => send('audio'))")
+    await bench.open_source("s", "ann", audio="1", video="0")
+    await negotiate(bench, ann, "ann")
+    await bench.heard("SourceReady", "s")
+    await ann.evaluate("pc.getTransceivers()[0].stop()")
+    await negotiate(bench, ann, "ann")
+    await bench.heard("TransportLost", "ann")
+    assert bench.held() == 0
 
 
 async def test_a_closed_page_is_a_lost_transport(bench: Bench, page: Open) -> None:
