@@ -20,7 +20,7 @@ Made by `make wire` from `palaver/server/config.py`; do not edit.
 No setting is needed. Each can be given as a line in `palaver.toml` (read from the current directory, or `--config FILE`), or as
 an environment variable; flags of `palaver serve` win over the environment, the environment over the file. Lists are separated by
 commas in an environment variable. Two more variables come before all settings: `PALAVER_DATA_DIR` (`--data-dir`, default
-`./palaver-data`) and `PALAVER_CONFIG` (`--config`).
+`./palaver-data`) and `PALAVER_CONFIG` (`--config`). Those of commands that ask a server are in [command-line.md](command-line.md).
 """
 
 

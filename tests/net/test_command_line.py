@@ -38,6 +38,12 @@ def test_keys_as_json_hold_both_services(server: Server) -> None:
     assert shown["sample"] == {"id": server.service, "key": server.key}
 
 
+def test_variables_of_the_command_line_are_no_unknown_settings(server: Server) -> None:
+    variables = dict.fromkeys(("PALAVER_URL", "PALAVER_SERVICE", "PALAVER_KEY", "PALAVER_CA"), "x")
+    done = run("keys", "--data-dir", str(server.data_dir), **variables)
+    assert done.returncode == 0, done.stderr
+
+
 def test_keys_of_a_directory_that_is_not_there_are_refused(tmp_path: Path) -> None:
     done = run("keys", "--json", "--data-dir", str(tmp_path / "none"))
     assert done.returncode == 1
