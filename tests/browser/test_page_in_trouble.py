@@ -7,7 +7,7 @@ from pathlib import Path
 from playwright.async_api import Browser, BrowserContext, async_playwright, expect
 
 from tests.browser.conftest import CHROMIUM, FLAGS
-from tests.browser.test_page import enter, sees_and_hears
+from tests.browser.test_page import HOOK, enter, sees_and_hears
 from tests.servers import Server, free_port, start_server, until
 
 # Whether that many videos arrive on the newest connection at this moment.
@@ -96,3 +96,19 @@ async def test_a_link_with_a_token_works_once_and_then_says_why_not(
         await page.goto(f"/#token={token}")
         await page.get_by_test_id("lobby-join").click()
         await page.get_by_text(text).wait_for()
+
+
+async def test_who_may_only_watch_is_not_led_to_believe_to_be_seen(
+    context: BrowserContext, server: Server
+) -> None:
+    room = server.room("hall")
+    for user, role in (("Ann", "presenter"), ("Bob", "viewer")):
+        page = await context.new_page()
+        await page.add_init_script(HOOK)
+        await page.goto(f"/#token={server.token(room, user, role)}")
+        await page.get_by_test_id("lobby-join").click()
+        await expect(page.get_by_test_id("tile").first).to_be_visible()
+    await sees_and_hears(page, 1, timeout_s=10)
+    await expect(page.locator(".tile.own.faceless")).to_have_count(1)
+    await expect(page.get_by_test_id("toggle-camera")).to_have_count(0)
+    await expect(page.get_by_test_id("toggle-mic")).to_have_count(0)

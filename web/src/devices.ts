@@ -62,6 +62,14 @@ export class Devices extends Emitter<{ change: Device }> {
     return this.#problems.get(device);
   }
 
+  /** Switches off and releases what is of no use here. */
+  forgo(device: Device): void {
+    this.#on.set(device, false);
+    this.#drop(device);
+    this.#problems.delete(device);
+    this.emit("change", device);
+  }
+
   /** Releases everything. */
   stop(): void {
     for (const track of this.#tracks.values()) track.stop();

@@ -34,7 +34,7 @@ export function lobby(entrance: Entrance, devices: Devices, enter: (wish: Wish) 
     name: "room",
     "data-testid": "lobby-room",
     autocomplete: "off",
-    maxlength: 80,
+    maxlength: 64,
     required: true,
     spellcheck: "false",
     value: invitedTo() ?? freshRoom(),

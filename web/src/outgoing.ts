@@ -36,6 +36,11 @@ export class Outgoing {
       );
   }
 
+  /** Whether we may send this here. */
+  allows(device: Device): boolean {
+    return this.conference.permission.publish[KINDS[device]];
+  }
+
   /** Nothing is sent or told any more. */
   close(): void {
     this.#closed = true;
@@ -56,14 +61,10 @@ export class Outgoing {
 
   async #step(): Promise<void> {
     if (this.#closed) return;
-    const devices = (["mic", "camera"] as const).filter((device) => this.#granted(device));
+    const devices = (["mic", "camera"] as const).filter((device) => this.allows(device));
     const fresh = devices.filter((device) => !this.#publications.has(device) && this.devices.isOn(device));
     if (fresh.length > 0) await this.#publish(fresh);
     for (const device of devices) await this.#adjust(device);
-  }
-
-  #granted(device: Device): boolean {
-    return this.conference.permission.publish[KINDS[device]];
   }
 
   async #publish(fresh: Device[]): Promise<void> {

@@ -47,6 +47,9 @@ export class Stage implements Screen {
     const problem = (error: unknown) => toast(explained(error), "problem");
     this.#crowd = new Crowd(conference, problem);
     this.#outgoing = new Outgoing(conference, devices, problem);
+    // Who may only watch must not believe to be seen.
+    for (const device of ["mic", "camera"] as const)
+      if (!this.#outgoing.allows(device)) devices.forgo(device);
     this.#chat = chat((message) => conference.text(message));
     this.#buttons = {
       chat: roundButton("chat", "Chat (C)", "open-chat", () => this.#open("chat"), "panel-button"),
@@ -106,8 +109,9 @@ export class Stage implements Screen {
   }
 
   #bar(): HTMLElement {
-    const mic = deviceButton("mic", this.devices, () => void this.#toggle("mic"));
-    const camera = deviceButton("camera", this.devices, () => void this.#toggle("camera"));
+    const devices = (["mic", "camera"] as const)
+      .filter((device) => this.#outgoing.allows(device))
+      .map((device) => deviceButton(device, this.devices, () => void this.#toggle(device)));
     const leave = roundButton("leave", "Leave", "leave", () => void this.conference.leave(), "leave");
     const invite = this.room
       ? roundButton("invite", "Copy the invite link", "invite", () => void this.#invite())
@@ -122,7 +126,7 @@ export class Stage implements Screen {
       "nav",
       { class: "bar", "aria-label": "Controls" },
       title,
-      h("div", { class: "controls" }, mic, camera, leave),
+      h("div", { class: "controls" }, ...devices, leave),
       h("div", { class: "more" }, invite, this.#buttons.people, this.#buttons.chat),
     );
   }
@@ -203,6 +207,7 @@ export class Stage implements Screen {
   }
 
   async #toggle(device: Device): Promise<void> {
+    if (!this.#outgoing.allows(device)) return;
     const problem = await this.devices.toggle(device);
     if (problem) toast(problem, "problem");
   }
