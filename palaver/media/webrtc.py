@@ -199,12 +199,18 @@ def finish(answer: str, names: Mapping[str, str], public_addresses: Sequence[str
         line for section in description.sections for line in section.lines if line.startswith("a=candidate:")
     ]
     candidates = _candidates(list(dict.fromkeys(found)), public_addresses)
+    description.session = [_origin(line) for line in description.session]
     for section in description.sections:
         section.without("candidate", "end-of-candidates")
         section.lines += [*candidates, "a=end-of-candidates"]
         if section.kind != "application":
             _name(section, names.get(section.mid))
     return str(description)
+
+
+def _origin(line: str) -> str:
+    """The o= line without the name of the library that made it (RFC 8866, section 5.2)."""
+    return "o=- " + line.split(" ", 1)[-1] if line.startswith("o=") else line
 
 
 def _candidates(lines: list[str], public_addresses: Sequence[str]) -> list[str]:

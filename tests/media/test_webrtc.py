@@ -346,3 +346,8 @@ def test_the_longest_offer_is_planned_in_good_time() -> None:
     wanted = {str(n): Incoming(str(n), "video", (VP8 if n % 2 else AV1,)) for n in range(512)}
     made = plan(offer(*sections), wanted, {})
     assert (len(made.bound), len(made.failed)) == (256, 256)
+
+
+def test_an_answer_does_not_name_the_library_that_made_it() -> None:
+    made = offer(("audio", "0", "sendonly")).replace("o=- 1 2", "o=library-1.0 1 2")
+    assert "o=- 1 2 IN IP4 127.0.0.1" in finish(made, {}).splitlines()
