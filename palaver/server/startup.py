@@ -5,26 +5,27 @@ from __future__ import annotations
 import contextlib
 import gc
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+# What libraries import where they find it and a server never uses: rich is for structlog's tracebacks, which would show
+# local variables; aiohttp and requests are for engineio's clients.
+_NEEDLESS: Final = ("rich", "aiohttp", "requests")
+
 
 @contextlib.contextmanager
 def quick_imports() -> Iterator[None]:
-    """Import without looking for garbage, which there is none of, and without rich.
-
-    structlog imports rich where it finds it, for tracebacks that we do not let it draw: they hold local variables.
-    """
-    collecting, hide = gc.isenabled(), "rich" not in sys.modules
+    """Import without looking for garbage, which there is none of, and without what is not needed."""
+    collecting, hidden = gc.isenabled(), [name for name in _NEEDLESS if name not in sys.modules]
     gc.disable()
-    if hide:
-        sys.modules["rich"] = None  # type: ignore[assignment]  # how Python spells "is not there"
+    for name in hidden:
+        sys.modules[name] = None  # type: ignore[assignment]  # how Python spells "is not there"
     try:
         yield
     finally:
-        if hide:
-            del sys.modules["rich"]
+        for name in hidden:
+            del sys.modules[name]
         if collecting:
             gc.enable()
