@@ -5,8 +5,6 @@
 `palaver keys` shows the id and the key.
 """
 
-# ruff: noqa: T201 - an example talks by printing
-
 from __future__ import annotations
 
 import sys

@@ -5,8 +5,6 @@
 `palaver keys` shows the service's id and key, `palaver rooms list` the room's id.
 """
 
-# ruff: noqa: T201 - an example talks by printing
-
 from __future__ import annotations
 
 import asyncio
