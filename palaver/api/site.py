@@ -45,31 +45,36 @@ def routes() -> list[BaseRoute]:
 
 
 class _Site:
+    """Looks for files when they are asked for: a build under a running server changes their names."""
+
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
-        self._files = {} if folder is None else {p.name: p for p in folder.iterdir() if p.is_file()}
-        assets = folder / "assets" if folder else None
-        self._assets = {p.name: p for p in assets.iterdir()} if assets and assets.is_dir() else {}
 
     async def page(self, _request: Request) -> Response:
         """The page itself, never cached, so that an update arrives."""
-        if "index.html" not in self._files:
+        page = _files(self._folder).get("index.html") if self._folder else None
+        if page is None:
             text = "The conference page is not built. In the checkout: make build\n"
             return PlainTextResponse(text, 503, headers=_HEADERS)
-        return FileResponse(self._files["index.html"], headers={**_HEADERS, "cache-control": "no-cache"})
+        return FileResponse(page, headers={**_HEADERS, "cache-control": "no-cache"})
 
     async def asset(self, request: Request) -> Response:
         """A script, style or picture whose name changes with its content."""
-        return self._answer(self._assets, request, _FOR_EVER)
+        return self._answer("assets", request, _FOR_EVER)
 
     async def file(self, request: Request) -> Response:
         """The icon and its like."""
-        return self._answer(self._files, request, "public, max-age=3600")
+        return self._answer("", request, "public, max-age=3600")
 
-    def _answer(self, files: dict[str, Path], request: Request, caching: str) -> Response:
-        file = files.get(request.path_params["name"])
+    def _answer(self, below: str, request: Request, caching: str) -> Response:
+        file = _files(self._folder / below).get(request.path_params["name"]) if self._folder else None
         if file is None or file.name == "index.html":
             return Response(
                 b'{"error":{"code":1001,"message":"Resource not found"}}', 404, media_type="application/json"
             )
         return FileResponse(file, headers={**_HEADERS, "cache-control": caching})
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    """By name; a name from a request is looked up here and never made into a path."""
+    return {file.name: file for file in folder.iterdir() if file.is_file()} if folder.is_dir() else {}
