@@ -50,6 +50,31 @@ async def test_a_ticket_brings_back_the_participant_without_its_streams(tmp_path
         await back.close()
 
 
+async def test_who_returns_hears_of_those_who_are_there(tmp_path: Path) -> None:
+    port = free_port()
+    with start_server(tmp_path, port=port, killed=True) as server:
+        room = server.room("phoenix")
+        ann = WireClient(server.url)
+        await ann.open()
+        ticket = (await ann.login(server.token(room, "ann")))["reconnectionTicket"]
+    await ann.close()
+    with start_server(tmp_path, port=port) as server:
+        newcomer = WireClient(server.url)
+        await newcomer.open()
+        zoe = (await newcomer.login(server.token(room, "zoe")))["id"]
+        heard: list[tuple[str, object]] = []
+        back = WireClient(server.url, lambda _, event, data: heard.append((event, data)))
+        await back.open()
+        await back.request("relogin", ticket)
+        told = ("participant", {"action": "join", "data": {"id": zoe, "user": "zoe", "role": "presenter"}})
+        async with asyncio.timeout(10):
+            while told not in heard:
+                await back.request("text", {"to": "all", "message": "anybody?"})
+        assert [event for event, _ in heard].count("participant") == 1
+        await back.close()
+        await newcomer.close()
+
+
 async def test_a_ticket_of_another_server_is_refused(tmp_path: Path) -> None:
     (tmp_path / "one").mkdir()
     (tmp_path / "two").mkdir()

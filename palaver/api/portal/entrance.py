@@ -201,6 +201,9 @@ class Entrance:
             lost = self._tickets.transport_id(ticket.participant_id, ticket.run, number)
             self._members.tell(member, notify.error(lost, RESTARTED))
         room = member.host.room
+        for participant in room.participants.values():
+            if participant.id != member.identity.participant and room.config.notify_participants:
+                self._members.tell(member, notify.joined(participant))
         for stream in room.live_streams():
             if not stream.mixed and room.config.notify_streams:
                 self._members.tell(member, notify.added(stream, room.config, member.identity.dialect))

@@ -23,7 +23,7 @@ from palaver.room.messages import (
     TransportFailed,
     TransportUp,
 )
-from palaver.room.values import ParticipantId, RoomConfig, Stream, StreamId
+from palaver.room.values import Participant, ParticipantId, RoomConfig, Stream, StreamId
 
 if TYPE_CHECKING:
     from palaver.api.portal.dialects import Dialect
@@ -80,6 +80,11 @@ def answer(transport: str, sdp: str) -> Notification:
     return Notification("progress", data)
 
 
+def joined(participant: Participant) -> Notification:
+    """Somebody is in the room."""
+    return Notification("participant", {"action": "join", "data": participant_info(participant)})
+
+
 def added(stream: Stream, config: RoomConfig, dialect: Dialect) -> Notification:
     """A stream can be subscribed to."""
     return _stream(stream.id, "add", describe(stream, config, dialect))
@@ -93,8 +98,7 @@ def _of_participant(
     if not config.notify_participants:
         return None
     if isinstance(event, ParticipantJoined):
-        data: dict[str, Any] = {"action": "join", "data": participant_info(event.participant)}
-        return Notice(Notification("participant", data), but=event.participant.id)
+        return Notice(joined(event.participant), but=event.participant.id)
     return Notice(Notification("participant", {"action": "leave", "data": event.participant}))
 
 
