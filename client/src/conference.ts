@@ -40,6 +40,10 @@ export interface ConferenceEvents {
 type Part = Publication | Subscription;
 /** A media connection that breaks again and again is given up after this many renewals in a row. */
 const RENEWALS = 3;
+/** What a server says of every media connection that it lost by being restarted. */
+const RESTARTED = "Server restarted";
+/** Who has not come back this long after that is gone. */
+const RETURN_MS = 20_000;
 
 /** Made by `join`. Everything of it ends with the `ended` event. */
 export class Conference extends Emitter<ConferenceEvents> {
@@ -52,6 +56,11 @@ export class Conference extends Emitter<ConferenceEvents> {
   #connection: Connection | undefined;
   #renewals = 0;
   #over = false;
+  /** Whether we were away since we last heard of a restart: only then it is news. */
+  #away = false;
+  /** Those of whom the restarted server has not said that they are there. */
+  readonly #awaited = new Set<string>();
+  #patience: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     readonly portal: Portal,
@@ -69,7 +78,10 @@ export class Conference extends Emitter<ConferenceEvents> {
     portal.on("stream", (told) => this.#stream(told));
     portal.on("progress", (told) => this.#progress(told));
     portal.on("text", (told) => this.emit("message", told));
-    portal.on("reconnecting", () => this.emit("reconnecting", undefined));
+    portal.on("reconnecting", () => {
+      this.#away = true;
+      this.emit("reconnecting", undefined);
+    });
     portal.on("reconnected", () => this.emit("reconnected", undefined));
     portal.on("ended", (ending) => this.#ended(ending));
   }
@@ -163,6 +175,8 @@ export class Conference extends Emitter<ConferenceEvents> {
   }
 
   async #restart(part: Part, { id }: Session): Promise<void> {
+    if (part instanceof Subscription && !this.#streams.has(part.stream.id))
+      return part.end("the stream ended");
     const name = part instanceof Subscription ? "unsubscribe" : "unpublish";
     // The server may have forgotten the old one already, and then does not tell that its stream is gone.
     await this.portal.request(name, { id }).catch(() => undefined);
@@ -189,15 +203,33 @@ export class Conference extends Emitter<ConferenceEvents> {
   }
 
   #participant(told: ParticipantNotification): void {
-    if (told.action === "join") {
-      this.#participants.set(told.data.id, told.data);
-      this.emit("participantjoined", told.data);
+    if (told.action === "leave") {
+      this.#gone(told.data);
       return;
     }
-    const gone = this.#participants.get(told.data);
+    const known = this.#participants.has(told.data.id);
+    this.#participants.set(told.data.id, told.data);
+    this.#awaited.delete(told.data.id);
+    if (!known) this.emit("participantjoined", told.data);
+  }
+
+  #gone(id: string): void {
+    const gone = this.#participants.get(id);
     if (!gone) return;
-    this.#participants.delete(told.data);
+    this.#participants.delete(id);
     this.emit("participantleft", gone);
+  }
+
+  /** A restarted server knows nothing of before, and tells what there is: streams anew, and people as they return. */
+  #restarted(): void {
+    this.#away = false;
+    for (const stream of this.streams) if (!stream.mixed) this.#remove(stream.id);
+    for (const { id } of this.participants) if (id !== this.me.id) this.#awaited.add(id);
+    clearTimeout(this.#patience);
+    this.#patience = setTimeout(() => {
+      for (const id of this.#awaited) this.#gone(id);
+      this.#awaited.clear();
+    }, RETURN_MS);
   }
 
   #stream(told: StreamNotification): void {
@@ -216,6 +248,7 @@ export class Conference extends Emitter<ConferenceEvents> {
       this.emit("streamupdated", known);
     } else {
       const added = new RoomStream(told.data);
+      this.#awaited.delete(added.owner ?? "");
       this.#streams.set(told.id, added);
       this.emit("streamadded", added);
     }
@@ -229,11 +262,13 @@ export class Conference extends Emitter<ConferenceEvents> {
   }
 
   #progress(told: ProgressNotification): void {
+    if (told.status === "error" && told.data === RESTARTED && this.#away) this.#restarted();
     this.#connection?.handle(told);
   }
 
   #ended(ending: Ending): void {
     this.#over = true;
+    clearTimeout(this.#patience);
     this.#connection?.close("the conference is over");
     this.#connection = undefined;
     this.#parts.clear();

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { Conference } from "../src/conference.js";
 import { Portal } from "../src/portal.js";
-import { FakePeer, FakeSocket, fakeMedia, forward, loginAnswer, TOKEN } from "./fakes.js";
+import { FakePeer, FakeSocket, fakeMedia, forward, loginAnswer, TOKEN, ticket } from "./fakes.js";
 
 const DEADLINES = { joinMs: 1000, answerMs: 500, mediaMs: 1000, returnMs: 5000 };
 
@@ -222,6 +222,58 @@ describe("after a restart of the server", () => {
     await settle();
     expect(ended).toHaveBeenCalledOnce();
     expect(conference.streams).toEqual([]);
+  });
+});
+
+describe("when the server was restarted while we were away", () => {
+  const people = () => conference.participants.map(({ id }) => id);
+  const join = (id: string, user: string) =>
+    socket.tell("participant", { action: "join", data: { id, user, role: "presenter" } });
+
+  async function restart() {
+    socket.tell("disconnect", "transport close");
+    socket.tell("connect");
+    (await socket.next("relogin")).ok(ticket(Date.now() + 600_000));
+    await settle();
+    for (const id of ["s1", "never-used"])
+      socket.tell("progress", { id, status: "error", data: "Server restarted" });
+  }
+
+  it("old streams are gone, and what others publish by now is there", async () => {
+    const told: string[] = [];
+    conference.on("streamremoved", ({ id }) => told.push(`${id} removed`));
+    conference.on("streamadded", ({ id }) => told.push(`${id} added`));
+    await restart();
+    socket.tell("stream", { id: "bobs-new", status: "add", data: forward("bobs-new", "bob") });
+    socket.tell("progress", { id: "another", status: "error", data: "Server restarted" });
+    expect(told).toEqual(["bobs removed", "bobs-new added"]);
+    expect(conference.streams.map(({ id }) => id)).toEqual(["bobs-new"]);
+  });
+
+  it("who comes back never left, and who does not is gone", async () => {
+    join("cem", "Cem");
+    join("dana", "Dana");
+    const told: string[] = [];
+    conference.on("participantjoined", ({ user }) => told.push(`${user} joined`));
+    conference.on("participantleft", ({ user }) => told.push(`${user} left`));
+    await restart();
+    join("bob", "Bob");
+    socket.tell("stream", { id: "cems-new", status: "add", data: forward("cems-new", "cem") });
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(told).toEqual(["Dana left"]);
+    expect(people()).toEqual(["ann", "bob", "cem"]);
+  });
+
+  it("subscriptions to what is gone end without asking the server", async () => {
+    const subscribed = conference.subscribe(bobs());
+    await agree("subscribe", "s1", "s1");
+    ready("s1", "s1");
+    const ended = vi.fn();
+    (await subscribed).on("ended", ended);
+    await restart();
+    await settle();
+    expect(ended).toHaveBeenCalledOnce();
+    expect(socket.sent).toEqual([]);
   });
 });
 

@@ -112,3 +112,18 @@ async def test_who_may_only_watch_is_not_led_to_believe_to_be_seen(
     await expect(page.locator(".tile.own.faceless")).to_have_count(1)
     await expect(page.get_by_test_id("toggle-camera")).to_have_count(0)
     await expect(page.get_by_test_id("toggle-mic")).to_have_count(0)
+
+
+async def test_who_does_not_come_back_to_a_restarted_server_is_gone(browser: Browser, tmp_path: Path) -> None:
+    port = free_port()
+    with start_server(tmp_path, port=port, killed=True) as server:
+        context = await browser.new_context(permissions=["camera", "microphone"], base_url=server.url)
+        ann, bob, cem = [await enter(context, "ghosts", name) for name in ("Ann", "Bob", "Cem")]
+        for page in (ann, bob):
+            await sees_and_hears(page, 2, timeout_s=15)
+    await cem.close()
+    with start_server(tmp_path, port=port):
+        for page in (ann, bob):
+            await expect(page.get_by_test_id("tile")).to_have_count(2, timeout=40_000)
+            await until(page, SEES_NOW, 1)
+        await context.close()
