@@ -36,6 +36,8 @@ _PER_MINUTE: Final = 60
 _ADDRESSES: Final = 10_000
 _DAY_S: Final = 86_400
 _ROLE: Final = "presenter"
+# Not "printable", yet part of how Persian, Hindi and emoji are written.
+_JOINERS: Final = dict.fromkeys((0x200C, 0x200D))
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 
@@ -135,7 +137,8 @@ class Demo:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise Refused(400, 1301, f"body: {error}") from error
         for name, text in (("room", wanted.room), ("user", wanted.user)):
-            if not text.strip() or not text.isprintable():
+            visible = text.translate(_JOINERS)
+            if not visible.strip() or not visible.isprintable():
                 raise Refused(400, 1301, f"{name}: expected 1 to 64 printable characters")
         return wanted
 

@@ -127,3 +127,9 @@ async def test_who_does_not_come_back_to_a_restarted_server_is_gone(browser: Bro
             await expect(page.get_by_test_id("tile")).to_have_count(2, timeout=40_000)
             await until(page, SEES_NOW, 1)
         await context.close()
+
+
+async def test_names_are_taken_as_people_write_them(context: BrowserContext, server: Server) -> None:
+    name = "👩\N{ZERO WIDTH JOINER}💻 نیم\N{ZERO WIDTH NON-JOINER}فاصله"
+    page = await enter(context, "names", name)
+    await page.get_by_text(f"{name} (you)").wait_for()
