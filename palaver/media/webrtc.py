@@ -159,10 +159,12 @@ def _repeat(section: Section, bound: Bound) -> None:
 
 def _withdraw(description: Description, result: Plan) -> None:
     """A session with one impossible track does not get its other one."""
-    for bound in [b for b in result.bound if b.session in result.failed]:
-        result.bound.remove(bound)
-        section = description.section(bound.mid)
-        if section is not None:
+    withdrawn = {bound.mid for bound in result.bound if bound.session in result.failed}
+    if not withdrawn:
+        return
+    result.bound = [bound for bound in result.bound if bound.mid not in withdrawn]
+    for section in description.sections:
+        if section.mid in withdrawn:
             _close(section)
 
 

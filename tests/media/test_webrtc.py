@@ -348,6 +348,32 @@ def test_the_longest_offer_is_planned_in_good_time() -> None:
     assert (len(made.bound), len(made.failed)) == (256, 256)
 
 
+def test_giving_up_many_sessions_costs_each_section_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = 0
+    value = Section.value
+
+    def counted(self: Section, attribute: str) -> str:
+        nonlocal looked
+        looked += 1
+        return value(self, attribute)
+
+    monkeypatch.setattr(Section, "value", counted)
+
+    def cost(sections: int) -> float:
+        nonlocal looked
+        wanted = {
+            str(n): Incoming(str(n // 2), "video", (VP8,) if n % 2 else (AV1,)) for n in range(sections)
+        }
+        text = offer(*[("video", str(n), "sendonly") for n in range(sections)])
+        looked = 0
+        made = plan(text, wanted, {})
+        assert (len(made.bound), len(made.failed)) == (0, sections // 2)
+        assert {s.direction for s in parse(made.offer).sections} == {"inactive"}
+        return looked / sections
+
+    assert cost(512) == cost(8)
+
+
 def test_an_answer_does_not_name_the_library_that_made_it() -> None:
     made = offer(("audio", "0", "sendonly")).replace("o=- 1 2", "o=library-1.0 1 2")
     assert "o=- 1 2 IN IP4 127.0.0.1" in finish(made, {}).splitlines()
