@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import event
@@ -35,6 +35,8 @@ class Database:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        # SQLite lets one write at a time, and lets others wait by trying again and again: better to queue here.
+        self._writing = asyncio.Lock() if engine.dialect.name == "sqlite" else None
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
@@ -45,8 +47,8 @@ class Database:
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
         """A transaction: committed at the end, rolled back on any error. Raises Conflict where a constraint forbids."""
-        async with _translated(), self._engine.begin() as connection:
-            if self._engine.dialect.name == "sqlite":
+        async with _translated(), self._writing or nullcontext(), self._engine.begin() as connection:
+            if self._writing:
                 # A transaction that only turns out to write later fails at once if another one wrote meanwhile.
                 await connection.exec_driver_sql("BEGIN IMMEDIATE")
             yield connection

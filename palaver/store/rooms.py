@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,6 +23,10 @@ Document = dict[str, Any]
 
 _ATTEMPTS: Final = 20
 """Updates of one room that may come in between before ours gives up."""
+_DECODED: Final = 2048
+"""Documents kept decoded: a list would otherwise decode all of its rooms each time."""
+_AT_ONCE: Final = 500
+"""Documents fetched by one statement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,7 @@ class RoomDefinitions:
 
     def __init__(self, database: Database, vault: Vault, cache: Cache[RoomDefinition]) -> None:
         self._database, self._vault, self._cache = database, vault, cache
+        self._decoded: OrderedDict[str, RoomDefinition] = OrderedDict()
 
     async def create(self, room: str, service: str, document: Document, *, created_ms: int) -> RoomDefinition:
         """A new room. Raises Conflict if its service is gone."""
@@ -62,12 +68,23 @@ class RoomDefinitions:
 
     async def of(self, service: str, *, limit: int | None = None, offset: int = 0) -> list[RoomDefinition]:
         """Rooms of a service."""
-        query = select(rooms).where(rooms.c.service == service).order_by(rooms.c.created_ms, rooms.c.id)
+        heads = select(rooms.c.id, rooms.c.revision).where(rooms.c.service == service)
+        heads = heads.order_by(rooms.c.created_ms, rooms.c.id)
         if limit is not None:
-            query = query.limit(limit).offset(offset)
+            heads = heads.limit(limit).offset(offset)
         async with self._database.read() as connection:
-            found = (await connection.execute(query)).all()
-        return [self._definition(row) for row in found]
+            found = (await connection.execute(heads)).all()
+            known = {row.id: self._decoded[row.id] for row in found if self._is_decoded(row.id, row.revision)}
+            missing = [row.id for row in found if row.id not in known]
+            for start in range(0, len(missing), _AT_ONCE):
+                some = select(rooms).where(rooms.c.id.in_(missing[start : start + _AT_ONCE]))
+                rows = (await connection.execute(some)).all()
+                known |= {row.id: self._definition(row) for row in rows}
+        return [known[row.id] for row in found if row.id in known]
+
+    def _is_decoded(self, room: str, revision: int) -> bool:
+        known = self._decoded.get(room)
+        return known is not None and known.revision == revision
 
     async def count(self, service: str) -> int:
         """How many rooms a service has."""
@@ -113,6 +130,7 @@ class RoomDefinitions:
         async with self._database.write() as connection:
             gone = (await connection.execute(delete(rooms).where(rooms.c.id == room))).rowcount
         self._cache.forget(room)
+        self._decoded.pop(room, None)
         return gone > 0
 
     async def _read(self, room: str) -> RoomDefinition | None:
@@ -121,10 +139,18 @@ class RoomDefinitions:
         return None if row is None else self._definition(row)
 
     def _definition(self, row: Any) -> RoomDefinition:
+        """What a row holds; one that was decoded before in this revision is not decoded again."""
+        if self._is_decoded(row.id, row.revision):
+            return self._decoded[row.id]
         document: Document = msgspec.json.decode(row.document)
         if sip := document.get("sip"):
             document["sip"] = {**sip, "password": self._vault.open(sip["password"])}
-        return RoomDefinition(row.id, row.service, document, row.created_ms, row.revision)
+        self._decoded[row.id] = made = RoomDefinition(
+            row.id, row.service, document, row.created_ms, row.revision
+        )
+        if len(self._decoded) > _DECODED:
+            self._decoded.popitem(last=False)
+        return made
 
     def _seal(self, document: Document) -> str:
         if sip := document.get("sip"):

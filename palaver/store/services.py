@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import delete, insert, select
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from palaver.store.cache import Cache
     from palaver.store.database import Database
     from palaver.store.secrets import Vault
+
+_ALL: Final = "all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +35,15 @@ class Services:
     """The accounts, in the order of their creation."""
 
     def __init__(
-        self, database: Database, vault: Vault, cache: Cache[Service], room_cache: Cache[Any]
+        self,
+        database: Database,
+        vault: Vault,
+        cache: Cache[Service],
+        room_cache: Cache[Any],
+        known: Cache[frozenset[str]],
     ) -> None:
         self._database, self._vault = database, vault
-        self._cache, self._room_cache = cache, room_cache
+        self._cache, self._room_cache, self._known = cache, room_cache, known
 
     async def create(
         self, service_id: str, name: str, key: str, *, created_ms: int, is_super: bool = False
@@ -49,10 +56,16 @@ class Services:
                     id=service_id, name=name, cipher=service.cipher, is_super=is_super, created_ms=created_ms
                 )
             )
+        self._known.forget(_ALL)
         return service
 
     async def get(self, service: str) -> Service | None:
-        """The account with this id; from memory if it was read lately."""
+        """The account with this id; from memory if it was read lately.
+
+        Which ids exist is remembered too, so that asking for one that does not takes no longer.
+        """
+        if service not in (await self._known.get(_ALL, self._read_ids) or ()):
+            return None
         return await self._cache.get(service, self._read)
 
     async def by_name(self, name: str) -> Service | None:
@@ -78,8 +91,13 @@ class Services:
             )
             gone = (await connection.execute(delete(services).where(services.c.id == service))).rowcount
         self._cache.forget(service)
+        self._known.forget(_ALL)
         self._room_cache.forget(*owned)
         return owned if gone else None
+
+    async def _read_ids(self, _key: str) -> frozenset[str]:
+        async with self._database.read() as connection:
+            return frozenset((await connection.execute(select(services.c.id))).scalars())
 
     async def _read(self, service: str) -> Service | None:
         async with self._database.read() as connection:

@@ -31,7 +31,7 @@ class Store:
         cached_services: Cache[Service] = Cache(clock)
         cached_rooms: Cache[RoomDefinition] = Cache(clock)
         self._database = database
-        self.services = Services(database, vault, cached_services, cached_rooms)
+        self.services = Services(database, vault, cached_services, cached_rooms, Cache(clock))
         self.rooms = RoomDefinitions(database, vault, cached_rooms)
         self.tokens = Tokens(database)
 

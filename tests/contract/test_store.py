@@ -1,45 +1,33 @@
-"""What every store promises: on SQLite, and on PostgreSQL where TEST_POSTGRES_URL names a database to use."""
+"""What every store promises: on SQLite in a file and in memory, and on Debian's PostgreSQL."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from palaver.store import Conflict, RoomDefinition, Service, Store, StoreError, TokenRecord
+from tests.postgres import Postgres
 
-POSTGRES = os.environ.get("TEST_POSTGRES_URL")
 MASTER = b"master key of 32 bytes, or more.."
 ANNA, BERT = "a" * 24, "b" * 24
 ROOM, OTHER = "1" * 24, "2" * 24
 
 
-@pytest.fixture(
-    params=[
-        "file",
-        "memory",
-        pytest.param("postgres", marks=pytest.mark.skipif(POSTGRES is None, reason="no TEST_POSTGRES_URL")),
-    ]
-)
-async def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+@pytest.fixture(params=["file", "memory", "postgres"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of an empty database."""
     if request.param == "memory":
         return "sqlite+aiosqlite://"
     if request.param == "file":
         return f"sqlite+aiosqlite:///{tmp_path}/palaver.db"
-    assert POSTGRES is not None
-    engine = create_async_engine(POSTGRES)
-    async with engine.begin() as connection:
-        await connection.execute(text("DROP SCHEMA public CASCADE"))
-        await connection.execute(text("CREATE SCHEMA public"))
-    await engine.dispose()
-    return POSTGRES
+    cluster: Postgres = request.getfixturevalue("postgres")
+    cluster.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    return cluster.url
 
 
 @pytest.fixture
