@@ -59,7 +59,7 @@ def table(rows: list[list[str]]) -> str:
 
 def report(name: str, title: str, *parts: str) -> None:
     """Print a result and keep it as bench/results/<name>.md, with machine, date and command."""
-    command = " ".join(["python", *(Path(a).name if a.startswith("/") else a for a in sys.argv)])
+    command = " ".join([".venv/bin/python -m", f"bench.{Path(sys.argv[0]).stem}", *sys.argv[1:]])
     text = "\n\n".join(
         [
             f"# {title}",
