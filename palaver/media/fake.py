@@ -20,6 +20,7 @@ from palaver.room.messages import (
     CloseTransports,
     OpenSink,
     OpenSource,
+    SetSourceActive,
     SinkLost,
     SinkReady,
     SourceLost,
@@ -27,7 +28,7 @@ from palaver.room.messages import (
     TransportLost,
     TransportReady,
 )
-from palaver.room.values import StreamId, SubscriptionId, Track, TrackId
+from palaver.room.values import KINDS, StreamId, SubscriptionId, Track, TrackId
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from palaver.media.sdp import Payload
     from palaver.media.webrtc import Bound, Wanted
     from palaver.room.messages import Action, Report
-    from palaver.room.values import ParticipantId, RoomId, TransportId
+    from palaver.room.values import Kind, ParticipantId, RoomId, TransportId
 
 _MIRROR: Final = {
     "sendonly": "recvonly",
@@ -57,6 +58,7 @@ class FakeEngine:
         self._ready: set[tuple[RoomId, TransportId]] = set()
         self._open: dict[tuple[RoomId, str], OpenSource | OpenSink] = {}
         self._bound: dict[tuple[RoomId, str], dict[str, Bound]] = {}
+        self._muted: set[tuple[RoomId, str, Kind]] = set()
         self._told: set[tuple[RoomId, str]] = set()
         self._stopped = False
         self._reports: asyncio.Queue[tuple[RoomId, Report] | None] = asyncio.Queue()
@@ -78,6 +80,8 @@ class FakeEngine:
                 self._forget(room, stream)
             case CloseSink(subscription_id):
                 self._forget(room, subscription_id)
+            case SetSourceActive(stream, kind, active):
+                self._mute(room, stream, kind, active)
             case CloseTransports(owner):
                 for key in [k for k, o in self._owners.items() if k[0] == room and o == owner]:
                     self._drop(*key)
@@ -107,7 +111,14 @@ class FakeEngine:
         self._owners[room, transport] = owner
         self._open[room, session] = action
 
+    def _mute(self, room: RoomId, stream: str, kind: Kind, active: bool) -> None:
+        if active:
+            self._muted.discard((room, stream, kind))
+        elif (room, stream) in self._open:
+            self._muted.add((room, stream, kind))
+
     def _forget(self, room: RoomId, session: str) -> None:
+        self._muted -= {(room, session, kind) for kind in KINDS}
         self._open.pop((room, session), None)
         self._bound.pop((room, session), None)
         self._told.discard((room, session))
@@ -194,7 +205,8 @@ class FakeEngine:
                 continue
             self._told.add((room, session))
             if isinstance(action, OpenSource):
-                self._reports.put_nowait((room, SourceReady(action.stream, _tracks(action, bound))))
+                muted = {kind for kind in KINDS if (room, session, kind) in self._muted}
+                self._reports.put_nowait((room, SourceReady(action.stream, _tracks(action, bound, muted))))
             else:
                 self._reports.put_nowait((room, SinkReady(SubscriptionId(session))))
 
@@ -251,11 +263,14 @@ def _mids(action: OpenSource | OpenSink) -> set[str]:
     return {track.mid for track in action.subscription.tracks if track.mid is not None}
 
 
-def _tracks(action: OpenSource, bound: dict[str, Bound]) -> tuple[Track, ...]:
+def _tracks(action: OpenSource, bound: dict[str, Bound], muted: set[Kind]) -> tuple[Track, ...]:
     tracks = []
     for published in action.source.tracks:
         made = format_of(bound[published.mid].payload)
         assert made is not None
         name = TrackId(f"{action.source.transport}-{published.mid}")
-        tracks.append(Track(published.kind, made, source=published.source, id=name, mid=published.mid))
+        active = published.kind not in muted
+        tracks.append(
+            Track(published.kind, made, source=published.source, active=active, id=name, mid=published.mid)
+        )
     return tuple(tracks)

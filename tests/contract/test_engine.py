@@ -112,6 +112,16 @@ async def test_a_source_waits_for_all_of_its_sections(bench: Bench) -> None:
     await bench.heard("SourceReady", "s")
 
 
+async def test_a_source_muted_before_its_section_came_begins_muted(bench: Bench) -> None:
+    ann = bench.guest("ann")
+    await bench.open_source("s", "ann", video=ann.add("video", "sendonly"))
+    await bench.engine.perform(ROOM, SetSourceActive(S, "video", active=False))
+    await ann.negotiate()
+    ready = await bench.heard("SourceReady", "s")
+    assert isinstance(ready, SourceReady)
+    assert [track.active for track in ready.tracks] == [False]
+
+
 async def test_an_impossible_codec_costs_its_session_only(bench: Bench) -> None:
     guest = bench.guest("ann")
     audio, video, other = (

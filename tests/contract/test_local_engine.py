@@ -20,7 +20,6 @@ from palaver.room.messages import (
     SetSinkActive,
     SetSourceActive,
     SourceLost,
-    SourceReady,
     TransportLost,
 )
 from palaver.room.values import ParticipantId, Resolution, StreamId, SubscriptionId, TransportId
@@ -97,16 +96,6 @@ async def test_a_sink_opened_inactive_gets_nothing_until_it_is_resumed(bench: Be
     await is_silent(bench)
     await bench.engine.perform(ROOM, SetSinkActive(SubscriptionId("q"), "video", active=True))
     await forwards(bench)
-
-
-async def test_a_source_muted_before_its_section_came_begins_muted(bench: Bench) -> None:
-    ann = bench.guest("ann")
-    await bench.open_source("s", "ann", video=ann.add("video", "sendonly"))
-    await bench.engine.perform(ROOM, SetSourceActive(S, "video", active=False))
-    await ann.negotiate()
-    ready = await bench.heard("SourceReady", "s")
-    assert isinstance(ready, SourceReady)
-    assert [track.active for track in ready.tracks] == [False]
 
 
 async def test_a_source_closed_while_the_core_answers_stays_closed(bench: Bench) -> None:
