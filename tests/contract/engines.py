@@ -93,11 +93,23 @@ class Bench:
         action = OpenSource(StreamId(stream), ParticipantId(owner), source, (OPUS,), formats)
         await self.engine.perform(room, action)
 
-    async def open_sink(self, name: str, owner: str, stream: str, mid: str, *, active: bool = True) -> None:
-        """Send the picture of ``stream``."""
-        track = SubscribedTrack("video", StreamId(stream), mid=mid, format=VP8, active=active)
+    async def open_sink(
+        self,
+        name: str,
+        owner: str,
+        stream: str,
+        mid: str,
+        *,
+        audio: str | None = None,
+        format: VideoFormat = VP8,  # noqa: A002  # the glossary's word
+        active: bool = True,
+    ) -> None:
+        """Send the picture of ``stream`` on section ``mid``, and its sound on section ``audio``."""
+        tracks = [SubscribedTrack("video", StreamId(stream), mid=mid, format=format, active=active)]
+        if audio is not None:
+            tracks.append(SubscribedTrack("audio", StreamId(stream), mid=audio, format=OPUS, active=active))
         transport = TransportId(owner)
-        subscription = Subscription(SubscriptionId(name), ParticipantId(owner), transport, (track,))
+        subscription = Subscription(SubscriptionId(name), ParticipantId(owner), transport, tuple(tracks))
         await self.engine.perform(ROOM, OpenSink(subscription, WebRtcSink(transport)))
 
     async def published(self, owner: str = "ann", stream: str = "s") -> Guest:
@@ -142,9 +154,18 @@ def _subjects(report: Report) -> list[str]:
 
 
 @asynccontextmanager
-async def working(kind: str, connect_timeout_s: float = 30.0) -> AsyncIterator[Bench]:
+async def working(
+    kind: str, *, connect_timeout_s: float = 30.0, public_addresses: tuple[str, ...] = ()
+) -> AsyncIterator[Bench]:
     """The engine called "fake" or "local", with everything it needs."""
-    local = partial(LocalEngine, ["127.0.0.1"], 0, 2, connect_timeout_s=connect_timeout_s)
+    local = partial(
+        LocalEngine,
+        ["127.0.0.1"],
+        0,
+        2,
+        connect_timeout_s=connect_timeout_s,
+        public_addresses=public_addresses,
+    )
     engine = FakeEngine() if kind == "fake" else local()
     bench = Bench(engine)
     async with asyncio.TaskGroup() as tasks:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Page, async_playwright
+from playwright.async_api import TimeoutError as Late
 
-from palaver.room.messages import TransportLost
-from palaver.room.values import ParticipantId, TransportId
+from palaver.media.local import LocalEngine
+from palaver.room.messages import CloseSink, CloseSource, SourceReady, TransportLost
+from palaver.room.values import ParticipantId, StreamId, SubscriptionId, TransportId, VideoFormat
 from tests.browser.conftest import CHROMIUM, FLAGS
-from tests.contract.engines import ROOM, Bench, working
+from tests.contract.engines import ROOM, Bench, until, working
 
 pytestmark = [pytest.mark.net, pytest.mark.browser]
 Open = Callable[[], Awaitable[Page]]
@@ -24,11 +27,31 @@ async function send(kind, init = {}) {
   const stream = await navigator.mediaDevices.getUserMedia({[kind]: kind === 'audio' || {width: 640, height: 480}});
   pc.addTransceiver(stream.getTracks()[0], {direction: 'sendonly', streams: [stream], ...init});
 }
-async function decoded(mid) {
-  const stats = [...(await pc.getStats()).values()];
-  return stats.find(s => s.type === 'inbound-rtp' && s.mid === mid)?.framesDecoded ?? 0;
+async function inbound() {
+  const stats = [...(await pc.getStats()).values()].filter(s => s.type === 'inbound-rtp');
+  return Object.fromEntries(stats.map(s => [s.mid, s]));
+}
+async function decoded(mid) { return (await inbound())[mid]?.framesDecoded ?? 0; }
+let camera;
+async function sendBoth(codec, variant) {
+  camera ??= await navigator.mediaDevices.getUserMedia({audio: true, video: {width: 160, height: 120, frameRate: 15}});
+  const stream = camera.clone();
+  const [audio, video] = [...stream.getAudioTracks(), ...stream.getVideoTracks()].map(
+    track => pc.addTransceiver(track, {direction: 'sendonly', streams: [stream]}));
+  const all = RTCRtpSender.getCapabilities('video').codecs;
+  const named = all.filter(c => c.mimeType.toLowerCase() === `video/${codec}`);
+  const chosen = named[variant % named.length];
+  video.setCodecPreferences([chosen, ...all.filter(c => c.mimeType === 'video/rtx')]);
+  await offer();
+  return {audio: audio.mid, video: video.mid, fmtp: chosen.sdpFmtpLine ?? ''};
+}
+async function receiveBoth() {
+  const [audio, video] = ['audio', 'video'].map(kind => pc.addTransceiver(kind, {direction: 'recvonly'}));
+  await offer();
+  return {audio: audio.mid, video: video.mid};
 }
 """
+CODECS = ("vp8", "h264", "vp9", "av1")
 
 
 @pytest_asyncio.fixture
@@ -142,3 +165,121 @@ async def test_a_closed_page_is_a_lost_transport(bench: Bench, page: Open) -> No
     lost = await bench.heard("TransportLost", "ann", deadline_s=45)
     assert lost == TransportLost(TransportId("ann"), "Ice procedure failed.")
     assert bench.held() == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """A stream that a page sends and gets back on the same connection."""
+
+    stream: str
+    sink: str
+    fmtp: str
+    sent: dict[str, str]
+    received: dict[str, str]
+
+
+async def loop(bench: Bench, page: Page, codec: str, number: int) -> Loop:
+    """Publish one more stream and subscribe to it, by two negotiations as OWT's SDK does."""
+    formats = tuple(VideoFormat(name) for name in CODECS)
+    sent = await page.evaluate(
+        "([codec, variant]) => sendBoth(codec, variant)", [codec, number // len(CODECS)]
+    )
+    stream, sink = f"s{number}", f"q{number}"
+    await bench.open_source(stream, "ann", audio=sent["audio"], video=sent["video"], formats=formats)
+    await negotiate(bench, page, "ann")
+    ready = await bench.heard("SourceReady", stream)
+    assert isinstance(ready, SourceReady)
+    assert [track.format.codec for track in ready.tracks] == ["opus", codec]
+    video = ready.tracks[1].format
+    assert isinstance(video, VideoFormat)
+    received = await page.evaluate("receiveBoth()")
+    await bench.open_sink(sink, "ann", stream, received["video"], audio=received["audio"], format=video)
+    await negotiate(bench, page, "ann")
+    await bench.heard("SinkReady", sink)
+    return Loop(stream, sink, sent.pop("fmtp"), sent, received)
+
+
+async def plays(page: Page, loops: list[Loop], frames: int = 10) -> None:
+    """Wait until every loop decoded this many more pictures and got more sound."""
+    before = await page.evaluate("inbound()")
+    wanted = [
+        [
+            one.received["video"],
+            "framesDecoded",
+            before.get(one.received["video"], {}).get("framesDecoded", 0) + frames,
+        ]
+        for one in loops
+    ] + [
+        [
+            one.received["audio"],
+            "packetsReceived",
+            before.get(one.received["audio"], {}).get("packetsReceived", 0) + 25,
+        ]
+        for one in loops
+    ]
+    enough = """async wanted => { const now = await inbound();
+        return wanted.every(([mid, what, least]) => (now[mid]?.[what] ?? 0) >= least); }"""
+    try:
+        await page.wait_for_function(enough, arg=wanted, timeout=40_000)
+    except Late as late:
+        now = await page.evaluate("inbound()")
+        missing = [(mid, what, now.get(mid, {}).get(what), least) for mid, what, least in wanted]
+        raise AssertionError(f"not played: {[m for m in missing if (m[2] or 0) < m[3]]}") from late
+
+
+@pytest.mark.timeout(180)
+async def test_twenty_loops_of_every_codec_share_one_connection_and_half_of_them_end(
+    bench: Bench, page: Open
+) -> None:
+    ann = await page()
+    loops = [await loop(bench, ann, CODECS[n % len(CODECS)], n) for n in range(20)]
+    assert await ann.evaluate("pc.getTransceivers().length") == 80
+    assert len({one.fmtp for one in loops[1::4]}) > 1, "H264 came in several profiles and packetization modes"
+    await plays(ann, loops)
+
+    ended, kept = loops[::2] + loops[1:8:2], loops[9::2]
+    for one in ended:
+        await bench.engine.perform(ROOM, CloseSink(SubscriptionId(one.sink)))
+        await bench.engine.perform(ROOM, CloseSource(StreamId(one.stream)))
+    await negotiate(bench, ann, "ann")
+    directions = await ann.evaluate(
+        "Object.fromEntries(pc.getTransceivers().map(t => [t.mid, t.currentDirection]))"
+    )
+    for one in ended:
+        assert {directions[mid] for mid in (*one.sent.values(), *one.received.values())} == {"inactive"}
+    for one in kept:
+        assert {directions[mid] for mid in one.sent.values()} == {"sendonly"}
+        assert {directions[mid] for mid in one.received.values()} == {"recvonly"}
+    await plays(ann, kept)
+
+    later = await loop(bench, ann, "vp8", 20)
+    await plays(ann, [*kept, later])
+    assert not [r for r in bench.reports if "Lost" in type(r).__name__]
+
+
+async def test_the_loudness_of_a_stream_is_known_while_it_lasts(bench: Bench, page: Open) -> None:
+    engine = bench.engine
+    assert isinstance(engine, LocalEngine)
+    ann = await page()
+    await ann.evaluate("send('audio')")
+    await bench.open_source("s", "ann", audio="0")
+    await negotiate(bench, ann, "ann")
+    await bench.heard("SourceReady", "s")
+    await until(lambda: engine.audio_levels(ROOM))
+    ((stream, (level_dbov, _)),) = engine.audio_levels(ROOM).items()
+    assert stream == "s"
+    assert -127 <= level_dbov <= 0
+    await engine.perform(ROOM, CloseSource(StreamId("s")))
+    assert not engine.audio_levels(ROOM)
+
+
+async def test_a_browser_takes_public_addresses_and_connects_by_those_that_work(page: Open) -> None:
+    async with working("local", public_addresses=("127.0.0.2", "::1")) as bench:
+        ann = await page()
+        await ann.evaluate("send('audio')")
+        await bench.open_source("s", "ann", audio="0")
+        await negotiate(bench, ann, "ann")
+        await bench.heard("SourceReady", "s")
+        addresses = """async () => [...(await pc.getStats()).values()]
+            .filter(s => s.type === 'remote-candidate').map(s => s.address)"""
+        assert {"127.0.0.1", "127.0.0.2"} <= set(await ann.evaluate(addresses))
