@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
-from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from palaver.media import _core
-from palaver.media.formats import format_of, same_stream
+from palaver.media.answers import Answers
+from palaver.media.backlog import Backlog
+from palaver.media.formats import same_stream
 from palaver.media.ports import EngineError, NegotiationError, TransportNotFound
-from palaver.media.sessions import SOURCE_GONE, STOPPED, Lane, RoomMedia, Session, Transport
+from palaver.media.sessions import SOURCE_GONE, STOPPED, Lane, Session, Transport
+from palaver.media.transports import Transports
 from palaver.media.webrtc import Incoming, Outgoing, candidate_line, finish, plan
 from palaver.room.messages import (
     CloseSink,
@@ -31,7 +32,7 @@ from palaver.room.messages import (
     TransportLost,
     TransportReady,
 )
-from palaver.room.values import Kind, Resolution, RoomId, StreamId, SubscriptionId, Track, TransportId
+from palaver.room.values import Kind, Resolution, RoomId, StreamId, SubscriptionId, TransportId
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -40,12 +41,8 @@ if TYPE_CHECKING:
     from palaver.room.messages import Action, Report
     from palaver.room.values import ParticipantId
 
-ANSWER_TIMEOUT_S: Final = 5.0
-"""How long the core may take to answer an offer."""
 READY_DELAY_S: Final = 0.01
 """Between an answer on a working transport and the word that its sessions are ready, so that clients apply it first."""
-RETRY_S: Final = 0.05
-"""Until a command is tried again for which a queue of the core had no room."""
 _ICE_REASONS: Final = ("ice timeout", "never connected")
 
 
@@ -68,13 +65,9 @@ class LocalEngine:
         self._core = _core.Core(addresses, port, threads, connect_timeout_s=connect_timeout_s)
         self._public = tuple(public_addresses)
         self._log = structlog.get_logger("palaver.media")
-        self._threads = threads
-        self._rooms: dict[RoomId, RoomMedia] = {}
-        self._by_handle: dict[int, Transport] = {}
-        self._lanes: dict[int, tuple[Session, str]] = {}  # publication or subscription → its session and mid
-        self._undone: deque[Callable[[], None]] = deque()  # commands that a full queue of the core sent back
-        self._answers: dict[int, asyncio.Future[str]] = {}
-        self._requests = itertools.count(1)
+        self._transports = Transports(threads)
+        self._backlog = Backlog()
+        self._answers = Answers()
         self._reports: asyncio.Queue[tuple[RoomId, Report] | None] = asyncio.Queue()
         self._closed = False
 
@@ -93,9 +86,8 @@ class LocalEngine:
             loop.remove_reader(self._core.fileno())
             self._closed = True
             self._reports.put_nowait(None)
-            for answer in self._answers.values():
-                if not answer.done():
-                    answer.set_exception(EngineError("the media engine is stopped"))
+            self._backlog.close()
+            self._answers.close()
             await loop.run_in_executor(None, self._core.close)
 
     async def reports(self) -> AsyncIterator[tuple[RoomId, Report]]:
@@ -114,23 +106,19 @@ class LocalEngine:
             case OpenSink():
                 self._open_sink(room, action)
             case CloseSource(stream):
-                self._end(self._session(room, stream))
+                self._end(self._transports.session(room, stream))
             case CloseSink(subscription):
-                self._end(self._session(room, subscription))
+                self._end(self._transports.session(room, subscription))
             case SetSourceActive(stream, kind, active):
-                self._set_active(self._session(room, stream), kind, active)
+                self._set_active(self._transports.session(room, stream), kind, active)
             case SetSinkActive(subscription, kind, active):
-                self._set_active(self._session(room, subscription), kind, active)
+                self._set_active(self._transports.session(room, subscription), kind, active)
             case CloseTransports(owner):
                 self._close(room, lambda transport: transport.owner == owner)
 
     def _check_open(self) -> None:
         if self._closed:
             raise EngineError("the media engine is stopped")
-
-    def _session(self, room: RoomId, id: str) -> Session | None:  # noqa: A002  # it is one
-        found = self._rooms.get(room)
-        return found.sessions.get(id) if found else None
 
     def _open_source(self, room: RoomId, action: OpenSource) -> None:
         wanted: dict[str, Wanted] = {}
@@ -144,7 +132,7 @@ class LocalEngine:
     def _open_sink(self, room: RoomId, action: OpenSink) -> None:
         subscription = action.subscription
         wanted: dict[str, Wanted] = {}
-        media = self._rooms.get(room)
+        media = self._transports.room(room)
         lost = False
         for track in subscription.tracks:
             lane = media.source_lane(track) if media else None
@@ -169,32 +157,18 @@ class LocalEngine:
     ) -> Session:
         """Check everything, then remember the session, on a new transport if need be."""
         name = action.stream if isinstance(action, OpenSource) else action.subscription.id
-        if self._session(room, name) is not None:
+        if self._transports.session(room, name) is not None:
             raise EngineError(f"{name} is open already")
-        media = self._rooms.get(room)
-        found = media.transports.get(transport) if media else None
+        found = self._transports.get(room, transport)
         if found is None:
-            found = self._create(room, transport, owner)
+            handle = self._core.create_transport(self._transports.thread(room))
+            self._transports.add(found := Transport(room, transport, owner, handle))
         elif found.owner != owner:
             raise EngineError("the transport belongs to another participant")
         elif taken := wanted.keys() & (found.wanted().keys() | found.used().keys()):
             raise EngineError(f"section {min(taken)} of the transport is in use")
-        session = Session(name, found, action, wanted)
-        found.sessions[name] = self._rooms[room].sessions[name] = session
+        self._transports.open(session := Session(name, found, action, wanted))
         return session
-
-    def _create(self, room: RoomId, id: TransportId, owner: ParticipantId) -> Transport:  # noqa: A002  # it is one
-        media = self._rooms.get(room) or RoomMedia(self._emptiest_thread())
-        transport = Transport(room, id, owner, self._core.create_transport(media.thread))
-        self._rooms[room] = media
-        media.transports[id] = self._by_handle[transport.handle] = transport
-        return transport
-
-    def _emptiest_thread(self) -> int:
-        load = [0] * self._threads
-        for media in self._rooms.values():
-            load[media.thread] += len(media.transports)
-        return load.index(min(load))
 
     def _set_active(self, session: Session | None, kind: Kind, active: bool) -> None:
         if session is None:
@@ -206,55 +180,27 @@ class LocalEngine:
 
     def _tell_active(self, lane: Lane, active: bool) -> None:
         tell = self._core.set_subscription_active if lane.bound.sends else self._core.set_publication_active
-        self._surely(partial(tell, lane.handle, active))
-
-    def _surely(self, command: Callable[[], None]) -> None:
-        """Do what cannot be refused: now, or in this order as soon as the core takes commands again."""
-        self._undone.append(command)
-        if len(self._undone) == 1:
-            self._catch_up()
-
-    def _catch_up(self) -> None:
-        while self._undone and not self._closed:
-            try:
-                self._undone[0]()
-            except _core.CoreBusy:
-                asyncio.get_running_loop().call_later(RETRY_S, self._catch_up)
-                return
-            self._undone.popleft()
+        self._backlog.do(partial(tell, lane.handle, active))
 
     def _end(self, session: Session | None) -> None:
         """Forget a session; what it had in the core ends."""
         if session is None:
             return
-        transport = session.transport
-        transport.sessions.pop(session.id, None)
-        if media := self._rooms.get(transport.room):
-            media.sessions.pop(session.id, None)
-            media.levels.pop(StreamId(session.id), None)
-        for lane in session.lanes.values():
-            self._lanes.pop(lane.handle, None)
+        for lane in self._transports.end(session):
             end = self._core.unsubscribe if lane.bound.sends else self._core.unpublish
-            self._surely(partial(end, lane.handle))
-        session.lanes.clear()
-        session.wanted.clear()
+            self._backlog.do(partial(end, lane.handle))
 
     def _close(self, room: RoomId, chosen: Callable[[Transport], bool]) -> None:
-        media = self._rooms.get(room)
-        for transport in [t for t in media.transports.values() if chosen(t)] if media else ():
+        for transport in filter(chosen, self._transports.of(room)):
             self._forget(transport)
-            self._surely(partial(self._core.close_transport, transport.handle))
+            self._backlog.do(partial(self._core.close_transport, transport.handle))
 
     def _forget(self, transport: Transport) -> None:
         for session in list(transport.sessions.values()):
             self._end(session)
-        self._by_handle.pop(transport.handle, None)
         if transport.answer is not None and not transport.answer.done():
             transport.answer.set_exception(_gone(transport.id))
-        media = self._rooms[transport.room]
-        media.transports.pop(transport.id, None)
-        if not media.transports:
-            del self._rooms[transport.room]
+        self._transports.remove(transport)
 
     async def close_room(self, room: RoomId) -> None:
         """See Engine."""
@@ -265,8 +211,7 @@ class LocalEngine:
 
     def _owned(self, room: RoomId, owner: ParticipantId, transport: TransportId) -> Transport:
         self._check_open()
-        media = self._rooms.get(room)
-        found = media.transports.get(transport) if media else None
+        found = self._transports.get(room, transport)
         if found is None or found.owner != owner:
             raise _gone(transport)
         return found
@@ -284,39 +229,27 @@ class LocalEngine:
 
     def _check_alive(self, transport: Transport) -> None:
         self._check_open()
-        if self._by_handle.get(transport.handle) is not transport:
+        if self._transports.by_handle(transport.handle) is not transport:
             raise _gone(transport.id)
 
     async def _ask(self, transport: Transport, offer: str) -> str:
-        request = next(self._requests)
-        answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._answers[request] = transport.answer = answer
         try:
-            self._core.negotiate(transport.handle, request, offer)
-            async with asyncio.timeout(ANSWER_TIMEOUT_S):
-                done = await answer
-        except _core.CoreBusy as busy:
-            raise EngineError(str(busy)) from busy
-        except TimeoutError:
-            raise EngineError("the packet core did not answer in time") from None
+            answer = await self._answers.ask(self._core, transport, offer)
         except TransportNotFound:
             raise
         except NegotiationError:
             self._renew(transport)
             raise
-        finally:
-            transport.answer = None
-            del self._answers[request]
         transport.negotiated = True
-        return done
+        return answer
 
     def _renew(self, transport: Transport) -> None:
         """The core keeps no transport whose first offer it refused, and uses no handle twice."""
-        if transport.negotiated or self._by_handle.pop(transport.handle, None) is None:
+        if transport.negotiated or self._transports.by_handle(transport.handle) is not transport:
             return
-        self._surely(partial(self._core.close_transport, transport.handle))
-        transport.handle = self._core.create_transport(self._rooms[transport.room].thread)
-        self._by_handle[transport.handle] = transport
+        self._backlog.do(partial(self._core.close_transport, transport.handle))
+        handle = self._core.create_transport(self._transports.thread(transport.room))
+        self._transports.rename(transport, handle)
 
     def _settle(self, transport: Transport, prepared: Plan) -> None:
         """Bind what the answered offer brought, end what it cannot carry."""
@@ -342,8 +275,7 @@ class LocalEngine:
         if handle is None:
             self._fail(session, SOURCE_GONE)
             return
-        self._lanes[handle] = (session, bound.mid)
-        session.lanes[bound.mid] = lane = Lane(bound, handle)
+        self._transports.bind(session, bound.mid, lane := Lane(bound, handle))
         if bound.kind in session.inactive:
             self._tell_active(lane, active=False)
 
@@ -353,7 +285,8 @@ class LocalEngine:
     def _subscribe(self, session: Session, bound: Bound) -> int | None:
         assert isinstance(session.action, OpenSink)
         track = next(t for t in session.action.subscription.tracks if t.mid == bound.mid)
-        lane = self._rooms[session.transport.room].source_lane(track)
+        media = self._transports.room(session.transport.room)
+        lane = media.source_lane(track) if media else None
         if lane is None or not same_stream(bound.payload, lane.bound.payload):
             return None
         return self._core.subscribe(lane.handle, session.transport.handle, bound.mid)
@@ -393,8 +326,7 @@ class LocalEngine:
     def _take(self, event: object) -> None:
         match event:
             case _core.Negotiated(request, _, answer):
-                if (waiting := self._answers.get(request)) and not waiting.done():
-                    waiting.set_result(answer)
+                self._answers.answered(request, answer)
             case _core.Refused(request, subject, reason):
                 self._refused(request, subject, reason)
             case _core.Connected(handle):
@@ -410,14 +342,13 @@ class LocalEngine:
 
     def _refused(self, request: int, subject: int, reason: str) -> None:
         if request:
-            if (waiting := self._answers.get(request)) and not waiting.done():
-                waiting.set_exception(NegotiationError(reason))
-        elif found := self._lanes.get(subject):
+            self._answers.refused(request, reason)
+        elif found := self._transports.lane(subject):
             self._log.warning("core refused", session=found[0].id, reason=reason)
             self._fail(found[0], reason)
 
     def _connected(self, handle: int) -> None:
-        transport = self._by_handle.get(handle)
+        transport = self._transports.by_handle(handle)
         if transport is None:
             return
         transport.ready = True
@@ -430,12 +361,12 @@ class LocalEngine:
             if session.complete and not session.told:
                 session.told = True
                 if isinstance(session.action, OpenSource):
-                    self._report(transport.room, SourceReady(StreamId(session.id), _tracks(session)))
+                    self._report(transport.room, SourceReady(StreamId(session.id), session.tracks()))
                 else:
                     self._report(transport.room, SinkReady(SubscriptionId(session.id)))
 
     def _lost(self, handle: int, reason: str) -> None:
-        transport = self._by_handle.get(handle)
+        transport = self._transports.by_handle(handle)
         if transport is None:
             return
         self._log.info("transport lost", room=transport.room, participant=transport.owner, reason=reason)
@@ -444,18 +375,19 @@ class LocalEngine:
         self._report(transport.room, TransportLost(transport.id, text))
 
     def _resolution(self, publication: int, resolution: Resolution) -> None:
-        if found := self._lanes.get(publication):
+        if found := self._transports.lane(publication):
             session, mid = found
             report = ResolutionSeen(StreamId(session.id), session.track_id(mid), resolution)
             self._report(session.transport.room, report)
 
     def _level(self, publication: int, level_dbov: int, voice: bool) -> None:
-        if found := self._lanes.get(publication):
-            session, _ = found
-            self._rooms[session.transport.room].levels[StreamId(session.id)] = (level_dbov, voice)
+        if found := self._transports.lane(publication):
+            room = self._transports.room(found[0].transport.room)
+            if room is not None:
+                room.levels[StreamId(found[0].id)] = (level_dbov, voice)
 
     def _stalled(self, publication: int, stalled: bool) -> None:
-        if found := self._lanes.get(publication):
+        if found := self._transports.lane(publication):
             session, mid = found
             self._log.info(
                 "packets stalled" if stalled else "packets resumed", stream=session.id, section=mid
@@ -463,7 +395,7 @@ class LocalEngine:
 
     def audio_levels(self, room: RoomId) -> Mapping[StreamId, tuple[int, bool]]:
         """The last (level in dBov, voice activity) of each audio stream of a room (RFC 6464)."""
-        media = self._rooms.get(room)
+        media = self._transports.room(room)
         return media.levels if media else {}
 
     def _report(self, room: RoomId, report: Report) -> None:
@@ -483,25 +415,3 @@ class LocalEngine:
 
 def _gone(transport: TransportId) -> TransportNotFound:
     return TransportNotFound(f"Transport {transport} does NOT exist")
-
-
-def _tracks(session: Session) -> tuple[Track, ...]:
-    """A ready source's tracks, in the order in which they were published."""
-    assert isinstance(session.action, OpenSource)
-    tracks = []
-    for published in session.action.source.tracks:
-        lane = session.lanes.get(published.mid)
-        format = format_of(lane.bound.payload) if lane else None  # noqa: A001  # the glossary's word
-        if format is None:
-            continue
-        tracks.append(
-            Track(
-                published.kind,
-                format,
-                source=published.source,
-                active=published.kind not in session.inactive,
-                id=session.track_id(published.mid),
-                mid=published.mid,
-            )
-        )
-    return tuple(tracks)

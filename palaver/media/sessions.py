@@ -6,12 +6,22 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from palaver.media.formats import format_of
 from palaver.media.webrtc import new_stream_name
-from palaver.room.values import ParticipantId, RoomId, StreamId, SubscribedTrack, TrackId, TransportId
+from palaver.room.messages import OpenSource
+from palaver.room.values import (
+    ParticipantId,
+    RoomId,
+    StreamId,
+    SubscribedTrack,
+    Track,
+    TrackId,
+    TransportId,
+)
 
 if TYPE_CHECKING:
     from palaver.media.webrtc import Bound, Wanted
-    from palaver.room.messages import OpenSink, OpenSource
+    from palaver.room.messages import OpenSink
     from palaver.room.values import Kind
 
 SOURCE_GONE: Final = "Source stream loss"
@@ -52,6 +62,27 @@ class Session:
             if lane.bound.kind == kind and track in (None, self.track_id(mid)):
                 return lane
         return None
+
+    def tracks(self) -> tuple[Track, ...]:
+        """A ready source's tracks, in the order in which they were published."""
+        assert isinstance(self.action, OpenSource)
+        tracks = []
+        for published in self.action.source.tracks:
+            lane = self.lanes.get(published.mid)
+            format = format_of(lane.bound.payload) if lane else None  # noqa: A001  # the glossary's word
+            if format is None:
+                continue
+            tracks.append(
+                Track(
+                    published.kind,
+                    format,
+                    source=published.source,
+                    active=published.kind not in self.inactive,
+                    id=self.track_id(published.mid),
+                    mid=published.mid,
+                )
+            )
+        return tuple(tracks)
 
     def track_id(self, mid: str) -> TrackId:
         """The id of the track on section ``mid``."""

@@ -141,7 +141,7 @@ class Bench:
     def held(self) -> int:
         """Everything the engine remembers of rooms, transports and sessions."""
         kept = {k: v for k, v in vars(self.engine).items() if k not in ("performed", "_reports")}
-        return sum(len(v) for v in kept.values() if isinstance(v, dict | set) or hasattr(v, "popleft"))
+        return sum(len(v) for v in kept.values() if hasattr(v, "__len__") and not isinstance(v, str | tuple))
 
     async def release(self) -> None:
         """Let the guests go."""

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from palaver.media import local
+from palaver.media import answers
 from palaver.media._core import Core, CoreBusy
 from palaver.media.local import LocalEngine
 from palaver.media.ports import EngineError, NegotiationError, TransportNotFound
@@ -147,7 +147,7 @@ async def _refusal(bench: Bench, text: str) -> Exception | None:
 
 
 async def test_an_unanswered_offer_is_given_up(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local, "ANSWER_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(answers, "ANSWER_TIMEOUT_S", 0.05)
     await bench.open_source("s", "ann", audio="0")
     engine_of(bench)._take = lambda event: None  # type: ignore[method-assign]  # the answer is not heard
     assert isinstance(await _refusal(bench, SENDING), EngineError)

@@ -1,0 +1,105 @@
+"""Every transport of the in-process engine: by its name in a room, by the core's handle, and by the lanes on it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from palaver.media.sessions import RoomMedia
+from palaver.room.values import StreamId
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from palaver.media.sessions import Lane, Session, Transport
+    from palaver.room.values import RoomId, TransportId
+
+
+class Transports:
+    """What the rooms of a node have in the engine. Rooms are spread over ``threads`` threads of the core."""
+
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+        self._rooms: dict[RoomId, RoomMedia] = {}
+        self._by_handle: dict[int, Transport] = {}
+        self._lanes: dict[int, tuple[Session, str]] = {}  # publication or subscription → its session and mid
+
+    def __len__(self) -> int:
+        """Everything that is remembered, to see that it goes."""
+        return len(self._rooms) + len(self._by_handle) + len(self._lanes)
+
+    def room(self, room: RoomId) -> RoomMedia | None:
+        """What the room has; None if nothing."""
+        return self._rooms.get(room)
+
+    def session(self, room: RoomId, id: str) -> Session | None:  # noqa: A002  # it is one
+        """The source or sink ``id`` of a room."""
+        found = self._rooms.get(room)
+        return found.sessions.get(id) if found else None
+
+    def get(self, room: RoomId, id: TransportId) -> Transport | None:  # noqa: A002  # it is one
+        """The transport ``id`` of a room."""
+        found = self._rooms.get(room)
+        return found.transports.get(id) if found else None
+
+    def of(self, room: RoomId) -> list[Transport]:
+        """All transports of a room."""
+        found = self._rooms.get(room)
+        return list(found.transports.values()) if found else []
+
+    def by_handle(self, handle: int) -> Transport | None:
+        """The transport that the core calls ``handle``."""
+        return self._by_handle.get(handle)
+
+    def thread(self, room: RoomId) -> int:
+        """The thread on which the room lives, or would begin: the one that has the fewest transports."""
+        if found := self._rooms.get(room):
+            return found.thread
+        load = [0] * self._threads
+        for media in self._rooms.values():
+            load[media.thread] += len(media.transports)
+        return load.index(min(load))
+
+    def add(self, transport: Transport) -> None:
+        """Remember a new transport; the first one of a room begins the room on its thread."""
+        media = self._rooms.setdefault(transport.room, RoomMedia(self.thread(transport.room)))
+        media.transports[transport.id] = self._by_handle[transport.handle] = transport
+
+    def rename(self, transport: Transport, handle: int) -> None:
+        """The core calls it ``handle`` from now on."""
+        del self._by_handle[transport.handle]
+        transport.handle = handle
+        self._by_handle[handle] = transport
+
+    def remove(self, transport: Transport) -> None:
+        """Forget a transport whose sessions have ended; the last one of a room ends the room."""
+        self._by_handle.pop(transport.handle, None)
+        media = self._rooms[transport.room]
+        media.transports.pop(transport.id, None)
+        if not media.transports:
+            del self._rooms[transport.room]
+
+    def open(self, session: Session) -> None:
+        """Remember a session on its transport."""
+        transport = session.transport
+        transport.sessions[session.id] = self._rooms[transport.room].sessions[session.id] = session
+
+    def bind(self, session: Session, mid: str, lane: Lane) -> None:
+        """Remember what serves section ``mid`` of a session."""
+        self._lanes[lane.handle] = (session, mid)
+        session.lanes[mid] = lane
+
+    def lane(self, handle: int) -> tuple[Session, str] | None:
+        """Whose publication or subscription ``handle`` is, and its section."""
+        return self._lanes.get(handle)
+
+    def end(self, session: Session) -> Iterator[Lane]:
+        """Forget a session; yields what it had in the core."""
+        session.transport.sessions.pop(session.id, None)
+        if media := self._rooms.get(session.transport.room):
+            media.sessions.pop(session.id, None)
+            media.levels.pop(StreamId(session.id), None)
+        for lane in session.lanes.values():
+            self._lanes.pop(lane.handle, None)
+            yield lane
+        session.lanes.clear()
+        session.wanted.clear()
