@@ -13,6 +13,7 @@ __all__ = [
     "Connected",
     "Core",
     "CoreBusy",
+    "Layer",
     "Lost",
     "Negotiated",
     "Refused",
@@ -74,15 +75,33 @@ class Lost:
 
 @final
 class Resolution:
-    """The picture size that a key frame of a publication showed: said for the first and at each change."""
+    """The picture size that a key frame of a publication, or of one of its layers, showed: said for the first and at each change."""
 
-    __match_args__ = ("publication", "width", "height")
+    __match_args__ = ("publication", "rid", "width", "height")
     @property
     def publication(self) -> int: ...
+    @property
+    def rid(self) -> str | None:
+        """The layer's name (RFC 8852); None for a publication that is not simulcast."""
     @property
     def width(self) -> int: ...
     @property
     def height(self) -> int: ...
+
+@final
+class Layer:
+    """What a video subscription is sent has changed: said when its first packet leaves, at each switch of layers, and when it pauses.
+
+    Not said for temporal and spatial layers within one stream (SVC).
+    """
+
+    __match_args__ = ("subscription", "rid")
+    @property
+    def subscription(self) -> int: ...
+    @property
+    def rid(self) -> str | None:
+        """Name of the layer that is sent from now on, empty if the publication is not simulcast. None: nothing is sent, because either side
+        is inactive, the section does not receive, or there is not enough bandwidth."""
 
 @final
 class AudioLevel:
@@ -134,7 +153,9 @@ class Core:
         """The UDP port of each thread."""
     def fileno(self) -> int:
         """A descriptor that is readable while events wait; for ``loop.add_reader``."""
-    def events(self) -> list[Negotiated | Refused | Connected | Lost | Resolution | AudioLevel | Stalled]:
+    def events(
+        self,
+    ) -> list[Negotiated | Refused | Connected | Lost | Resolution | Layer | AudioLevel | Stalled]:
         """Everything that happened since the last call, in order per thread. Never blocks.
 
         The queue is bounded: AudioLevel events are dropped first, and counted; the others are bounded by the commands and objects alive.
@@ -168,6 +189,24 @@ class Core:
         """While inactive nothing of it is forwarded; resuming asks for a key frame. Sequence numbers have no hole."""
     def set_subscription_active(self, subscription: int, active: bool) -> None:
         """While inactive nothing is sent to this subscriber; resuming asks for a key frame. Sequence numbers have no hole."""
+    def set_layer(
+        self,
+        subscription: int,
+        rid: str | None,
+        max_width: int = 0,
+        max_height: int = 0,
+        max_framerate: float = 0.0,
+    ) -> None:
+        """Say which layer of a simulcast or SVC publication this subscriber gets; until then, and with ``rid`` None, the best there is.
+
+        ``rid`` names a layer; the limits (0: none) choose the largest picture within them, and leave out temporal layers above
+        ``max_framerate``. What is not there, or has stopped arriving, is replaced by the nearest below, else by the lowest; it
+        is taken as soon as it (or it again) arrives. Lack of bandwidth can choose a lower one, never a higher one.
+        The change happens at a key frame, which is asked for if need be; until it comes, the old layer is sent. :class:`Layer` tells it.
+        Raises ValueError for a name that cannot be one (1 to 8 ASCII letters and digits) and for negative limits.
+
+        Not acted upon yet: the first layer that arrives is sent.
+        """
     def close_transport(self, transport: int) -> None:
         """Close it with a DTLS close_notify, and all it publishes and subscribes."""
     def stats(self) -> list[dict[str, int]]:

@@ -333,7 +333,7 @@ class LocalEngine:
                 self._connected(handle)
             case _core.Lost(handle, reason):
                 self._lost(handle, reason)
-            case _core.Resolution(publication, width, height):
+            case _core.Resolution(publication, _, width, height):
                 self._resolution(publication, Resolution(width, height))
             case _core.AudioLevel(publication, level_dbov, voice):
                 self._level(publication, level_dbov, voice)

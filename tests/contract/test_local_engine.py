@@ -289,3 +289,14 @@ async def test_a_candidate_the_core_has_no_room_for_is_refused(
         with pytest.raises(EngineError, match="queue is full"):
             await engine.add_candidate(ROOM, ANN, TransportId("ann"), candidate)
     await engine.add_candidate(ROOM, ANN, TransportId("ann"), candidate)
+
+
+@pytest.mark.parametrize(
+    ("rid", "framerate", "named"), [("", 0, "rid"), ("a-b", 0, "rid"), ("q", -1, "max_framerate")]
+)
+def test_a_layer_that_cannot_be_is_refused(rid: str, framerate: float, named: str) -> None:
+    core = Core(["127.0.0.1"], 0)
+    with pytest.raises(ValueError, match=named):
+        core.set_layer(1, rid, max_framerate=framerate)
+    core.set_layer(1, "q", 640, 360, 30)  # nobody's, perhaps just lost
+    core.close()

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use palaver_sfu::core::{Busy, MAX_THREADS};
+use palaver_sfu::layers::{MAX_RID, Rid, Wish};
 use palaver_sfu::{Core as Sfu, Options, PublicationId, SubscriptionId, TransportId};
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
@@ -125,6 +126,28 @@ impl Core {
 
     fn set_subscription_active(&self, subscription: u64, active: bool) -> PyResult<()> {
         self.open()?.set_subscription_active(SubscriptionId(subscription), active).map_err(busy)
+    }
+
+    #[pyo3(signature = (subscription, rid, max_width=0, max_height=0, max_framerate=0.0))]
+    fn set_layer(
+        &self,
+        subscription: u64,
+        rid: Option<&str>,
+        max_width: u32,
+        max_height: u32,
+        max_framerate: f64,
+    ) -> PyResult<()> {
+        let name = rid.map(Rid::from);
+        if rid.is_some_and(|rid| name.is_none_or(|name| rid.is_empty() || *name != *rid)) {
+            return Err(PyValueError::new_err(format!(
+                "rid has to be 1 to {MAX_RID} ASCII letters and digits: {rid:?}"
+            )));
+        }
+        if !(max_framerate.is_finite() && max_framerate >= 0.0) {
+            return Err(PyValueError::new_err("max_framerate has to be 0 or more"));
+        }
+        let wish = Wish { rid: name, max_width, max_height, max_framerate };
+        self.open()?.set_layer(SubscriptionId(subscription), wish).map_err(busy)
     }
 
     fn close_transport(&self, transport: u64) -> PyResult<()> {

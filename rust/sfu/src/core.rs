@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use crate::event::{Event, EventQueue};
 use crate::hub::Hub;
 use crate::id::{IdSource, PublicationId, SubscriptionId, TransportId};
+use crate::layers::Wish;
 use crate::mailbox::Mailbox;
 use crate::message::{Command, Message};
 use crate::stats::{Registry, ThreadStats, TransportStats};
@@ -188,6 +189,10 @@ impl Core {
 
     pub fn set_subscription_active(&self, subscription: SubscriptionId, active: bool) -> Result<(), Busy> {
         self.send(subscription.thread(), Command::SetSubscriptionActive { subscription, active })
+    }
+
+    pub fn set_layer(&self, subscription: SubscriptionId, wish: Wish) -> Result<(), Busy> {
+        self.send(subscription.thread(), Command::SetLayer { subscription, wish })
     }
 
     pub fn close_transport(&self, transport: TransportId) -> Result<(), Busy> {

@@ -5,7 +5,9 @@ use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
-use crate::id::{PublicationId, TransportId};
+use str0m::media::Rid;
+
+use crate::id::{PublicationId, SubscriptionId, TransportId};
 use crate::io::EventFd;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,8 +20,11 @@ pub enum Event {
     Connected { transport: TransportId },
     /// A transport is gone, with all it published and subscribed.
     Lost { transport: TransportId, reason: String },
-    /// Picture size of a publication: its first, and each change.
-    Resolution { publication: PublicationId, width: u32, height: u32 },
+    /// Picture size of a publication, or of one of its layers: the first, and each change.
+    Resolution { publication: PublicationId, rid: Option<Rid>, width: u32, height: u32 },
+    /// Which layer a video subscription is sent from now on; its name is empty if the publication has only one.
+    /// None: it is paused.
+    Layer { subscription: SubscriptionId, rid: Option<Rid> },
     /// Loudness of an audio publication (RFC 6464): 0 is loudest, -127 silence.
     AudioLevel { publication: PublicationId, level_dbov: i8, voice: bool },
     /// Packets of a publication stopped arriving, or came back.
@@ -30,14 +35,18 @@ impl Event {
     /// Whether `self` makes an older, unread `other` worthless.
     fn replaces(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Resolution { publication: a, .. }, Self::Resolution { publication: b, .. })
-            | (Self::Stalled { publication: a, .. }, Self::Stalled { publication: b, .. }) => a == b,
+            (
+                Self::Resolution { publication: a, rid: layer, .. },
+                Self::Resolution { publication: b, rid: other, .. },
+            ) => a == b && layer == other,
+            (Self::Layer { subscription: a, .. }, Self::Layer { subscription: b, .. }) => a == b,
+            (Self::Stalled { publication: a, .. }, Self::Stalled { publication: b, .. }) => a == b,
             _ => false,
         }
     }
 }
 
-/// Audio levels are dropped above this length, and sizes and stalls replace their predecessors. All other events are
+/// Audio levels are dropped above this length, and sizes, layers and stalls replace their predecessors. All other events are
 /// bounded by the commands given and the transports alive.
 const CROWDED: usize = 1024;
 
@@ -115,11 +124,12 @@ mod tests {
             queue.push(Event::Connected { transport: TransportId(transport) });
         }
         for width in 1..=50 {
-            queue.push(Event::Resolution { publication: PUBLICATION, width, height: 1 });
+            queue.push(Event::Resolution { publication: PUBLICATION, rid: None, width, height: 1 });
         }
         queue.push(Event::Lost { transport: TransportId(1), reason: "ice timeout".into() });
         let events = queue.take();
         assert_eq!(events.len(), CROWDED + 2);
-        assert_eq!(events[CROWDED], Event::Resolution { publication: PUBLICATION, width: 50, height: 1 });
+        let last = Event::Resolution { publication: PUBLICATION, rid: None, width: 50, height: 1 };
+        assert_eq!(events[CROWDED], last);
     }
 }

@@ -8,6 +8,7 @@
 //! | [`transport`] | one peer: a str0m session and the sections it has negotiated |
 //! | [`publication`], [`subscription`] | one section that is forwarded, and one that is sent |
 //! | [`forward`] | rewrites one track for one subscriber |
+//! | [`layers`] | what there is to choose from in a publication, and what a subscriber wants of it |
 //! | [`keyframe`] | finds key frames and picture sizes in RTP payloads |
 //! | [`sdp`] | looks through an offer before str0m may change anything because of it |
 //! | [`codec`] | the formats that are negotiated, and when two of them are the same |
@@ -30,6 +31,7 @@ pub mod hub;
 pub mod id;
 pub mod io;
 pub mod keyframe;
+pub mod layers;
 pub mod mailbox;
 pub mod message;
 pub mod outlet;

@@ -6,6 +6,7 @@ use str0m::format::CodecSpec;
 
 use crate::forward::MediaPacket;
 use crate::id::{PublicationId, SubscriptionId, TransportId};
+use crate::layers::Wish;
 
 #[derive(Debug)]
 pub enum Message {
@@ -47,6 +48,10 @@ pub enum Command {
     SetPublicationActive {
         publication: PublicationId,
         active: bool,
+    },
+    SetLayer {
+        subscription: SubscriptionId,
+        wish: Wish,
     },
     SetSubscriptionActive {
         subscription: SubscriptionId,

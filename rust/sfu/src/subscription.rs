@@ -5,6 +5,7 @@ use str0m::rtp::Ssrc;
 
 use crate::forward::Forward;
 use crate::id::{PublicationId, TransportId};
+use crate::layers::Wish;
 
 /// Owned by the hub of its transport's thread.
 #[derive(Debug)]
@@ -18,6 +19,7 @@ pub struct Subscription {
     pub active: bool,
     /// Whether the section is one on which we send, by the last negotiation.
     pub open: bool,
+    pub wish: Wish,
     pub forward: Forward,
 }
 

@@ -8,6 +8,7 @@ use super::{Hub, Owner};
 use crate::event::Event;
 use crate::forward::Forward;
 use crate::id::{PublicationId, SubscriptionId, TransportId};
+use crate::layers::Wish;
 use crate::message::{Command, Relay};
 use crate::outlet::Outlet;
 use crate::publication::{Origin, Publication};
@@ -49,6 +50,11 @@ impl Hub {
             }
             Command::SetSubscriptionActive { subscription, active } => {
                 self.set_subscription_active(subscription, active, now, out);
+            }
+            Command::SetLayer { subscription, wish } => {
+                if let Some(subscription) = self.subscriptions.get_mut(&subscription) {
+                    subscription.wish = wish;
+                }
             }
             Command::CloseTransport { transport } => self.close_transport(transport, now, out),
         }
@@ -190,6 +196,7 @@ impl Hub {
             route: None,
             active: true,
             open,
+            wish: Wish::default(),
             forward,
         };
         self.subscriptions.insert(id, subscription);

@@ -54,7 +54,7 @@ impl Hub {
             self.watch(id, now + STALL);
         }
         if let Some((width, height)) = observed.size {
-            out.event(Event::Resolution { publication: id, width, height });
+            out.event(Event::Resolution { publication: id, rid, width, height });
         }
         if let Some((level_dbov, voice)) = observed.level {
             out.event(Event::AudioLevel { publication: id, level_dbov, voice });

@@ -66,7 +66,8 @@ fn video_starts_at_a_key_frame_and_tells_its_size() {
     play(&mut world, Media::Vp8, 1);
     assert_eq!(world.clients[1].received.len(), 4);
     let sizes = world.events().into_iter().filter(|event| matches!(event, Event::Resolution { .. }));
-    assert_eq!(sizes.collect::<Vec<_>>(), [Event::Resolution { publication, width: 640, height: 360 }]);
+    let expected = Event::Resolution { publication, rid: None, width: 640, height: 360 };
+    assert_eq!(sizes.collect::<Vec<_>>(), [expected]);
 }
 
 #[test]
