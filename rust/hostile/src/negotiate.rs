@@ -9,10 +9,10 @@ use palaver_sfu::event::Event;
 use palaver_sfu::hub::Hub;
 use palaver_sfu::message::{Command, Message, Relay};
 use palaver_sfu::outlet::Outlet;
+use palaver_sfu::path::Path;
 use palaver_sfu::stats::Registry;
 use palaver_sfu::transport::Setup;
 use str0m::config::DtlsCert;
-use str0m::net::Transmit;
 
 use crate::Target;
 
@@ -25,7 +25,7 @@ struct Answers {
 }
 
 impl Outlet for Answers {
-    fn transmit(&mut self, _: Transmit) {}
+    fn send(&mut self, _: Path, _: usize, _: &mut dyn FnMut(&mut [u8]) -> bool) {}
 
     fn event(&mut self, event: Event) {
         self.negotiated += usize::from(matches!(event, Event::Negotiated { .. }));

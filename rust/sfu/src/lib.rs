@@ -14,7 +14,7 @@
 //! | [`codec`] | the formats that are negotiated, and when two of them are the same |
 //! | [`demux`] | whose datagram this is |
 //! | [`timer`] | who wants to be woken, and when |
-//! | [`outlet`] | where a hub's output goes |
+//! | [`outlet`], [`path`] | where a hub's output goes, and which way |
 //! | [`mailbox`], [`message`], [`event`] | what is said to a thread, and what is said to the owner of the core |
 //! | [`stats`] | counters |
 //! | [`io`] | system calls; the only unsafe code |
@@ -35,6 +35,7 @@ pub mod layers;
 pub mod mailbox;
 pub mod message;
 pub mod outlet;
+pub mod path;
 pub mod publication;
 pub mod sdp;
 pub mod stats;

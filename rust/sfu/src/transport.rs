@@ -22,6 +22,7 @@ use crate::codec;
 use crate::forward::Forward;
 use crate::id::{PublicationId, SubscriptionId};
 use crate::outlet::Outlet;
+use crate::path::Path;
 use crate::sdp::{self, Outline};
 use crate::stats::TransportStats;
 
@@ -202,15 +203,9 @@ impl Transport {
     }
 
     /// Whether this datagram is authentic STUN for this transport (RFC 8445 §7.3).
-    pub fn accepts(
-        &self,
-        now: Instant,
-        source: SocketAddr,
-        destination: SocketAddr,
-        datagram: &[u8],
-    ) -> bool {
+    pub fn accepts(&self, now: Instant, path: Path, datagram: &[u8]) -> bool {
         catch_unwind(AssertUnwindSafe(|| {
-            Receive::new(Protocol::Udp, source, destination, datagram)
+            Receive::new(path.protocol, path.remote, path.local, datagram)
                 .is_ok_and(|receive| self.rtc.accepts(&Input::Receive(now, receive)))
         }))
         .unwrap_or(false)
@@ -235,18 +230,12 @@ impl Transport {
     }
 
     /// Take in a datagram. False: it was not for str0m to read.
-    pub fn receive(
-        &mut self,
-        now: Instant,
-        source: SocketAddr,
-        destination: SocketAddr,
-        datagram: &[u8],
-    ) -> Result<bool, Fault> {
+    pub fn receive(&mut self, now: Instant, path: Path, datagram: &[u8]) -> Result<bool, Fault> {
         self.stats.packets_received.add(1);
         self.stats.bytes_received.add(datagram.len() as u64);
         let connected = self.connected;
         self.guarded(|rtc| {
-            let Ok(receive) = Receive::new(Protocol::Udp, source, destination, datagram) else {
+            let Ok(receive) = Receive::new(path.protocol, path.remote, path.local, datagram) else {
                 return Ok(false);
             };
             match rtc.handle_input(Input::Receive(now, receive)) {
@@ -287,7 +276,7 @@ impl Transport {
                     Output::Transmit(packet) => {
                         self.stats.packets_sent.add(1);
                         self.stats.bytes_sent.add(packet.contents.len() as u64);
-                        outlet.transmit(packet);
+                        outlet.transmit(&packet);
                     }
                     Output::Event(event) => self.note(event, now, &mut happened)?,
                 }

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use str0m::net::Transmit;
+use str0m::net::Protocol;
 
 use crate::event::{Event, EventQueue};
 use crate::hub::Hub;
@@ -14,6 +14,7 @@ use crate::io::{Poll, Receiver, Sender};
 use crate::mailbox::Mailbox;
 use crate::message::{Message, Relay};
 use crate::outlet::Outlet;
+use crate::path::Path;
 use crate::stats::ThreadStats;
 use crate::transport::panic_message;
 
@@ -108,7 +109,7 @@ impl Worker {
                 packets += 1;
                 bytes += datagram.len() as u64;
                 if let Some(source) = source {
-                    self.hub.receive(now, source, local, datagram, &mut self.out);
+                    self.hub.receive(now, Path::udp(local, source), datagram, &mut self.out);
                 }
             }
             self.hub.forward(now, &mut self.out);
@@ -142,13 +143,17 @@ impl Wires {
 }
 
 impl Outlet for Wires {
-    fn transmit(&mut self, packet: Transmit) {
-        let Some(index) = self.sockets.iter().position(|(local, _)| *local == packet.source) else {
+    fn send(&mut self, path: Path, length: usize, write: &mut dyn FnMut(&mut [u8]) -> bool) {
+        let wire = self.sockets.iter().position(|(local, _)| *local == path.local);
+        let Some(index) = wire.filter(|_| path.protocol == Protocol::Udp) else {
             self.stats.packets_dropped.add(1);
             return;
         };
-        if self.sockets[index].1.push(packet.destination, packet.contents) {
+        if self.sockets[index].1.is_full(length) {
             self.flush_socket(index);
+        }
+        if !self.sockets[index].1.push(path.remote, length, write) {
+            self.stats.packets_dropped.add(1); // longer than any datagram
         }
     }
 

@@ -8,7 +8,6 @@ pub mod fanout;
 mod relay;
 
 use std::collections::{HashMap, VecDeque};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -17,6 +16,7 @@ use crate::event::Event;
 use crate::id::{PublicationId, SubscriptionId, TransportId};
 use crate::message::{Message, Relay};
 use crate::outlet::Outlet;
+use crate::path::Path;
 use crate::publication::{Ask, Origin, Publication};
 use crate::stats::{Registry, ThreadStats};
 use crate::subscription::Subscription;
@@ -92,24 +92,17 @@ impl Hub {
     }
 
     /// Take in one datagram of a burst. Media in it waits for [`Self::forward`].
-    pub fn receive(
-        &mut self,
-        now: Instant,
-        source: SocketAddr,
-        destination: SocketAddr,
-        datagram: &[u8],
-        out: &mut dyn Outlet,
-    ) {
+    pub fn receive(&mut self, now: Instant, path: Path, datagram: &[u8], out: &mut dyn Outlet) {
         let owner = if demux::is_stun(datagram) {
-            self.authenticate(now, source, destination, datagram)
+            self.authenticate(now, path, datagram)
         } else {
-            self.demux.by_address(source)
+            self.demux.by_address(path.remote)
         };
         let Some((id, transport)) = owner.and_then(|id| Some((id, self.transports.get_mut(&id)?))) else {
             self.stats.packets_unknown.add(1);
             return;
         };
-        match transport.receive(now, source, destination, datagram) {
+        match transport.receive(now, path, datagram) {
             Ok(true) => self.poll(id, now, out),
             Ok(false) => self.stats.packets_unknown.add(1),
             Err(fault) => self.happenings.push_back((id, Happening::Ended(fault))),
@@ -118,18 +111,13 @@ impl Hub {
     }
 
     /// The transport that an authentic STUN message is for. From now on its source address belongs to it.
-    fn authenticate(
-        &mut self,
-        now: Instant,
-        source: SocketAddr,
-        destination: SocketAddr,
-        datagram: &[u8],
-    ) -> Option<TransportId> {
+    fn authenticate(&mut self, now: Instant, path: Path, datagram: &[u8]) -> Option<TransportId> {
         let id = self.demux.by_ufrag(demux::local_ufrag(datagram)?)?;
         let transport = self.transports.get_mut(&id)?;
-        if !transport.accepts(now, source, destination, datagram) {
+        if !transport.accepts(now, path, datagram) {
             return None;
         }
+        let source = path.remote;
         if self.demux.by_address(source) != Some(id) {
             if let Some(forgotten) = transport.add_address(source) {
                 self.demux.remove_address(forgotten, id);

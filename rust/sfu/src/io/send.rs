@@ -1,4 +1,5 @@
-//! Datagrams out: one system call per burst, and one datagram to the kernel for a run of equal ones to one peer.
+//! Datagrams out: written where they leave from, one system call per burst, and one datagram to the kernel for a run of
+//! equal ones to one peer.
 //!
 //! A video frame is a run of packets of the same size and a shorter last one, all to the same address. With
 //! `UDP_SEGMENT` (Linux 4.18) such a run passes the network stack once. Where the kernel or the network card refuses,
@@ -9,12 +10,12 @@ use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::ptr;
 
-use str0m::net::DatagramSend;
-
 use super::address::RawAddress;
 
-/// Packets held before the caller must flush.
-const CAPACITY: usize = 256;
+/// Bytes held before the caller must flush.
+const ARENA: usize = 512 << 10;
+/// Messages held before the caller must flush; the kernel takes 1024 at once.
+const MESSAGES: usize = 512;
 /// Limits of the kernel for one segmented datagram (`UDP_MAX_SEGMENTS` is 64 up to Linux 6.8).
 const RUN_PACKETS: usize = 64;
 const RUN_BYTES: usize = 65_000;
@@ -30,25 +31,46 @@ pub struct Flushed {
     pub calls: u64,
 }
 
-#[derive(Debug)]
-struct Packet {
-    destination: SocketAddr,
-    contents: DatagramSend,
-}
-
 /// Packets that wait to leave through one socket.
 #[derive(Debug)]
 pub struct Sender {
     socket: UdpSocket,
-    packets: Vec<Packet>,
+    arena: Box<[u8]>,
+    used: usize,
+    runs: Vec<Run>,
+    scratch: Scratch,
     segmentation: bool,
 }
 
-/// Packets `start..end`, sent as one message.
-#[derive(Clone, Copy)]
+/// Packets that lie one after the other in the arena and are sent as one message.
+#[derive(Clone, Copy, Debug)]
 struct Run {
+    destination: SocketAddr,
     start: usize,
     end: usize,
+    packets: usize,
+    /// Size of all packets but the last, which may be shorter.
+    segment: usize,
+    /// Whether it may grow.
+    open: bool,
+}
+
+/// What a system call is built from, kept to be used again.
+#[derive(Default)]
+struct Scratch {
+    parts: Vec<libc::iovec>,
+    addresses: Vec<(RawAddress, libc::socklen_t)>,
+    controls: Vec<Control>,
+    messages: Vec<libc::mmsghdr>,
+}
+
+// SAFETY: the pointers in it are only followed within the call that has just written them (`send_runs`).
+unsafe impl Send for Scratch {}
+
+impl std::fmt::Debug for Scratch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Scratch")
+    }
 }
 
 /// A control message: header and one u16, aligned as the kernel wants it.
@@ -58,115 +80,136 @@ struct Control([u8; CONTROL]);
 
 impl Sender {
     pub fn new(socket: UdpSocket) -> Self {
-        Self { socket, packets: Vec::with_capacity(CAPACITY), segmentation: true }
+        let arena = vec![0; ARENA].into_boxed_slice();
+        let runs = Vec::with_capacity(MESSAGES);
+        Self { socket, arena, used: 0, runs, scratch: Scratch::default(), segmentation: true }
     }
 
     pub fn socket(&self) -> &UdpSocket {
         &self.socket
     }
 
-    /// Add a packet; true if it is time to flush.
-    pub fn push(&mut self, destination: SocketAddr, contents: DatagramSend) -> bool {
-        self.packets.push(Packet { destination, contents });
-        self.packets.len() >= CAPACITY
+    /// Whether there is no room for a datagram of `length` before a flush.
+    pub fn is_full(&self, length: usize) -> bool {
+        self.runs.len() >= MESSAGES || self.arena.len() - self.used < length
+    }
+
+    /// Add a datagram that `write` fills in place; it returns false to add none. False: there is no room.
+    pub fn push(
+        &mut self,
+        destination: SocketAddr,
+        length: usize,
+        write: &mut dyn FnMut(&mut [u8]) -> bool,
+    ) -> bool {
+        let start = self.used;
+        let Some(space) = self.arena.get_mut(start..start + length) else { return false };
+        if write(space) {
+            self.used += length;
+            self.join(destination, start, length);
+        }
+        true
+    }
+
+    /// Let a packet join the last run if it may, or begin one.
+    fn join(&mut self, destination: SocketAddr, start: usize, length: usize) {
+        if let Some(run) = self.runs.last_mut()
+            && run.open
+            && run.destination == destination
+            && length <= run.segment
+            && run.packets < RUN_PACKETS
+            && run.end - run.start + length <= RUN_BYTES
+        {
+            run.end += length;
+            run.packets += 1;
+            run.open = length == run.segment; // only the last segment may be shorter
+            return;
+        }
+        let open = self.segmentation && length > 0;
+        self.runs.push(Run { destination, start, end: start + length, packets: 1, segment: length, open });
     }
 
     /// Send everything. What the socket does not take at once is dropped: late media is worth nothing.
     pub fn flush(&mut self) -> Flushed {
         let mut flushed = Flushed::default();
-        let mut start = 0;
-        while start < self.packets.len() {
-            start = self.send(start, &mut flushed);
+        let mut first = 0;
+        while first < self.runs.len() {
+            first = self.send(first, &mut flushed);
         }
-        self.packets.clear();
+        self.runs.clear();
+        self.used = 0;
         flushed
     }
 
-    /// One system call for the packets from `start` on; returns where to go on.
-    fn send(&mut self, start: usize, flushed: &mut Flushed) -> usize {
-        let runs = self.runs(start);
+    /// One system call for the runs from `first` on; returns where to go on.
+    fn send(&mut self, first: usize, flushed: &mut Flushed) -> usize {
+        let runs = &self.runs[first..];
         flushed.calls += 1;
-        match send_runs(&self.socket, &self.packets, &runs) {
+        match send_runs(&self.socket, &self.arena, runs, &mut self.scratch) {
             Ok(sent) => {
-                let end = runs[sent - 1].end;
-                flushed.packets += (end - start) as u64;
-                flushed.bytes +=
-                    self.packets[start..end].iter().map(|p| p.contents.len() as u64).sum::<u64>();
-                end
+                for run in &runs[..sent] {
+                    flushed.packets += run.packets as u64;
+                    flushed.bytes += (run.end - run.start) as u64;
+                }
+                first + sent
             }
             Err(error) => {
-                let first = runs[0];
-                if first.end - first.start > 1
-                    && matches!(error.raw_os_error(), Some(libc::EIO | libc::EINVAL))
-                {
+                if runs[0].packets > 1 && matches!(error.raw_os_error(), Some(libc::EIO | libc::EINVAL)) {
                     self.segmentation = false;
-                    return start;
+                    let split: Vec<Run> = runs.iter().flat_map(Run::split).collect();
+                    self.runs.truncate(first);
+                    self.runs.extend(split);
+                    return first;
                 }
                 // A full socket takes nothing more; any other error concerns the first message only.
-                let end =
-                    if error.kind() == io::ErrorKind::WouldBlock { self.packets.len() } else { first.end };
-                flushed.dropped += (end - start) as u64;
+                let end = if error.kind() == io::ErrorKind::WouldBlock { self.runs.len() } else { first + 1 };
+                flushed.dropped += self.runs[first..end].iter().map(|run| run.packets as u64).sum::<u64>();
                 end
             }
         }
     }
+}
 
-    fn runs(&self, start: usize) -> Vec<Run> {
-        let mut runs: Vec<Run> = Vec::with_capacity(self.packets.len() - start);
-        let mut open = false; // whether the last run may grow
-        let mut bytes = 0;
-        for (index, packet) in self.packets.iter().enumerate().skip(start) {
-            let length = packet.contents.len();
-            if let (true, Some(run)) = (open, runs.last_mut()) {
-                let first = &self.packets[run.start];
-                if first.destination == packet.destination
-                    && length <= first.contents.len()
-                    && index - run.start < RUN_PACKETS
-                    && bytes + length <= RUN_BYTES
-                {
-                    run.end = index + 1;
-                    bytes += length;
-                    open = length == first.contents.len(); // only the last segment may be shorter
-                    continue;
-                }
-            }
-            runs.push(Run { start: index, end: index + 1 });
-            bytes = length;
-            open = self.segmentation && length > 0;
-        }
-        runs
+impl Run {
+    /// Its packets, one by one.
+    fn split(&self) -> impl Iterator<Item = Self> + use<> {
+        let run = *self;
+        (0..run.packets).map(move |index| {
+            let start = run.start + index * run.segment;
+            let end = run.end.min(start + run.segment);
+            Self { start, end, packets: 1, segment: end - start, open: false, ..run }
+        })
     }
 }
 
 /// How many of `runs` the kernel took (at least one), or why it did not take the first.
-fn send_runs(socket: &UdpSocket, packets: &[Packet], runs: &[Run]) -> io::Result<usize> {
-    let first = runs.first().map_or(0, |run| run.start);
-    // The kernel only reads through these pointers, although its interface says otherwise.
-    let mut parts: Vec<libc::iovec> = packets[first..]
-        .iter()
-        .map(|p| libc::iovec { iov_base: p.contents.as_ptr().cast_mut().cast(), iov_len: p.contents.len() })
-        .collect();
-    let mut addresses: Vec<(RawAddress, libc::socklen_t)> =
-        runs.iter().map(|run| RawAddress::new(packets[run.start].destination)).collect();
-    let mut controls: Vec<Control> =
-        runs.iter().map(|run| segment_size(packets[run.start].contents.len() as u16)).collect();
-    let all_parts = parts.as_mut_ptr();
-    let mut messages: Vec<libc::mmsghdr> = Vec::with_capacity(runs.len());
-    for ((run, address), control) in runs.iter().zip(&mut addresses).zip(&mut controls) {
+fn send_runs(socket: &UdpSocket, arena: &[u8], runs: &[Run], scratch: &mut Scratch) -> io::Result<usize> {
+    let Scratch { parts, addresses, controls, messages } = scratch;
+    parts.clear();
+    addresses.clear();
+    controls.clear();
+    messages.clear();
+    for run in runs {
+        let bytes = &arena[run.start..run.end];
+        // The kernel only reads through this pointer, although its interface says otherwise.
+        parts.push(libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() });
+        addresses.push(RawAddress::new(run.destination));
+        controls.push(segment_size(run.segment as u16));
+    }
+    for (index, run) in runs.iter().enumerate() {
         // SAFETY: plain old data, for which zero is a value.
         let mut message: libc::mmsghdr = unsafe { std::mem::zeroed() };
-        message.msg_hdr.msg_name = (&raw mut address.0).cast();
-        message.msg_hdr.msg_namelen = address.1;
-        message.msg_hdr.msg_iov = all_parts.wrapping_add(run.start - first);
-        message.msg_hdr.msg_iovlen = (run.end - run.start) as _;
-        if run.end - run.start > 1 {
-            message.msg_hdr.msg_control = control.0.as_mut_ptr().cast();
+        message.msg_hdr.msg_name = (&raw mut addresses[index].0).cast();
+        message.msg_hdr.msg_namelen = addresses[index].1;
+        message.msg_hdr.msg_iov = &raw mut parts[index];
+        message.msg_hdr.msg_iovlen = 1;
+        if run.packets > 1 {
+            message.msg_hdr.msg_control = (&raw mut controls[index].0).cast();
             message.msg_hdr.msg_controllen = CONTROL as _;
         }
         messages.push(message);
     }
-    // SAFETY: every message points into `packets`, `parts`, `addresses` and `controls`, which outlive the call and are
-    // not touched after the pointers were taken; each run's parts are consecutive and within `parts`.
+    // SAFETY: every message points into `arena`, `parts`, `addresses` and `controls`, which outlive the call and have
+    // not changed since all pointers were taken.
     let sent = unsafe {
         libc::sendmmsg(
             socket.as_raw_fd(),
@@ -208,13 +251,20 @@ mod tests {
         socket
     }
 
+    fn push(sender: &mut Sender, destination: SocketAddr, fill: u8, size: usize) {
+        assert!(sender.push(destination, size, &mut |space| {
+            space.fill(fill);
+            true
+        }));
+    }
+
     fn run_lengths(sizes: &[(u16, usize)], segmentation: bool) -> Vec<usize> {
         let mut sender = Sender::new(loopback());
         sender.segmentation = segmentation;
         for (port, size) in sizes {
-            sender.push(SocketAddr::from(([127, 0, 0, 1], *port)), vec![0; *size].into());
+            push(&mut sender, SocketAddr::from(([127, 0, 0, 1], *port)), 0, *size);
         }
-        sender.runs(0).iter().map(|run| run.end - run.start).collect()
+        sender.runs.iter().map(|run| run.packets).collect()
     }
 
     #[test]
@@ -233,7 +283,7 @@ mod tests {
         let (target, mut sender) = (loopback(), Sender::new(loopback()));
         let sizes = [900, 900, 900, 120, 50, 60];
         for (fill, size) in sizes.iter().enumerate() {
-            sender.push(target.local_addr().unwrap(), vec![fill as u8; *size].into());
+            push(&mut sender, target.local_addr().unwrap(), fill as u8, *size);
         }
         let flushed = sender.flush();
         assert_eq!((flushed.packets, flushed.dropped), (6, 0));
@@ -248,10 +298,36 @@ mod tests {
     #[test]
     fn one_refused_message_does_not_hold_up_the_others() {
         let (target, mut sender) = (loopback(), Sender::new(loopback()));
-        sender.push("[::1]:9".parse().unwrap(), vec![1; 10].into()); // the wrong family for this socket
-        sender.push(target.local_addr().unwrap(), vec![2; 10].into());
+        push(&mut sender, "[::1]:9".parse().unwrap(), 1, 10); // the wrong family for this socket
+        push(&mut sender, target.local_addr().unwrap(), 2, 10);
         let flushed = sender.flush();
         assert_eq!((flushed.packets, flushed.dropped), (1, 1));
         assert_eq!(target.recv(&mut [0; 64]).unwrap(), 10);
+    }
+
+    #[test]
+    fn what_is_withdrawn_leaves_no_trace_and_a_full_arena_says_so() {
+        let (target, mut sender) = (loopback(), Sender::new(loopback()));
+        let address = target.local_addr().unwrap();
+        assert!(sender.push(address, 500, &mut |_| false));
+        push(&mut sender, address, 7, 30);
+        assert_eq!(sender.flush(), Flushed { packets: 1, bytes: 30, dropped: 0, calls: 1 });
+        while !sender.is_full(1000) {
+            push(&mut sender, address, 1, 1000);
+        }
+        assert!(!sender.push(address, 1000, &mut |_| unreachable!()));
+        sender.flush();
+        assert!(!sender.is_full(1000));
+    }
+
+    #[test]
+    fn a_run_that_is_refused_goes_out_packet_by_packet() {
+        let mut sender = Sender::new(loopback());
+        let address = SocketAddr::from(([127, 0, 0, 1], 9));
+        for size in [800, 800, 800, 30] {
+            push(&mut sender, address, 0, size);
+        }
+        let single: Vec<usize> = sender.runs[0].split().map(|run| run.end - run.start).collect();
+        assert_eq!(single, [800, 800, 800, 30]);
     }
 }

@@ -13,9 +13,9 @@ use palaver_sfu::hub::{Census, Hub};
 use palaver_sfu::id::{IdSource, PublicationId, SubscriptionId, TransportId};
 use palaver_sfu::message::{Command, Message, Relay};
 use palaver_sfu::outlet::Outlet;
+use palaver_sfu::path::Path;
 use palaver_sfu::stats::{Registry, ThreadStats};
 use palaver_sfu::transport::Setup;
-use str0m::net::Transmit;
 
 pub use client::Client;
 
@@ -39,12 +39,11 @@ pub struct Tray {
 }
 
 impl Outlet for Tray {
-    fn transmit(&mut self, packet: Transmit) {
-        self.datagrams.push(Datagram {
-            source: packet.source,
-            destination: packet.destination,
-            contents: packet.contents.to_vec(),
-        });
+    fn send(&mut self, path: Path, length: usize, write: &mut dyn FnMut(&mut [u8]) -> bool) {
+        let mut contents = vec![0; length];
+        if write(&mut contents) {
+            self.datagrams.push(Datagram { source: path.local, destination: path.remote, contents });
+        }
     }
 
     fn event(&mut self, event: Event) {
@@ -217,7 +216,8 @@ impl World {
             }
             let Datagram { source, destination, contents } = datagram;
             if let Some(thread) = (0..self.hubs.len()).find(|thread| hub_address(*thread) == destination) {
-                self.hubs[thread].receive(self.now, source, destination, &contents, &mut self.tray);
+                let path = Path::udp(destination, source);
+                self.hubs[thread].receive(self.now, path, &contents, &mut self.tray);
             } else if let Some(client) = self.clients.iter_mut().find(|client| client.address == destination)
             {
                 client.receive(self.now, source, &contents);
