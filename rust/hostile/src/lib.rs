@@ -10,6 +10,7 @@ pub mod demux;
 pub mod keyframe;
 pub mod mutate;
 pub mod negotiate;
+pub mod rtcp;
 
 /// One parser, or one way in.
 pub struct Target {
@@ -22,4 +23,4 @@ pub struct Target {
     pub inputs: usize,
 }
 
-pub const TARGETS: &[Target] = &[demux::TARGET, keyframe::TARGET, negotiate::TARGET];
+pub const TARGETS: &[Target] = &[demux::TARGET, keyframe::TARGET, negotiate::TARGET, rtcp::TARGET];

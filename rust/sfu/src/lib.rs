@@ -10,6 +10,7 @@
 //! | [`forward`] | rewrites one track for one subscriber |
 //! | [`layers`] | what there is to choose from in a publication, and what a subscriber wants of it |
 //! | [`keyframe`] | finds key frames and picture sizes in RTP payloads |
+//! | [`rtcp`] | reads and writes RTCP |
 //! | [`sdp`] | looks through an offer before str0m may change anything because of it |
 //! | [`codec`] | the formats that are negotiated, and when two of them are the same |
 //! | [`demux`] | whose datagram this is |
@@ -37,6 +38,7 @@ pub mod message;
 pub mod outlet;
 pub mod path;
 pub mod publication;
+pub mod rtcp;
 pub mod sdp;
 pub mod stats;
 pub mod subscription;
