@@ -16,6 +16,7 @@ from palaver.room.messages import (
     Action,
     Close,
     Join,
+    Leave,
     OpenSink,
     OpenSource,
     ParticipantDropped,
@@ -104,6 +105,12 @@ class RoomHost:
             raise RoomError(Fault.NOT_AVAILABLE, self.room.config.id, "the media plane is behind")
         self._apply(command)
 
+    def enter(self, join: Join, first: Publish | Subscribe) -> None:
+        """Join, and begin the session for which one comes; or neither, and nobody hears of it. Raises like submit."""
+        if len(self._queue) >= ACTIONS_MAX:
+            raise RoomError(Fault.NOT_AVAILABLE, self.room.config.id, "the media plane is behind")
+        self._apply(join, first)
+
     def report(self, report: Report) -> None:
         """Apply what the engine says. One that comes too late changes nothing."""
         try:
@@ -169,11 +176,13 @@ class RoomHost:
 
     # ── what follows ────────────────────────────────────────────────────────────────────────────────
 
-    def _apply(self, incoming: Input) -> None:
+    def _apply(self, incoming: Input, first: Publish | Subscribe | None = None) -> None:
         if self._over:
             raise RoomError(Fault.ROOM_CLOSED, self.room.config.id)
         try:
             outputs = self.room.handle(incoming)
+            if first is not None:
+                outputs += self._begin(first)
             if self.room.deadline is not None and self.room.deadline <= (now := self._clock()):
                 outputs += self.room.handle(Tick(now))
         except RoomError:
@@ -184,6 +193,14 @@ class RoomHost:
             raise RoomError(Fault.ROOM_CLOSED, self.room.config.id, "internal error") from bug
         self._settle(outputs)
         self._tell()
+
+    def _begin(self, first: Publish | Subscribe) -> list[Output]:
+        """What the first session of somebody who just joined leads to; if it is refused, the join never happened."""
+        try:
+            return self.room.handle(first)
+        except RoomError:
+            self.room.handle(Leave(first.by))
+            raise
 
     def _settle(self, outputs: Iterable[Output]) -> None:
         """Sort what the room decided into work and news, and look at the time again."""
