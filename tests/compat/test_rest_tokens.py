@@ -147,10 +147,20 @@ async def test_a_reusable_token_is_for_whip_and_whep_until_it_expires(house: Hou
     with pytest.raises(TokenRefused, match="WHIP"):
         await house.desk.redeem(ticket)
     for _ in range(3):
-        assert (await house.desk.redeem(ticket, reuse=True)).user == "ann"
+        await house.desk.use(record := await house.desk.look(ticket))
+        assert record.user == "ann"
     house.clock.now += 1001
     with pytest.raises(TokenRefused, match=r"^Expired$"):
-        await house.desk.redeem(ticket, reuse=True)
+        await house.desk.look(ticket)
+
+
+async def test_an_ordinary_token_that_was_looked_at_admits_once(house: House) -> None:
+    ticket = await token(house)
+    first, second = await house.desk.look(ticket), await house.desk.look(ticket)
+    await house.desk.use(first)
+    for attempt in (house.desk.use(second), house.desk.look(ticket)):
+        with pytest.raises(TokenRefused, match="used already"):
+            await attempt
 
 
 async def test_a_user_may_be_called_anything(house: House) -> None:

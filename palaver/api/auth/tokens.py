@@ -23,6 +23,7 @@ _KEEP_S: Final = 600
 """How long an expired token is remembered, so that its owner can be told so."""
 _PURGE_EVERY_S: Final = 60
 _MAX_LENGTH: Final = 8192
+_GONE: Final = "Token was used already, or its room is gone"
 
 
 class TokenRefused(Exception):
@@ -80,19 +81,36 @@ class TokenDesk:
         await self._store.tokens.add(token)
         return self._written(token.id, host, secure)
 
-    async def redeem(self, token: str, *, reuse: bool = False) -> TokenRecord:
-        """Whom the token admits, and where. Of several attempts with an ordinary token, one succeeds.
+    async def redeem(self, token: str) -> TokenRecord:
+        """Whom an ordinary token admits, and where. Of several attempts with it, one succeeds.
 
-        ``reuse`` says that the caller (WHIP, WHEP) takes reusable tokens too. Raises TokenRefused, StoreError.
+        Raises TokenRefused, StoreError.
         """
         token_id = self._read(token)
         record = await self._store.tokens.take(token_id)
         if record is None:
-            record = await self._store.tokens.get(token_id)
-            if record is None:
-                raise TokenRefused("Token was used already, or its room is gone")
-            if not reuse:
-                raise TokenRefused("Token is for WHIP and WHEP only")
+            if await self._store.tokens.get(token_id) is None:
+                raise TokenRefused(_GONE)
+            raise TokenRefused("Token is for WHIP and WHEP only")
+        return self._in_time(record)
+
+    async def look(self, token: str) -> TokenRecord:
+        """Whom a token of either kind would admit; it stays as it is until ``use``. Raises TokenRefused, StoreError."""
+        record = await self._store.tokens.get(self._read(token))
+        if record is None:
+            raise TokenRefused(_GONE)
+        return self._in_time(record)
+
+    async def use(self, record: TokenRecord) -> None:
+        """Admit somebody by a token that was looked at: an ordinary one ends by it. Raises like ``look``."""
+        if not record.reusable and await self._store.tokens.take(record.id) is None:
+            raise TokenRefused(_GONE)
+
+    def verify(self, token: str) -> None:
+        """Raise TokenRefused unless we made this token, however long ago."""
+        self._read(token)
+
+    def _in_time(self, record: TokenRecord) -> TokenRecord:
         if record.expires_ms < self._clock() * 1000:
             raise TokenRefused("Expired")
         return record

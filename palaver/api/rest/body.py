@@ -27,8 +27,8 @@ class Disconnected(Exception):
 
 async def read_body(scope: Scope, receive: Receive, settings: RestSettings) -> Any:
     """The decoded body, None if it is empty. Raises ApiError, ProtocolError, Disconnected."""
-    content_type = _header(scope, b"content-type").partition(b";")[0].strip().lower()
-    body = await _read(scope, receive, settings)
+    content_type = media_type(scope)
+    body = await read_bytes(scope, receive, settings.body_limit, settings.body_timeout_s)
     if not body:
         return None
     if content_type == b"application/json":
@@ -38,15 +38,16 @@ async def read_body(scope: Scope, receive: Receive, settings: RestSettings) -> A
     raise ProtocolError("body: expected Content-Type application/json")
 
 
-async def _read(scope: Scope, receive: Receive, settings: RestSettings) -> bytes:
-    too_large = ApiError(errors.TOO_LARGE, f"body: expected at most {settings.body_limit} bytes", _CLOSE)
-    announced = _header(scope, b"content-length")
-    if announced.isdigit() and (len(announced) > 15 or int(announced) > settings.body_limit):
+async def read_bytes(scope: Scope, receive: Receive, limit: int, timeout_s: float) -> bytes:
+    """The whole body, of ``limit`` bytes at most. Raises ApiError, Disconnected."""
+    too_large = ApiError(errors.TOO_LARGE, f"body: expected at most {limit} bytes", _CLOSE)
+    announced = header(scope, b"content-length")
+    if announced.isdigit() and (len(announced) > 15 or int(announced) > limit):
         raise too_large
     chunks: list[bytes] = []
-    left = settings.body_limit
+    left = limit
     try:
-        async with asyncio.timeout(settings.body_timeout_s):
+        async with asyncio.timeout(timeout_s):
             while True:
                 message = await receive()
                 if message["type"] != "http.request":
@@ -70,7 +71,13 @@ def _decode(body: bytes) -> Any:
         raise ProtocolError("body: nested too deeply") from None
 
 
-def _header(scope: Scope, wanted: bytes) -> bytes:
+def media_type(scope: Scope) -> bytes:
+    """What the body is, in lower case and without parameters."""
+    return header(scope, b"content-type").partition(b";")[0].strip().lower()
+
+
+def header(scope: Scope, wanted: bytes) -> bytes:
+    """The first header of this lower-case name, or nothing."""
     for name, value in scope["headers"]:
         if name == wanted:
             return bytes(value)

@@ -21,12 +21,15 @@ if TYPE_CHECKING:
 
 PROTECTED: Final = ("/v1/rooms", "/v1.1/rooms", "/services", "/v1.1/stream-engine")
 
+OWN_OPTIONS: Final = ("/whip/", "/whep/")
+"""Paths that tell by themselves what may be done there."""
+
 _METHODS: Final = b"POST, GET, OPTIONS, DELETE, PATCH, PUT"
 _log = structlog.get_logger("palaver.rest")
 
 
 class Headers:
-    """Puts OWT's CORS and security headers on every answer, and answers OPTIONS of any path."""
+    """Puts OWT's CORS and security headers on every answer, and answers OPTIONS of almost any path."""
 
     def __init__(self, app: ASGIApp, settings: RestSettings) -> None:
         self._app = app
@@ -55,7 +58,7 @@ class Headers:
                 message = {**message, "headers": [*given, *fresh]}
             await send(message)
 
-        if scope["method"] == "OPTIONS":
+        if scope["method"] == "OPTIONS" and not scope["path"].startswith(OWN_OPTIONS):
             await Answer(200, b"OK", TEXT)(scope, receive, send_with_headers)
         else:
             await self._app(scope, receive, send_with_headers)
