@@ -22,6 +22,9 @@ from palaver.api.portal.server import Portal
 from palaver.api.portal.settings import PortalSettings
 from palaver.api.rest.app import build
 from palaver.api.rest.settings import RestSettings
+from palaver.api.whip.ice_servers import ice_server
+from palaver.api.whip.routes import WhipAndWhep
+from palaver.api.whip.settings import WhipSettings
 from palaver.host.rooms import Rooms
 from palaver.media.local import LocalEngine
 from palaver.server import addresses, http, services, state, tls
@@ -115,9 +118,9 @@ class Node:
         secrets = directory.secrets
         tokens = TokenDesk(store, bytes.fromhex(secrets.tokens), wall_clock)
         rest = _rest_settings(config, listening)
-        self._portal = Portal(
-            self._rooms, Lobby(store, self._rooms), tokens, _portal_settings(config, directory)
-        )
+        lobby = Lobby(store, self._rooms)
+        self._portal = Portal(self._rooms, lobby, tokens, _portal_settings(config, directory))
+        whip = WhipAndWhep(store, self._rooms, lobby, tokens, _whip_settings(config))
         demo = Demo(
             store,
             tokens,
@@ -137,6 +140,8 @@ class Node:
             "rooms": self._rooms.stats,
             "media": engine.stats,
             "portal": self._portal.stats,
+            "whip": whip.whip_stats,
+            "whep": whip.whep_stats,
             "http": self._limits.stats,
         }
         self._health = Health(parts, self._lag, store.ping)
@@ -144,6 +149,7 @@ class Node:
             Route("/healthz", self._health.alive),
             Route("/readyz", self._health.ready),
             Route("/metrics", self._health.metrics),
+            *whip.routes(),
             *demo.routes(),
             *site.routes(),
         ]
@@ -226,6 +232,18 @@ def _portal_settings(config: Config, directory: DataDirectory) -> PortalSettings
         idle_timeout_s=portal.idle_timeout_s,
         requests_per_s=portal.requests_per_s,
         request_burst=portal.request_burst,
+    )
+
+
+def _whip_settings(config: Config) -> WhipSettings:
+    try:
+        ice_servers = tuple(ice_server(text) for text in config.whip.ice_servers)
+    except ValueError as error:
+        raise StartError(f"whip.ice_servers: {error}") from None
+    return WhipSettings(
+        ice_servers=ice_servers,
+        realm=config.auth.realm,
+        body_timeout_s=config.http.body_timeout_s,
     )
 
 

@@ -96,6 +96,13 @@ class Portal(Section, frozen=True):
     """Requests that it may make at once."""
 
 
+class Whip(Section, frozen=True):
+    """WHIP and WHEP."""
+
+    ice_servers: list[str] = field(default_factory=list)
+    """STUN and TURN servers for clients: `stun:host:port`, `turn:user:password@host:port?transport=udp`."""
+
+
 class Auth(Section, frozen=True):
     """Signatures of management requests."""
 
@@ -150,6 +157,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     http: Http = field(default_factory=Http)
     media: Media = field(default_factory=Media)
     portal: Portal = field(default_factory=Portal)
+    whip: Whip = field(default_factory=Whip)
     auth: Auth = field(default_factory=Auth)
     service: Service = field(default_factory=Service)
     database: Database = field(default_factory=Database)

@@ -11,8 +11,11 @@ import httpx
 
 from palaver.api.auth.mauth import sign
 from palaver.api.auth.tokens import TokenDesk
+from palaver.api.lobby import Lobby
 from palaver.api.rest.app import build
 from palaver.api.rest.settings import RestSettings
+from palaver.api.whip.routes import WhipAndWhep
+from palaver.api.whip.settings import WhipSettings
 from palaver.api.wire.rooms import config_of
 from palaver.host import RoomHost, Rooms
 from palaver.media.fake import FakeEngine
@@ -57,6 +60,8 @@ class House:
 
     store: Store
     rooms: Rooms
+    engine: FakeEngine
+    whip: WhipAndWhep
     desk: TokenDesk
     clock: Clock
     client: httpx.AsyncClient
@@ -119,20 +124,25 @@ def refusal(answer: httpx.Response) -> tuple[int, int, str]:
 
 @contextlib.asynccontextmanager
 async def make_house(
-    *, extra_routes: Sequence[BaseRoute] = (), settings: RestSettings | None = None
+    *,
+    extra_routes: Sequence[BaseRoute] = (),
+    settings: RestSettings | None = None,
+    whip_settings: WhipSettings | None = None,
 ) -> AsyncIterator[House]:
     clock = Clock()
     store = await Store.open("sqlite+aiosqlite://", master_key=b"m" * 32)
-    rooms = Rooms(FakeEngine())
+    rooms = Rooms(engine := FakeEngine())
     running = asyncio.create_task(rooms.run())
     try:
         for who, name in ((SUPER, "superService"), (ANNA, "anna"), (BERT, "bert")):
             await store.services.create(who.id, name, who.key, created_ms=1, is_super=who is SUPER)
         desk = TokenDesk(store, b"s" * 32, clock)
+        whip = WhipAndWhep(store, rooms, Lobby(store, rooms), desk, whip_settings or WhipSettings())
+        extra_routes = [*whip.routes(), *extra_routes]
         app = build(store, rooms, desk, settings or RestSettings(), extra_routes, clock=clock)
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
-            yield House(store, rooms, desk, clock, client, app)
+            yield House(store, rooms, engine, whip, desk, clock, client, app)
     finally:
         running.cancel()
         await asyncio.wait([running])

@@ -1,0 +1,24 @@
+"""What can be configured about WHIP and WHEP."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from palaver.api.whip.ice_servers import IceServer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WhipSettings:
+    """``ice_servers`` are told to every client; ``realm`` is what a 401 names."""
+
+    ice_servers: tuple[IceServer, ...] = ()
+    realm: str = "palaver"
+    max_body_bytes: int = 65536
+    """Browsers' offers have about 10 kB."""
+    body_timeout_s: float = 30.0
+    arrival_timeout_s: float = 5.0
+    """How long a player waits for a stream whose publisher is still connecting."""
+    verdict_timeout_s: float = 5.0
+    """How long the reason may take for which an answer has a closed section."""
