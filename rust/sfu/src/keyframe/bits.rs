@@ -1,16 +1,16 @@
 //! Reads bit fields, most significant bit first. Past the end everything is None.
 
-pub(super) struct Bits<'a> {
+pub(crate) struct Bits<'a> {
     bytes: &'a [u8],
     position: usize,
 }
 
 impl<'a> Bits<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, position: 0 }
     }
 
-    pub(super) fn bit(&mut self) -> Option<bool> {
+    pub(crate) fn bit(&mut self) -> Option<bool> {
         let byte = self.bytes.get(self.position / 8)?;
         let bit = byte >> (7 - self.position % 8) & 1 == 1;
         self.position += 1;
@@ -18,17 +18,17 @@ impl<'a> Bits<'a> {
     }
 
     /// Up to 32 bits.
-    pub(super) fn take(&mut self, count: u32) -> Option<u32> {
+    pub(crate) fn take(&mut self, count: u32) -> Option<u32> {
         (0..count).try_fold(0_u32, |value, _| Some(value << 1 | u32::from(self.bit()?)))
     }
 
-    pub(super) fn skip(&mut self, count: usize) -> Option<()> {
+    pub(crate) fn skip(&mut self, count: usize) -> Option<()> {
         self.position = self.position.checked_add(count).filter(|end| *end <= self.bytes.len() * 8)?;
         Some(())
     }
 
     /// Exp-Golomb, ue(v): H.264 §9.1, H.265 §9.2; also AV1's `uvlc()`.
-    pub(super) fn unsigned(&mut self) -> Option<u32> {
+    pub(crate) fn unsigned(&mut self) -> Option<u32> {
         let mut zeros = 0;
         while !self.bit()? {
             zeros += 1;
@@ -40,14 +40,14 @@ impl<'a> Bits<'a> {
     }
 
     /// se(v): H.264 §9.1.1.
-    pub(super) fn signed(&mut self) -> Option<i32> {
+    pub(crate) fn signed(&mut self) -> Option<i32> {
         let code = i64::from(self.unsigned()?);
         Some(if code % 2 == 0 { -(code / 2) } else { (code + 1) / 2 } as i32)
     }
 }
 
 /// A NAL unit without its emulation prevention bytes (H.264 §7.4.1, H.265 §7.4.2).
-pub(super) fn unescape(nal: &[u8]) -> Vec<u8> {
+pub(crate) fn unescape(nal: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(nal.len());
     let mut zeros = 0;
     for byte in nal {

@@ -4,7 +4,7 @@
 //! one of unknown size.
 
 mod av1;
-mod bits;
+pub(crate) mod bits;
 mod h264;
 mod h265;
 mod vp8;

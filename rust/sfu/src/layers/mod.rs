@@ -1,5 +1,14 @@
 //! The layers of a publication: what there is to choose from, and what a subscriber wants of it.
+//!
+//! A **layer** is one stream of a publication; simulcast has several, named by rid. Within a layer there may be spatial
+//! and temporal layers, of which a subscriber gets a **decode target**. The pairs of both are the rungs of a **ladder**.
 
+pub mod dependency;
+pub mod labels;
+pub mod place;
+pub mod reader;
+pub mod vp8;
+pub mod vp9;
 mod wish;
 
 pub use str0m::media::Rid;
