@@ -8,6 +8,7 @@
 
 pub mod demux;
 pub mod keyframe;
+pub mod layers;
 pub mod mutate;
 pub mod negotiate;
 pub mod rtcp;
@@ -23,4 +24,5 @@ pub struct Target {
     pub inputs: usize,
 }
 
-pub const TARGETS: &[Target] = &[demux::TARGET, keyframe::TARGET, negotiate::TARGET, rtcp::TARGET];
+pub const TARGETS: &[Target] =
+    &[demux::TARGET, keyframe::TARGET, layers::TARGET, negotiate::TARGET, rtcp::TARGET];

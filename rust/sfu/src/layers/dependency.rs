@@ -4,7 +4,8 @@ use crate::keyframe::bits::Bits;
 
 use super::place::{Place, Target, Targets};
 
-pub const URI: &str = "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension";
+pub const URI: &str =
+    "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension";
 /// Where the frame number is.
 pub const FRAME_NUMBER_AT: u8 = 1;
 /// Their ids have six bits.

@@ -84,7 +84,11 @@ mod tests {
         assert_eq!((flexible.base_layer, flexible.spatial_layers), (None, Some(2)));
         assert_eq!(flexible.layers, Some(Layers { spatial: 0, temporal: 1, switches_up: false }));
         assert!(!flexible.starts);
-        assert_eq!(parse(&[0xf2, 0x12, 0x20, 0x03, 0x05, 0x01]), None, "a fourth reference is not looked for");
+        assert_eq!(
+            parse(&[0xf2, 0x12, 0x20, 0x03, 0x05, 0x01]),
+            None,
+            "a fourth reference is not looked for"
+        );
     }
 
     #[test]
