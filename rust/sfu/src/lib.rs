@@ -13,6 +13,8 @@
 //! | [`rtcp`] | reads and writes RTCP |
 //! | [`sdp`] | looks through an offer before str0m may change anything because of it |
 //! | [`codec`] | the formats that are negotiated, and when two of them are the same |
+//! | [`bwe`] | how much the way to a subscriber can carry |
+//! | [`allocation`] | which layer each video of a transport gets of that |
 //! | [`demux`] | whose datagram this is |
 //! | [`timer`] | who wants to be woken, and when |
 //! | [`outlet`], [`path`] | where a hub's output goes, and which way |
@@ -23,6 +25,8 @@
 //! A packet's way: `worker` receives a burst → `hub` routes it (which transport, which publication) → `forward` rewrites
 //! it per subscriber → `transport` seals it → `worker` sends a burst. See [`hub::fanout`] for the seam between the two halves.
 
+pub mod allocation;
+pub mod bwe;
 pub mod codec;
 pub mod core;
 pub mod demux;

@@ -4,6 +4,7 @@
 mod common;
 
 mod continuity;
+mod estimation;
 mod forwarding;
 mod isolation;
 mod keyframes;

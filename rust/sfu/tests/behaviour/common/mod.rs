@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "no test uses all of it")]
 
 pub mod client;
+pub mod flow;
+pub mod link;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
