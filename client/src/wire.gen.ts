@@ -136,10 +136,14 @@ export interface FormatInfo {
 }
 /**
  * Wishes for a video track. ``bitrate`` is kbit/s or a multiplier such as "x0.8".
+ *
+ *     ``maxResolution`` and ``maxFramerate`` choose among layers and are no reason to refuse; OWT does not have them.
  */
 export interface SubscribeParameters {
   resolution?: ResolutionInfo;
   framerate?: number;
+  maxResolution?: ResolutionInfo;
+  maxFramerate?: number;
   bitrate?: number | string;
   keyFrameInterval?: number;
 }
@@ -368,13 +372,15 @@ export interface MediaInfo {
   tracks: TrackInfo[];
 }
 /**
- * One audio or video flow. ``id`` and ``mid``: WebRTC streams only; ``rid``: simulcast layers only.
+ * One audio or video flow. ``id`` and ``mid``: WebRTC streams only.
+ *
+ *     Each layer of a simulcast stream is a track, with a ``rid`` and without ``optional``.
  */
 export interface TrackInfo {
   type: "audio" | "video";
   format: FormatInfo;
   status: "active" | "inactive";
-  optional: OptionalInfo;
+  optional?: OptionalInfo;
   id?: string;
   source?: string;
   parameters?: ParametersInfo;
@@ -498,6 +504,7 @@ export interface Notifications {
   text: TextNotification;
   stream: StreamNotification;
   progress: ProgressNotification;
+  subscription: SubscriptionChange;
   drop: null;
 }
 /**
@@ -611,4 +618,27 @@ export interface ErrorProgress {
   id: string;
   data: string;
   sessionId?: string;
+}
+/**
+ * Something about an own subscription changed. OWT does not have this; clients that do not listen miss nothing.
+ */
+export interface SubscriptionChange {
+  status: "update";
+  id: string;
+  data: LayerChange;
+}
+/**
+ * The server sends another layer, or stopped or began to send.
+ */
+export interface LayerChange {
+  field: "video.layer";
+  value: LayerInfo;
+}
+/**
+ * What is sent on section ``mid``: the layer ``rid``, if there are several; not ``sending``: nothing.
+ */
+export interface LayerInfo {
+  mid: string;
+  sending: boolean;
+  rid?: string;
 }

@@ -23,6 +23,7 @@ from palaver.room.messages import (
     ParticipantLeft,
     Publish,
     SetSinkActive,
+    SetSinkLayer,
     SetSourceActive,
     SetStreamActive,
     SetSubscriptionActive,
@@ -30,6 +31,7 @@ from palaver.room.messages import (
     SourceLost,
     Subscribe,
     Tick,
+    UpdateSubscription,
 )
 
 if TYPE_CHECKING:
@@ -50,7 +52,7 @@ CLOSING_TIMEOUT_S: Final = 5.0
 """How long a closed room's last actions may take before the engine is told to release everything."""
 
 # What ends something is never refused: it is bounded by what was admitted.
-_MORE_WORK: Final = (Join, Publish, Subscribe, SetStreamActive, SetSubscriptionActive)
+_MORE_WORK: Final = (Join, Publish, Subscribe, SetStreamActive, SetSubscriptionActive, UpdateSubscription)
 
 
 class RoomHost:
@@ -369,7 +371,7 @@ def _loss(action: Action, reason: str) -> Report | None:
             return SourceLost(stream, reason)
         case OpenSink(subscription=subscription):
             return SinkLost(subscription.id, reason)
-        case SetSinkActive(subscription=subscription_id):
+        case SetSinkActive(subscription=subscription_id) | SetSinkLayer(subscription=subscription_id):
             return SinkLost(subscription_id, reason)
         case _:
             return None

@@ -24,6 +24,7 @@ class Fault(StrEnum):
     VIDEO_NOT_ACCEPTED = "room takes no video"
     UNSATISFIABLE_AUDIO = "audio cannot be provided as requested"
     UNSATISFIABLE_VIDEO = "video cannot be provided as requested"
+    CANNOT_UPDATE = "subscription cannot be changed this way"
     STREAM_IS_MIXED = "stream is mixed"
     BAD_REQUEST = "bad request"
     NOT_AVAILABLE = "not available yet"

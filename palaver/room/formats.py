@@ -102,6 +102,8 @@ def resolution(name: str, base: Resolution) -> Resolution | None:
 
 def offered(track: Track, config: RoomConfig) -> Offered:
     """What ``config`` lets the room make of ``track``: the ``optional`` part of a stream's description."""
+    if track.rid is not None:
+        return Offered()  # a simulcast stream is had in its layers
     if track.kind == "audio":
         return Offered(formats=_others(track, config.out.audio) if config.transcoding.audio else ())
     out, may = config.out, config.transcoding

@@ -10,6 +10,7 @@ from typing import TypeAlias
 from palaver.room.values import (
     AudioFormat,
     Kind,
+    LayerWish,
     Participant,
     ParticipantId,
     Permission,
@@ -23,6 +24,7 @@ from palaver.room.values import (
     TrackId,
     TransportId,
     VideoFormat,
+    VideoParameters,
 )
 
 # ── specifications: what a source or sink is made of; the room passes them through to the engine ────
@@ -129,6 +131,28 @@ class SetSubscriptionActive:
 
 
 @dataclass(frozen=True, slots=True)
+class TrackChange:
+    """Another origin or other wishes for a subscription's track of a kind; None: as before.
+
+    ``origin`` is the id of a stream or of a track. Limits and a resolution replace what chose the layer before.
+    """
+
+    kind: Kind
+    origin: StreamId | None = None
+    parameters: VideoParameters | None = None
+    layer: LayerWish | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateSubscription:
+    """Change what one subscriber receives, on the sections that it has."""
+
+    by: ParticipantId | None
+    subscription: SubscriptionId
+    changes: tuple[TrackChange, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class SetPermission:
     """Replace a participant's permission; holds for what it asks for later."""
 
@@ -225,6 +249,18 @@ class ResolutionSeen:
     resolution: Resolution
 
 
+@dataclass(frozen=True, slots=True)
+class LayerSeen:
+    """What is sent on section ``mid`` of a sink changed.
+
+    ``rid`` names the layer, empty where there is only one; None: nothing is sent.
+    """
+
+    subscription: SubscriptionId
+    mid: str
+    rid: str | None
+
+
 # ── events: facts to tell ───────────────────────────────────────────────────────────────────────────
 
 
@@ -310,6 +346,16 @@ class StreamUpdated:
 
 
 @dataclass(frozen=True, slots=True)
+class LayerChanged:
+    """Concerns ``owner`` only: see LayerSeen."""
+
+    owner: ParticipantId
+    subscription: SubscriptionId
+    mid: str
+    rid: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class TextSent:
     """``to`` is a participant or "all"."""
 
@@ -373,6 +419,15 @@ class SetSinkActive:
 
 
 @dataclass(frozen=True, slots=True)
+class SetSinkLayer:
+    """What to send on section ``mid`` of a sink is wished for anew. Only changes, and at any time after OpenSink."""
+
+    subscription: SubscriptionId
+    mid: str
+    layer: LayerWish
+
+
+@dataclass(frozen=True, slots=True)
 class CloseTransports:
     """The participant left: close all its transports."""
 
@@ -389,6 +444,7 @@ Command: TypeAlias = (
     | Unsubscribe
     | SetStreamActive
     | SetSubscriptionActive
+    | UpdateSubscription
     | SetPermission
     | SendText
     | Mix
@@ -396,11 +452,25 @@ Command: TypeAlias = (
     | Close
 )
 Report: TypeAlias = (
-    TransportReady | TransportLost | SourceReady | SourceLost | SinkReady | SinkLost | ResolutionSeen
+    TransportReady
+    | TransportLost
+    | SourceReady
+    | SourceLost
+    | SinkReady
+    | SinkLost
+    | ResolutionSeen
+    | LayerSeen
 )
 Input: TypeAlias = Command | Report | Tick
 Action: TypeAlias = (
-    OpenSource | CloseSource | OpenSink | CloseSink | SetSourceActive | SetSinkActive | CloseTransports
+    OpenSource
+    | CloseSource
+    | OpenSink
+    | CloseSink
+    | SetSourceActive
+    | SetSinkActive
+    | SetSinkLayer
+    | CloseTransports
 )
 Event: TypeAlias = (
     ParticipantJoined
@@ -414,6 +484,7 @@ Event: TypeAlias = (
     | StreamRemoved
     | StreamMuted
     | StreamUpdated
+    | LayerChanged
     | TextSent
 )
 Output: TypeAlias = Event | Action

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, get_args
 
+from palaver.room.checks import check_granted, check_own, existing_kinds, kinds_of, seen_track
 from palaver.room.errors import Fault, RoomError
 from palaver.room.messages import (
     Close,
@@ -16,6 +17,8 @@ from palaver.room.messages import (
     Drop,
     Input,
     Join,
+    LayerChanged,
+    LayerSeen,
     Leave,
     Mix,
     OpenSink,
@@ -25,13 +28,13 @@ from palaver.room.messages import (
     ParticipantJoined,
     ParticipantLeft,
     Publish,
-    PublishedTrack,
     ResolutionSeen,
     SendText,
     SessionFailed,
     SessionReady,
     SetPermission,
     SetSinkActive,
+    SetSinkLayer,
     SetSourceActive,
     SetStreamActive,
     SetSubscriptionActive,
@@ -53,13 +56,13 @@ from palaver.room.messages import (
     Unmix,
     Unpublish,
     Unsubscribe,
+    UpdateSubscription,
 )
 from palaver.room.moves import STREAM_MOVES, SUBSCRIPTION_MOVES
 from palaver.room.negotiations import Negotiations
-from palaver.room.subscribing import resolve
+from palaver.room.subscribing import changed, resolve
 from palaver.room.transports import Transports
 from palaver.room.values import (
-    Grant,
     Kind,
     Participant,
     ParticipantId,
@@ -67,21 +70,16 @@ from palaver.room.values import (
     Stream,
     StreamId,
     StreamState,
-    SubscribedTrack,
     Subscription,
     SubscriptionId,
     SubscriptionState,
-    Track,
     TransportId,
     VideoParameters,
 )
 from palaver.room.views import mixed_streams
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-
-ADMIN: Final = "admin"
-"""Whoever has this role may act on what others own."""
+    from collections.abc import Callable, Mapping
 
 TEXT_LIMIT: Final = 2048
 """Characters in a text."""
@@ -232,8 +230,8 @@ class Room:
     def _publish(self, command: Publish) -> list[Output]:
         owner, tracks = self._participant(command.by), command.source.tracks
         self._check_new_session(command.stream, Fault.STREAM_EXISTS)
-        kinds = _kinds(tracks)
-        _check_granted(owner, owner.permission.publish, kinds)
+        kinds = kinds_of(tracks)
+        check_granted(owner, owner.permission.publish, kinds)
         if "audio" in kinds and not self._config.audio_in:
             raise RoomError(Fault.AUDIO_NOT_ACCEPTED, self._config.id)
         if "video" in kinds and not self._config.video_in:
@@ -258,7 +256,7 @@ class Room:
         stream = self._forward_stream(command.by, command.stream)
         unready = self._unready.get(stream.id)
         kinds = unready.kinds if unready else frozenset(track.kind for track in stream.tracks)
-        wanted = _existing(command.kinds, kinds, stream.id)
+        wanted = existing_kinds(command.kinds, kinds, stream.id)
         if unready:  # the engine and everybody else hear of it when the tracks exist
             muted = unready.muted - wanted if command.active else unready.muted | wanted
             self._unready[stream.id] = replace(unready, muted=muted)
@@ -313,7 +311,7 @@ class Room:
 
     def _resolution_seen(self, report: ResolutionSeen) -> list[Output]:
         stream = self._moved_stream(report.stream, ResolutionSeen)
-        seen = _seen_track(stream, report) if stream else None
+        seen = seen_track(stream, report) if stream else None
         if stream is None or seen is None:
             return []
         parameters = seen.parameters or VideoParameters()
@@ -356,7 +354,7 @@ class Room:
     def _subscribe(self, command: Subscribe) -> list[Output]:
         owner = self._participant(command.by)
         self._check_new_session(command.subscription, Fault.SUBSCRIPTION_EXISTS)
-        _check_granted(owner, owner.permission.subscribe, _kinds(command.tracks))
+        check_granted(owner, owner.permission.subscribe, kinds_of(command.tracks))
         tracks = tuple(resolve(track, self._streams) for track in command.tracks)
         transport, mids = command.sink.transport, [track.mid for track in tracks]
         self._transports.check(owner.id, transport, mids)
@@ -375,7 +373,7 @@ class Room:
     def _set_subscription_active(self, command: SetSubscriptionActive) -> list[Output]:
         subscription = self._subscription(command.by, command.subscription)
         kinds = frozenset(track.kind for track in subscription.tracks)
-        wanted = _existing(command.kinds, kinds, subscription.id)
+        wanted = existing_kinds(command.kinds, kinds, subscription.id)
         changed = {
             track.kind
             for track in subscription.tracks
@@ -389,6 +387,22 @@ class Room:
         if subscription.state is SubscriptionState.NEGOTIATING:
             return []  # the engine hears of it when the sink exists
         return [SetSinkActive(subscription.id, kind, command.active) for kind in sorted(changed)]
+
+    def _update_subscription(self, command: UpdateSubscription) -> list[Output]:
+        subscription = self._subscription(command.by, command.subscription)
+        tracks = changed(subscription, command.changes, self._streams)
+        self._subscriptions[subscription.id] = replace(subscription, tracks=tracks)
+        return [
+            SetSinkLayer(subscription.id, new.mid, new.layer)
+            for old, new in zip(subscription.tracks, tracks, strict=True)
+            if new.mid is not None and new.layer != old.layer
+        ]
+
+    def _layer_seen(self, report: LayerSeen) -> list[Output]:
+        subscription = self._subscriptions.get(report.subscription)
+        if subscription is None or subscription.state is not SubscriptionState.LIVE:
+            return []
+        return [LayerChanged(subscription.owner, subscription.id, report.mid, report.rid)]
 
     def _sink_ready(self, report: SinkReady) -> list[Output]:
         subscription = self._subscriptions.get(report.subscription)
@@ -471,7 +485,7 @@ class Room:
             raise RoomError(Fault.STREAM_NOT_FOUND, wanted)
         if stream.mixed:
             raise RoomError(Fault.STREAM_IS_MIXED, wanted)
-        _check_own(actor, stream.owner, wanted)
+        check_own(actor, stream.owner, wanted)
         return stream
 
     def _subscription(self, by: ParticipantId | None, wanted: SubscriptionId) -> Subscription:
@@ -480,7 +494,7 @@ class Room:
         subscription = self._subscriptions.get(wanted)
         if subscription is None:
             raise RoomError(Fault.SUBSCRIPTION_NOT_FOUND, wanted)
-        _check_own(actor, subscription.owner, wanted)
+        check_own(actor, subscription.owner, wanted)
         return subscription
 
     def _subscribers(self, wanted: StreamId) -> list[Subscription]:
@@ -499,40 +513,6 @@ class Room:
             raise RoomError(Fault.VIEW_NOT_FOUND, label)
 
 
-def _kinds(tracks: Iterable[PublishedTrack | SubscribedTrack]) -> frozenset[Kind]:
-    kinds = frozenset(track.kind for track in tracks)
-    if not kinds:
-        raise RoomError(Fault.BAD_REQUEST, "tracks", "expected at least one track")
-    return kinds
-
-
-def _check_granted(participant: Participant, grant: Grant, kinds: Iterable[Kind]) -> None:
-    for kind in sorted(kinds):
-        if not grant.allows(kind):
-            raise RoomError(Fault.FORBIDDEN, participant.id, kind)
-
-
-def _check_own(actor: Participant | None, owner: ParticipantId | None, subject: str) -> None:
-    if actor is not None and actor.id != owner and actor.role != ADMIN:
-        raise RoomError(Fault.FORBIDDEN, subject, "only its owner may")
-
-
-def _existing(asked: Iterable[Kind], kinds: frozenset[Kind], subject: str) -> frozenset[Kind]:
-    """Those ``asked`` for that exist: clients ask for "av" whatever there is. Raises if none does."""
-    existing = kinds & frozenset(asked)
-    if not existing:
-        raise RoomError(Fault.TRACK_NOT_FOUND, subject, " and ".join(asked))
-    return existing
-
-
-def _seen_track(stream: Stream, report: ResolutionSeen) -> Track | None:
-    if report.track is None:
-        return stream.track("video")
-    return next(
-        (track for track in stream.tracks if track.id == report.track and track.kind == "video"), None
-    )
-
-
 HANDLERS: Final[Mapping[type, Callable[[Room, Any], list[Output]]]] = {
     Join: Room._join,
     Leave: Room._leave,
@@ -543,6 +523,7 @@ HANDLERS: Final[Mapping[type, Callable[[Room, Any], list[Output]]]] = {
     Unsubscribe: Room._unsubscribe,
     SetStreamActive: Room._set_stream_active,
     SetSubscriptionActive: Room._set_subscription_active,
+    UpdateSubscription: Room._update_subscription,
     SetPermission: Room._set_permission,
     SendText: Room._send_text,
     Mix: Room._mix,
@@ -556,4 +537,5 @@ HANDLERS: Final[Mapping[type, Callable[[Room, Any], list[Output]]]] = {
     SinkReady: Room._sink_ready,
     SinkLost: Room._sink_lost,
     ResolutionSeen: Room._resolution_seen,
+    LayerSeen: Room._layer_seen,
 }

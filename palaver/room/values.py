@@ -62,10 +62,10 @@ class VideoParameters:
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """One audio or video flow of a stream.
+    """One audio or video flow of a stream; of a simulcast section there is one for each layer, called ``rid``.
 
-    ``id`` (``<transport>-<mid>``) and ``mid`` exist for tracks of WebRTC streams only; ``active`` is false
-    while muted.
+    ``id`` (``<transport>-<mid>``, of a layer ``<transport>-<mid>:<rid>``) and ``mid`` exist for tracks of WebRTC
+    streams only; ``active`` is false while muted.
     """
 
     kind: Kind
@@ -75,6 +75,25 @@ class Track:
     active: bool = True
     id: TrackId | None = None
     mid: str | None = None
+    rid: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LayerWish:
+    """Which layer of a track somebody wants: the one called ``rid``, else the largest within the limits (0: none)."""
+
+    rid: str | None = None
+    max_width: int = 0
+    max_height: int = 0
+    max_framerate: float = 0
+
+    @property
+    def limited(self) -> bool:
+        """Whether there is any limit."""
+        return (self.max_width, self.max_height, self.max_framerate) != (0, 0, 0)
+
+
+ANY_LAYER: Final = LayerWish()
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +194,10 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class SubscribedTrack:
-    """One track of a subscription: where it comes from, and what was asked for."""
+    """One track of a subscription: where it comes from, and what was asked for.
+
+    ``track`` tells the section; it is the wish that says which of the section's layers is sent.
+    """
 
     kind: Kind
     stream: StreamId
@@ -184,6 +206,7 @@ class SubscribedTrack:
     format: Format | None = None
     parameters: VideoParameters | None = None
     active: bool = True
+    layer: LayerWish = ANY_LAYER
 
 
 class SubscriptionState(StrEnum):

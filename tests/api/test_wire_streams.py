@@ -17,6 +17,7 @@ from palaver.room.values import (
     Stream,
     StreamState,
     Track,
+    TrackId,
     Transcoding,
     VideoFormat,
     VideoParameters,
@@ -79,15 +80,30 @@ def test_1_1_and_1_0_have_one_object_per_kind() -> None:
 
 def test_layers_of_a_simulcast_stream_are_listed_in_1_1_and_the_first_is_shown_in_1_0() -> None:
     small, big = (
-        Track("video", VideoFormat("vp8"), parameters=VideoParameters(replace(VGA, width=width)))
-        for width in (320, 1280)
+        replace(
+            FORWARD.tracks[1],
+            id=TrackId(f"anns-1:{rid}"),
+            parameters=VideoParameters(replace(VGA, width=width)),
+            rid=rid,
+        )
+        for rid, width in (("q", 320), ("f", 1280))
     )
-    stream = replace(FORWARD, tracks=(small, big))
-    widths = [
-        one["parameters"]["resolution"]["width"] for one in shown(stream, "1.1")["media"]["video"]["original"]
+    stream = replace(FORWARD, tracks=(FORWARD.tracks[0], small, big))
+    newer, older = shown(stream, "1.1")["media"]["video"], shown(stream, "1.0")["media"]["video"]
+    assert [(one["simulcastRid"], one["parameters"]["resolution"]["width"]) for one in newer["original"]] == [
+        ("q", 320),
+        ("f", 1280),
     ]
-    assert widths == [320, 1280]
-    assert shown(stream, "1.0")["media"]["video"]["parameters"]["resolution"]["width"] == 320
+    assert older["parameters"]["resolution"]["width"] == 320
+    for video in (newer, older):
+        assert "optional" not in video, "a simulcast stream is had in its layers"
+    _, *layers = shown(stream)["media"]["tracks"]
+    assert [(one["id"], one["mid"], one["rid"]) for one in layers] == [
+        ("anns-1:q", "1", "q"),
+        ("anns-1:f", "1", "f"),
+    ]
+    assert not [one for one in layers if "optional" in one]
+    assert shown(stream)["media"]["tracks"][0]["optional"] == {}
 
 
 @pytest.mark.parametrize("dialect", ["1.0", "1.1"])

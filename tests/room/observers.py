@@ -16,6 +16,7 @@ from palaver.room.messages import (
     SessionFailed,
     SessionReady,
     SetSinkActive,
+    SetSinkLayer,
     SetSourceActive,
     StreamAdded,
     StreamMuted,
@@ -28,6 +29,7 @@ from palaver.room.messages import (
 if TYPE_CHECKING:
     from palaver.room.values import (
         Kind,
+        LayerWish,
         ParticipantId,
         Stream,
         StreamId,
@@ -113,6 +115,7 @@ class Worker:
     ready: set[str] = field(default_factory=set)
     silent: set[tuple[str, Kind]] = field(default_factory=set)
     opened: set[tuple[type, str]] = field(default_factory=set)
+    layers: dict[tuple[SubscriptionId, str | None], LayerWish] = field(default_factory=dict)
 
     def hear(self, output: Output) -> None:
         match output:
@@ -123,6 +126,7 @@ class Worker:
                 assert subscription.id not in self.sinks
                 assert {track.stream for track in subscription.tracks} <= self.sources
                 self.sinks.add(subscription.id)
+                self.layers |= {(subscription.id, track.mid): track.layer for track in subscription.tracks}
             case CloseSource(stream):
                 self.sources.remove(stream)
                 self._forget(stream)
@@ -135,6 +139,9 @@ class Worker:
             case SetSinkActive(subscription_id, kind, active):
                 assert subscription_id in self.sinks
                 self._switch(subscription_id, kind, active)
+            case SetSinkLayer(subscription_id, mid, layer):
+                assert self.layers[subscription_id, mid] != layer, "wished again what was wished for"
+                self.layers[subscription_id, mid] = layer
 
     def _switch(self, session: str, kind: Kind, active: bool) -> None:
         assert ((session, kind) in self.silent) == active, "switched to what it was"
@@ -142,6 +149,7 @@ class Worker:
 
     def _forget(self, session: str) -> None:
         self.silent = {one for one in self.silent if one[0] != session}
+        self.layers = {one: layer for one, layer in self.layers.items() if one[0] != session}
 
 
 def _with_active(stream: Stream, kind: Kind, active: bool) -> Stream:

@@ -19,6 +19,7 @@ from palaver.room.messages import (
     Drop,
     Input,
     Join,
+    LayerSeen,
     Leave,
     Mix,
     Publish,
@@ -34,20 +35,24 @@ from palaver.room.messages import (
     SourceReady,
     Subscribe,
     Tick,
+    TrackChange,
     TransportLost,
     TransportReady,
     Unmix,
     Unpublish,
     Unsubscribe,
+    UpdateSubscription,
     WebRtcSink,
     WebRtcSource,
 )
 from palaver.room.negotiations import AT_ONCE
 from palaver.room.room import Room
 from palaver.room.values import (
+    ANY_LAYER,
     KINDS,
     Grant,
     Kind,
+    LayerWish,
     ParticipantId,
     Permission,
     Resolution,
@@ -73,6 +78,7 @@ NOBODY = ParticipantId("zoe")
 STREAMS = [StreamId(name) for name in ("s1", "s2", "s3", "u1")]
 STRANGE_STREAMS = [COMMON, StreamId("u1"), StreamId("nothing")]
 SUBSCRIPTIONS = [SubscriptionId(name) for name in ("u1", "u2", "u3", "s3")]
+WISHES = [ANY_LAYER, ANY_LAYER, LayerWish("q"), LayerWish("x"), LayerWish(max_width=320)]
 ASKED = [None, None, None, VideoParameters(bitrate="x1"), VideoParameters(framerate=10.0)]
 
 
@@ -111,6 +117,7 @@ class Life(RuleBasedStateMachine):
             self.unsubscribe: 1,
             self.mute: 5,
             self.pause: 5,
+            self.choose: 5,
             self.transport: 3,
             self.tick: 3,
             self.talk: 1,
@@ -210,7 +217,11 @@ class Life(RuleBasedStateMachine):
         live = [one.id for one in self.room.live_streams() if not one.mixed]
         tracks = tuple(
             SubscribedTrack(
-                kind, self.among(live, STRANGE_STREAMS), mid=self.a_mid(), parameters=self.dice.choice(ASKED)
+                kind,
+                self.among(live, STRANGE_STREAMS),
+                mid=self.a_mid(),
+                parameters=self.dice.choice(ASKED),
+                layer=self.dice.choice(WISHES) if kind == "video" else ANY_LAYER,
             )
             for kind in self.some_kinds()
         )
@@ -236,6 +247,23 @@ class Life(RuleBasedStateMachine):
         who = self.actor(known.owner if known else None)
         self.give(SetSubscriptionActive(who, subscription, self.some_kinds(), self.dice.random() < 0.5))
 
+    def choose(self) -> None:
+        """Another layer, or at random another track."""
+        subscription = self.a_subscription()
+        known = self.room.subscriptions.get(subscription)
+        wish = self.dice.choice([None, *WISHES])
+        rid = self.dice.choice(["", ":q", ":f", ":x"])
+        tracks = [track.track for track in known.tracks if track.track] if known else []
+        layers = [StreamId(track.partition(":")[0] + rid) for track in tracks]
+        origin = self.dice.choice([None, None, *layers, *STREAMS])
+        changes = [
+            TrackChange(kind, origin, self.dice.choice(ASKED), wish if kind == "video" else None)
+            for kind in self.some_kinds()
+        ]
+        who = self.actor(known.owner if known else None)
+        self.give(UpdateSubscription(who, subscription, tuple(changes)))
+        self.give(LayerSeen(subscription, "1", self.dice.choice([None, "", "q"])))
+
     def permit(self) -> None:
         grants = [Grant(self.dice.random() < 0.7, self.dice.random() < 0.7) for _ in range(2)]
         self.give(SetPermission(self.someone(), Permission(*grants)))
@@ -255,7 +283,8 @@ class Life(RuleBasedStateMachine):
             return
         known = self.published.get(stream)
         tracks = known.source.tracks[self.seldom() :] if known else ()
-        self.give(SourceReady(stream, tuple(_track(stream, published) for published in tracks)))
+        rids = self.dice.choice([("",), ("q", "h", "f")])
+        self.give(SourceReady(stream, tuple(track for one in tracks for track in _tracks(stream, one, rids))))
         self.give(ResolutionSeen(stream, None, Resolution(self.dice.choice([320, 640]), 240)))
 
     def sink(self) -> None:
@@ -322,6 +351,19 @@ class Life(RuleBasedStateMachine):
         assert self.worker.silent == silent
 
     @invariant()
+    def the_engine_knows_what_is_wished(self) -> None:
+        wished = {
+            (one.id, track.mid): track.layer
+            for one in self.room.subscriptions.values()
+            for track in one.tracks
+        }
+        assert self.worker.layers == wished
+        for subscription in self.room.subscriptions.values():
+            for track in subscription.tracks:
+                rids = {one.rid for one in self.room.streams[track.stream].tracks}
+                assert track.layer.rid is None or track.layer.rid in rids
+
+    @invariant()
     def whatever_is_owned_has_its_owner_here(self) -> None:
         for stream in self.room.streams.values():
             assert stream.mixed or stream.owner in self.room.participants
@@ -371,10 +413,12 @@ class Life(RuleBasedStateMachine):
             assert self.room.empty
 
 
-def _track(stream: StreamId, published: PublishedTrack) -> Track:
-    codec = OPUS if published.kind == "audio" else VP8
-    track_id = TrackId(f"{stream}-{published.mid}")
-    return Track(published.kind, codec, published.source, id=track_id, mid=published.mid)
+def _tracks(stream: StreamId, published: PublishedTrack, rids: tuple[str, ...]) -> list[Track]:
+    whole = Track("audio", OPUS, published.source, id=TrackId(f"{stream}-{published.mid}"), mid=published.mid)
+    if published.kind == "audio":
+        return [whole]
+    whole = replace(whole, kind="video", format=VP8)
+    return [replace(whole, id=TrackId(f"{whole.id}:{rid}"), rid=rid) if rid else whole for rid in rids]
 
 
 TestLife = pytest.mark.timeout(400)(

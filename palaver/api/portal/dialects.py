@@ -14,7 +14,16 @@ from palaver.api.portal.outbox import Notification
 from palaver.api.wire import portal as wire
 from palaver.api.wire import portal10
 from palaver.room.messages import PublishedTrack, SessionReady
-from palaver.room.values import AudioFormat, Format, Kind, Resolution, VideoFormat, VideoParameters
+from palaver.room.values import (
+    ANY_LAYER,
+    AudioFormat,
+    Format,
+    Kind,
+    LayerWish,
+    Resolution,
+    VideoFormat,
+    VideoParameters,
+)
 
 if TYPE_CHECKING:
     from palaver.api.wire.stream_info import FormatInfo
@@ -51,6 +60,7 @@ class WantedTrack:
     origin: str
     format: Format | None
     parameters: VideoParameters | None
+    layer: LayerWish = ANY_LAYER
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +126,7 @@ class Tracks:
                 track.from_,
                 _format(track.type, track.format),
                 parameters(track.parameters) if track.type == "video" else None,
+                layer(track.parameters) if track.type == "video" else ANY_LAYER,
             )
             for track in request.media.tracks
         )
@@ -160,8 +171,9 @@ class Kinds:
             tracks.append(WantedTrack("audio", "0", audio.from_, _format("audio", audio.format), None))
         if not isinstance(video, bool):
             wanted = _format("video", video.format)
-            mid = str(len(tracks))
-            tracks.append(WantedTrack("video", mid, video.from_, wanted, parameters(video.parameters)))
+            mid, wish = str(len(tracks)), layer(video.parameters, _given(video.simulcast_rid))
+            asked = parameters(video.parameters)
+            tracks.append(WantedTrack("video", mid, video.from_, wanted, asked, wish))
         return Wish(None, tuple(tracks))
 
     def ready(self, event: SessionReady) -> Notification:
@@ -199,6 +211,15 @@ def parameters(wanted: wire.SubscribeParameters | UnsetType) -> VideoParameters 
         key_frame_interval=_given(wanted.key_frame_interval),
     )
     return None if parsed == VideoParameters() else parsed
+
+
+def layer(wanted: wire.SubscribeParameters | UnsetType, rid: str | None = None) -> LayerWish:
+    """Which layer is wished for, as far as it is not said by a track's id or a picture size."""
+    if wanted is UNSET:
+        return LayerWish(rid)
+    most = _given(wanted.max_resolution)
+    width, height = (most.width, most.height) if most else (0, 0)
+    return LayerWish(rid, width, height, _given(wanted.max_framerate) or 0)
 
 
 def _bitrate(wanted: float | str | UnsetType) -> float | str | None:

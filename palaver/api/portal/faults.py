@@ -26,6 +26,7 @@ TEXTS: Final[Mapping[Fault, str]] = {
     Fault.VIDEO_NOT_ACCEPTED: "Video is forbiden",
     Fault.UNSATISFIABLE_AUDIO: "Target audio stream does NOT satisfy:{detail}",
     Fault.UNSATISFIABLE_VIDEO: "Target video stream does NOT satisfy:{detail}",
+    Fault.CANNOT_UPDATE: "Update subscription failed",
     Fault.STREAM_IS_MIXED: "Stream is Mixed",
     Fault.BAD_REQUEST: "Invalid request: {subject}{why}",
     Fault.NOT_AVAILABLE: "Not available: {subject}{why}",

@@ -101,6 +101,8 @@ class Members:
 
     def tell(self, member: Member, notification: Notification, settle_s: float = 0.0) -> None:
         """Queue a notification; a member with too many of them leaves, when the room is done with this event."""
+        if notification.fleeting and member.connection is None:
+            return
         try:
             member.session.tell(notification, self._settings.clock(), settle_s)
         except Overflow:

@@ -10,6 +10,7 @@ from palaver.api.wire.participants import participant_info
 from palaver.api.wire.streams import stream_info
 from palaver.room.messages import (
     Event,
+    LayerChanged,
     ParticipantDropped,
     ParticipantJoined,
     ParticipantLeft,
@@ -66,6 +67,8 @@ def notice(event: Event, config: RoomConfig, dialect: Dialect) -> Notice | None:
             return Notice(Notification("progress", data), to=event.owner)
         case TransportFailed():
             return Notice(error(event.transport, event.reason), to=event.owner)
+        case LayerChanged():
+            return Notice(_layer(event), to=event.owner) if dialect.version == "1.2" else None
 
 
 def error(transport: str, reason: str, session: str | None = None) -> Notification:
@@ -116,6 +119,15 @@ def _of_stream(
         case StreamUpdated(stream=stream):
             update: dict[str, Any] = {"field": ".", "value": describe(stream, config, dialect)}
             return Notice(_stream(stream.id, "update", update))
+
+
+def _layer(event: LayerChanged) -> Notification:
+    """What one of the client's subscriptions gets. OWT's own clients do not listen for this event."""
+    value: dict[str, Any] = {"mid": event.mid, "sending": event.rid is not None}
+    if event.rid:
+        value["rid"] = event.rid
+    data = {"id": event.subscription, "status": "update", "data": {"field": "video.layer", "value": value}}
+    return Notification("subscription", data, fleeting=True)
 
 
 def _of_text(event: TextSent) -> Notice:

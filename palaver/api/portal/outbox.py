@@ -14,12 +14,14 @@ from palaver.api.portal import packets
 class Notification:
     """An event and its data, shared by everybody who hears it; ``data`` None: the event has none.
 
-    ``anchor``: those that settle (see Outbox.put) keep their distance from it.
+    ``anchor``: those that settle (see Outbox.put) keep their distance from it. ``fleeting``: of no use later; who is
+    away does not hear of it.
     """
 
     event: str
     data: Any = None
     anchor: bool = field(default=False, compare=False)
+    fleeting: bool = field(default=False, compare=False)
 
     @cached_property
     def packet(self) -> str:
@@ -83,7 +85,8 @@ class Outbox:
         entry = self._waiting.popleft()
         if entry.notification.anchor:
             self._anchored = now
-        self._sent.append((now, entry))
+        if not entry.notification.fleeting:
+            self._sent.append((now, entry))
         return entry.notification
 
     def confirm(self, moment: float) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from palaver.api.portal.dialects import Dialect, Refusal, WantedTrack, parameters, parse, parse_union
+from palaver.api.portal.dialects import Dialect, Refusal, WantedTrack, layer, parameters, parse, parse_union
 from palaver.api.wire import portal as wire
+from palaver.room.checks import ADMIN
 from palaver.room.messages import (
     Command,
     Mix,
@@ -15,13 +16,14 @@ from palaver.room.messages import (
     SetStreamActive,
     SetSubscriptionActive,
     Subscribe,
+    TrackChange,
     Unmix,
     Unpublish,
     Unsubscribe,
+    UpdateSubscription,
     WebRtcSink,
     WebRtcSource,
 )
-from palaver.room.room import ADMIN, Room
 from palaver.room.values import (
     KINDS,
     Kind,
@@ -30,13 +32,14 @@ from palaver.room.values import (
     Stream,
     StreamId,
     SubscribedTrack,
-    Subscription,
     SubscriptionId,
     TransportId,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from palaver.room.room import Room
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,10 +185,8 @@ def subscription_control(asker: Asker, data: object) -> Plan:
             return Submit(SetSubscriptionActive(asker.id, subscription, _kinds(kinds), active=False))
         case wire.PlaySubscription(data=kinds):
             return Submit(SetSubscriptionActive(asker.id, subscription, _kinds(kinds), active=True))
-        case wire.UpdateSubscription(data=change):
-            if _changes(_own_subscription(asker, subscription), change):
-                raise Refusal("Update subscription failed")
-            return Answer()
+        case wire.UpdateSubscription(data=data):
+            return Submit(UpdateSubscription(asker.id, subscription, _changes(data)))
 
 
 PLANS: Final[Mapping[str, Callable[[Asker, object], Plan]]] = {
@@ -216,7 +217,13 @@ def _session_answer(session: str, transport: TransportId) -> dict[str, str]:
 def _subscribed(wanted: WantedTrack) -> SubscribedTrack:
     """``wanted`` for the room, which finds out whether its origin is a stream or a track."""
     return SubscribedTrack(
-        wanted.kind, StreamId(wanted.origin), None, wanted.mid, wanted.format, wanted.parameters
+        wanted.kind,
+        StreamId(wanted.origin),
+        None,
+        wanted.mid,
+        wanted.format,
+        wanted.parameters,
+        layer=wanted.layer,
     )
 
 
@@ -240,15 +247,6 @@ def _own_stream(asker: Asker, identifier: StreamId) -> Stream:
     return stream
 
 
-def _own_subscription(asker: Asker, identifier: SubscriptionId) -> Subscription:
-    subscription = asker.room.subscriptions.get(identifier)
-    if subscription is None:
-        raise Refusal("Subscription does NOT exist")
-    if not asker.may_control(subscription.owner):
-        raise Refusal("unauthorized")
-    return subscription
-
-
 def _region(asker: Asker, identifier: StreamId, label: str) -> str:
     _own_stream(asker, identifier)
     for view in asker.room.streams.values():
@@ -260,19 +258,17 @@ def _region(asker: Asker, identifier: StreamId, label: str) -> str:
     raise Refusal(f"View does NOT exist: {label[:64]}")
 
 
-def _changes(subscription: Subscription, change: wire.SubscriptionUpdate) -> bool:
-    """Whether anything would be different; wishes without a value are none."""
-    for kind, part in (("audio", change.audio), ("video", change.video)):
-        if isinstance(part, wire.UpdateAudio | wire.UpdateVideo):
-            track = next((track for track in subscription.tracks if track.kind == kind), None)
-            if track is None or part.from_ not in (None, track.stream, track.track):
-                return True
-    return _new_parameters(subscription, change)
+def _changes(asked: wire.SubscriptionUpdate) -> tuple[TrackChange, ...]:
+    """What to change; wishes without a value are none."""
+    changes: list[TrackChange] = []
+    if isinstance(asked.audio, wire.UpdateAudio):
+        changes.append(TrackChange("audio", _origin(asked.audio)))
+    if isinstance(video := asked.video, wire.UpdateVideo):
+        wish = layer(video.parameters)
+        limits = wish if wish.limited else None
+        changes.append(TrackChange("video", _origin(video), parameters(video.parameters), limits))
+    return tuple(changes)
 
 
-def _new_parameters(subscription: Subscription, change: wire.SubscriptionUpdate) -> bool:
-    if not isinstance(change.video, wire.UpdateVideo):
-        return False
-    wanted = parameters(change.video.parameters)
-    video = next((track for track in subscription.tracks if track.kind == "video"), None)
-    return wanted is not None and (video is None or wanted != video.parameters)
+def _origin(part: wire.UpdateAudio | wire.UpdateVideo) -> StreamId | None:
+    return StreamId(part.from_) if isinstance(part.from_, str) else None

@@ -42,6 +42,7 @@ OWT_ERRORS: Final[Mapping[Fault, tuple[int, int]]] = MappingProxyType(
         Fault.VIDEO_NOT_ACCEPTED: REFUSED,
         Fault.UNSATISFIABLE_AUDIO: REFUSED,
         Fault.UNSATISFIABLE_VIDEO: REFUSED,
+        Fault.CANNOT_UPDATE: REFUSED,
         Fault.STREAM_IS_MIXED: REFUSED,
         Fault.BAD_REQUEST: BAD_REQUEST,
         Fault.NOT_AVAILABLE: REFUSED,

@@ -143,10 +143,15 @@ class PublishRequest(StrictMessage):
 
 
 class SubscribeParameters(Message):
-    """Wishes for a video track. ``bitrate`` is kbit/s or a multiplier such as "x0.8"."""
+    """Wishes for a video track. ``bitrate`` is kbit/s or a multiplier such as "x0.8".
+
+    ``maxResolution`` and ``maxFramerate`` choose among layers and are no reason to refuse; OWT does not have them.
+    """
 
     resolution: ResolutionInfo | UnsetType = UNSET
     framerate: Annotated[float, Meta(gt=0)] | UnsetType = UNSET
+    max_resolution: ResolutionInfo | UnsetType = UNSET
+    max_framerate: Annotated[float, Meta(gt=0, le=1000)] | UnsetType = UNSET
     bitrate: Annotated[float, Meta(gt=0)] | str | UnsetType = UNSET
     key_frame_interval: Annotated[float, Meta(gt=0)] | UnsetType = UNSET
 
@@ -446,6 +451,27 @@ class ErrorProgress(Message, tag_field="status", tag="error"):
     session_id: str | UnsetType = UNSET
 
 
+class LayerInfo(Message):
+    """What is sent on section ``mid``: the layer ``rid``, if there are several; not ``sending``: nothing."""
+
+    mid: str
+    sending: bool
+    rid: str | UnsetType = UNSET
+
+
+class LayerChange(Message, tag_field="field", tag="video.layer"):
+    """The server sends another layer, or stopped or began to send."""
+
+    value: LayerInfo
+
+
+class SubscriptionChange(Message, tag_field="status", tag="update"):
+    """Something about an own subscription changed. OWT does not have this; clients that do not listen miss nothing."""
+
+    id: str
+    data: LayerChange
+
+
 ProgressNotification = SoacProgress | ReadyProgress | ErrorProgress
 
 # ── the whole protocol ──────────────────────────────────────────────────────────────────────────────
@@ -494,6 +520,7 @@ class Notifications(Struct):
     text: TextNotification
     stream: StreamNotification
     progress: ProgressNotification
+    subscription: SubscriptionChange
     drop: None
 
 

@@ -32,28 +32,29 @@ class AudioDetail(Shape):
 
 
 class VideoDetail(Shape):
-    """Video of a stream, by version 1."""
+    """Video of a stream, by version 1: of a simulcast stream the first layer, without ``optional``."""
 
     status: Status
     format: FormatInfo
     parameters: ParametersInfo
-    optional: OptionalInfo
+    optional: OptionalInfo | UnsetType = UNSET
     source: str | UnsetType = UNSET
 
 
 class VideoLayer(Shape):
-    """One form in which video arrives."""
+    """One form in which video arrives; ``simulcastRid`` names it if there are several."""
 
     format: FormatInfo
     parameters: ParametersInfo
+    simulcast_rid: str | UnsetType = UNSET
 
 
 class LayeredVideoDetail(Shape):
-    """Video of a stream, by version 1.1."""
+    """Video of a stream, by version 1.1; a simulcast stream has no ``optional``."""
 
     status: Status
     original: list[VideoLayer]
-    optional: OptionalInfo
+    optional: OptionalInfo | UnsetType = UNSET
     source: str | UnsetType = UNSET
 
 

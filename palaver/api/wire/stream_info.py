@@ -66,12 +66,15 @@ class OptionalInfo(Message):
 
 
 class TrackInfo(Message):
-    """One audio or video flow. ``id`` and ``mid``: WebRTC streams only; ``rid``: simulcast layers only."""
+    """One audio or video flow. ``id`` and ``mid``: WebRTC streams only.
+
+    Each layer of a simulcast stream is a track, with a ``rid`` and without ``optional``.
+    """
 
     type: Kind
     format: FormatInfo
     status: Status
-    optional: OptionalInfo
+    optional: OptionalInfo | UnsetType = UNSET
     id: str | UnsetType = UNSET
     source: str | UnsetType = UNSET
     parameters: ParametersInfo | UnsetType = UNSET

@@ -89,12 +89,15 @@ def _track(track: Track, config: RoomConfig) -> dict[str, Any]:
         info["id"] = track.id
     if track.mid is not None:
         info["mid"] = track.mid
+    if track.rid is not None:
+        info["rid"] = track.rid
     if track.source is not None:
         info["source"] = track.source
     info["format"] = format_info(track.format)
     if parameters := parameters_info(track.parameters):
         info["parameters"] = parameters
-    info["optional"] = optional_info(offered(track, config))
+    if track.rid is None:
+        info["optional"] = optional_info(offered(track, config))
     info["status"] = _status(track)
     return info
 
@@ -106,15 +109,23 @@ def _kind(kind: Kind, tracks: list[Track], config: RoomConfig, dialect: Dialect)
     if first.source is not None:
         info["source"] = first.source
     if kind == "video" and dialect == "1.1":
-        info["original"] = [
-            {"format": format_info(track.format), "parameters": parameters_info(track.parameters)}
-            for track in tracks
-        ]
+        info["original"] = [_layer(track) for track in tracks]
     else:
         info["format"] = format_info(first.format)
         if kind == "video":
             info["parameters"] = parameters_info(first.parameters)
-    info["optional"] = optional_info(offered(first, config))
+    if first.rid is None:
+        info["optional"] = optional_info(offered(first, config))
+    return info
+
+
+def _layer(track: Track) -> dict[str, Any]:
+    info: dict[str, Any] = {
+        "format": format_info(track.format),
+        "parameters": parameters_info(track.parameters),
+    }
+    if track.rid is not None:
+        info["simulcastRid"] = track.rid
     return info
 
 

@@ -14,6 +14,7 @@ from palaver.api.portal.outbox import Notification
 from palaver.api.wire import portal as wire
 from palaver.room.messages import (
     Event,
+    LayerChanged,
     ParticipantDropped,
     ParticipantJoined,
     ParticipantLeft,
@@ -82,6 +83,10 @@ STREAM = Stream(
     ),
     attributes={"a": [1]},
 )
+LAYERED = replace(
+    STREAM,
+    tracks=tuple(replace(STREAM.tracks[1], id=TrackId(f"t-1:{rid}"), rid=rid) for rid in ("q", "h", "f")),
+)
 
 EVENTS: list[Event] = [
     ParticipantJoined(PARTICIPANT),
@@ -96,6 +101,9 @@ EVENTS: list[Event] = [
     StreamRemoved(StreamId("s")),
     StreamMuted(StreamId("s"), "video", active=False),
     StreamUpdated(STREAM),
+    StreamUpdated(LAYERED),
+    LayerChanged(ANN, SubscriptionId("b"), "1", "q"),
+    LayerChanged(ANN, SubscriptionId("b"), "1", None),
     TextSent(ANN, "all", "hello"),
     TextSent(ANN, "bob", "hello"),
 ]
@@ -115,6 +123,7 @@ def test_every_notification_of_1_2_is_as_the_schema_says(event: Event) -> None:
         "text": wire.TextNotification,
         "stream": wire.StreamNotification,
         "progress": wire.ProgressNotification,
+        "subscription": wire.SubscriptionChange,
         "drop": None,
     }[notification.event]
     parsed = msgspec.convert(notification.data, shape)
@@ -167,7 +176,7 @@ def test_what_a_room_has_switched_off_is_not_told() -> None:
         for event in EVENTS
         if (notice := notify.notice(event, quiet, DIALECTS["1.2"])) is not None
     }
-    assert told_names == {"progress", "text", "drop"}
+    assert told_names == {"progress", "subscription", "text", "drop"}
 
 
 def test_older_dialects_see_streams_in_their_own_shape() -> None:

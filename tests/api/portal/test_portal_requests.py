@@ -19,6 +19,8 @@ from palaver.room.messages import (
     PublishedTrack,
     SetStreamActive,
     Subscribe,
+    TrackChange,
+    UpdateSubscription,
     WebRtcSink,
     WebRtcSource,
 )
@@ -26,6 +28,7 @@ from palaver.room.room import Room
 from palaver.room.values import (
     AudioFormat,
     Grant,
+    LayerWish,
     ParticipantId,
     Permission,
     Resolution,
@@ -267,6 +270,48 @@ def test_wrong_texts_are_refused(request_: object, text: str) -> None:
     assert refusal("text", request_) == text
 
 
+LIMITS = {"maxResolution": {"width": 640, "height": 360}, "maxFramerate": 15}
+
+
+def test_limits_are_a_wish_for_a_layer_and_not_parameters() -> None:
+    video = {"type": "video", "mid": "1", "from": "s", "parameters": LIMITS}
+    planned = plan("subscribe", {"media": {"tracks": [video]}})
+    assert isinstance(planned, Submit)
+    assert isinstance(planned.command, Subscribe)
+    wish = LayerWish(max_width=640, max_height=360, max_framerate=15)
+    assert planned.command.tracks == (SubscribedTrack("video", StreamId("s"), mid="1", layer=wish),)
+
+
+@pytest.mark.parametrize("protocol", ["1.0", "1.1"])
+def test_older_dialects_name_a_layer(protocol: str) -> None:
+    request = {"media": {"audio": False, "video": {"from": "s", "simulcastRid": "h"}}}
+    planned = plan("subscribe", request, protocol)
+    assert isinstance(planned, Submit)
+    assert isinstance(planned.command, Subscribe)
+    assert planned.command.tracks == (SubscribedTrack("video", StreamId("s"), mid="0", layer=LayerWish("h")),)
+
+
+@pytest.mark.parametrize(
+    ("data", "changes"),
+    [
+        ({}, ()),
+        ({"video": {}}, (TrackChange("video"),)),
+        ({"audio": {"from": "s"}}, (TrackChange("audio", StreamId("s")),)),
+        ({"video": {"from": "t-1:q"}}, (TrackChange("video", StreamId("t-1:q")),)),
+        (
+            {"video": {"parameters": {"resolution": {"width": 4, "height": 3}, "bitrate": "x1"}}},
+            (TrackChange("video", parameters=VideoParameters(Resolution(4, 3))),),
+        ),
+        ({"video": {"parameters": LIMITS}}, (TrackChange("video", layer=LayerWish(None, 640, 360, 15)),)),
+    ],
+)
+def test_an_update_says_only_what_changes(data: object, changes: tuple[TrackChange, ...]) -> None:
+    request = {"id": "s", "operation": "update", "data": data}
+    assert plan("subscription-control", request) == Submit(
+        UpdateSubscription(ANN, SubscriptionId("s"), changes)
+    )
+
+
 def test_pausing_av_means_both_kinds() -> None:
     request = {"id": "s", "operation": "pause", "data": "av"}
     assert plan("stream-control", request) == Submit(
@@ -282,10 +327,11 @@ def test_pausing_av_means_both_kinds() -> None:
         ("unsubscribe", None, "Invalid subscription id"),
         ("stream-control", {"operation": "pause"}, "Invalid stream id"),
         ("stream-control", {"id": "s", "operation": "get-region", "data": "common"}, "Stream does NOT exist"),
+        ("subscription-control", {"operation": "update", "data": {}}, "Invalid subscription id"),
         (
             "subscription-control",
-            {"id": "s", "operation": "update", "data": {}},
-            "Subscription does NOT exist",
+            {"id": "s", "operation": "update", "data": {"video": {"parameters": {"maxFramerate": 0}}}},
+            "request.data.video.parameters.maxFramerate Expected `float` > 0.0",
         ),
         (
             "subscription-control",

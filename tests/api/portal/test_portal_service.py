@@ -167,7 +167,10 @@ async def test_an_unchanged_subscription_update_is_fine_and_another_is_refused(h
         same = {**update, "data": {"audio": {"from": stream}}}
         assert await ann.request("subscription-control", same) == ("ok",)
         other = {**update, "data": {"audio": {"from": "elsewhere"}}}
-        assert await ann.request("subscription-control", other) == ("error", "Update subscription failed")
+        refusal = "Target audio stream does NOT satisfy:Requested audio stream"
+        assert await ann.request("subscription-control", other) == ("error", refusal)
+        missing = {**update, "data": {"video": {"from": stream}}}
+        assert await ann.request("subscription-control", missing) == ("error", "Update subscription failed")
 
 
 async def test_a_role_without_permission_is_unauthorized(here: House) -> None:
