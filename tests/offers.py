@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
+from palaver.media.sdp import parse
+
 FINGERPRINT = ":".join(["AB"] * 32)
 AUDIO = """m=audio 9 UDP/TLS/RTP/SAVPF 111 0
 c=IN IP4 0.0.0.0
@@ -16,6 +20,15 @@ a=rtcp-fb:96 nack pli
 a=rtcp-fb:96 transport-cc
 a=rtpmap:97 rtx/90000
 a=fmtp:97 apt=96"""
+
+
+def with_layers(sdp: str, layers: Mapping[str, Sequence[str]]) -> str:
+    """The offer with the sections of these mids sending simulcast."""
+    description = parse(sdp)
+    for section in description.sections:
+        if rids := layers.get(section.mid):
+            section.lines += [*(f"a=rid:{rid} send" for rid in rids), "a=simulcast:send " + ";".join(rids)]
+    return str(description)
 
 
 def offer(*sections: tuple[str, str, str]) -> str:

@@ -9,10 +9,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from palaver.media.formats import format_of
 from palaver.media.ports import EngineError, TransportNotFound
 from palaver.media.sdp import parse
-from palaver.media.sessions import SOURCE_GONE, STOPPED
+from palaver.media.sessions import SOURCE_GONE, STOPPED, source_tracks, track_id
 from palaver.media.webrtc import Incoming, Outgoing, candidate_line, plan
 from palaver.room.messages import (
     CloseSink,
@@ -20,6 +19,7 @@ from palaver.room.messages import (
     CloseTransports,
     OpenSink,
     OpenSource,
+    ResolutionSeen,
     SetSourceActive,
     SinkLost,
     SinkReady,
@@ -28,7 +28,7 @@ from palaver.room.messages import (
     TransportLost,
     TransportReady,
 )
-from palaver.room.values import KINDS, StreamId, SubscriptionId, Track, TrackId
+from palaver.room.values import KINDS, StreamId, SubscriptionId
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from palaver.media.sdp import Payload
     from palaver.media.webrtc import Bound, Wanted
     from palaver.room.messages import Action, Report
-    from palaver.room.values import Kind, ParticipantId, RoomId, TransportId
+    from palaver.room.values import Kind, ParticipantId, Resolution, RoomId, TrackId, TransportId
 
 _MIRROR: Final = {
     "sendonly": "recvonly",
@@ -160,8 +160,12 @@ class FakeEngine:
 
     def _payload(self, room: RoomId, stream: str, track: str | None, kind: str) -> Payload | None:
         action = self._open.get((room, stream))
+        section = track.partition(":")[0] if track is not None else None
         for mid, bound in self._bound.get((room, stream), {}).items():
-            same = isinstance(action, OpenSource) and track in (None, f"{action.source.transport}-{mid}")
+            same = isinstance(action, OpenSource) and section in (
+                None,
+                track_id(action.source.transport, mid),
+            )
             if bound.kind == kind and same:
                 return bound.payload
         return None
@@ -206,7 +210,9 @@ class FakeEngine:
             self._told.add((room, session))
             if isinstance(action, OpenSource):
                 muted = {kind for kind in KINDS if (room, session, kind) in self._muted}
-                self._reports.put_nowait((room, SourceReady(action.stream, _tracks(action, bound, muted))))
+                self._reports.put_nowait(
+                    (room, SourceReady(action.stream, source_tracks(action, bound, muted)))
+                )
             else:
                 self._reports.put_nowait((room, SinkReady(SubscriptionId(session))))
 
@@ -223,6 +229,10 @@ class FakeEngine:
         """Let a transport fail with everything on it."""
         self._drop(room, transport)
         self._reports.put_nowait((room, TransportLost(transport, reason)))
+
+    def show(self, room: RoomId, stream: str, track: TrackId, resolution: Resolution) -> None:
+        """Let a key frame arrive on a track of a source."""
+        self._reports.put_nowait((room, ResolutionSeen(StreamId(stream), track, resolution)))
 
     async def add_candidate(
         self, room: RoomId, owner: ParticipantId, transport: TransportId, candidate: str
@@ -261,16 +271,3 @@ def _mids(action: OpenSource | OpenSink) -> set[str]:
     if isinstance(action, OpenSource):
         return {track.mid for track in action.source.tracks}
     return {track.mid for track in action.subscription.tracks if track.mid is not None}
-
-
-def _tracks(action: OpenSource, bound: dict[str, Bound], muted: set[Kind]) -> tuple[Track, ...]:
-    tracks = []
-    for published in action.source.tracks:
-        made = format_of(bound[published.mid].payload)
-        assert made is not None
-        name = TrackId(f"{action.source.transport}-{published.mid}")
-        active = published.kind not in muted
-        tracks.append(
-            Track(published.kind, made, source=published.source, active=active, id=name, mid=published.mid)
-        )
-    return tuple(tracks)

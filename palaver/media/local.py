@@ -20,10 +20,12 @@ from palaver.room.messages import (
     CloseSink,
     CloseSource,
     CloseTransports,
+    LayerSeen,
     OpenSink,
     OpenSource,
     ResolutionSeen,
     SetSinkActive,
+    SetSinkLayer,
     SetSourceActive,
     SinkLost,
     SinkReady,
@@ -32,7 +34,16 @@ from palaver.room.messages import (
     TransportLost,
     TransportReady,
 )
-from palaver.room.values import Kind, Resolution, RoomId, StreamId, SubscriptionId, TransportId
+from palaver.room.values import (
+    ANY_LAYER,
+    Kind,
+    LayerWish,
+    Resolution,
+    RoomId,
+    StreamId,
+    SubscriptionId,
+    TransportId,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -69,6 +80,7 @@ class LocalEngine:
         self._backlog = Backlog()
         self._answers = Answers()
         self._reports: asyncio.Queue[tuple[RoomId, Report] | None] = asyncio.Queue()
+        self._layer_changes = 0
         self._closed = False
 
     @property
@@ -113,6 +125,8 @@ class LocalEngine:
                 self._set_active(self._transports.session(room, stream), kind, active)
             case SetSinkActive(subscription, kind, active):
                 self._set_active(self._transports.session(room, subscription), kind, active)
+            case SetSinkLayer(subscription, mid, layer):
+                self._set_layer(self._transports.session(room, subscription), mid, layer)
             case CloseTransports(owner):
                 self._close(room, lambda transport: transport.owner == owner)
 
@@ -144,6 +158,11 @@ class LocalEngine:
             raise EngineError("two tracks are on the same section")
         session = self._open(room, action.sink.transport, subscription.owner, action, wanted)
         session.inactive = {track.kind for track in subscription.tracks if not track.active}
+        session.layers = {
+            track.mid: track.layer
+            for track in subscription.tracks
+            if track.mid is not None and track.layer != ANY_LAYER
+        }
         if lost:  # the source ended meanwhile; the transport stays, the client's offer is under way
             self._fail(session, SOURCE_GONE)
 
@@ -181,6 +200,17 @@ class LocalEngine:
     def _tell_active(self, lane: Lane, active: bool) -> None:
         tell = self._core.set_subscription_active if lane.bound.sends else self._core.set_publication_active
         self._backlog.do(partial(tell, lane.handle, active))
+
+    def _set_layer(self, session: Session | None, mid: str, layer: LayerWish) -> None:
+        if session is None:
+            return
+        session.layers[mid] = layer
+        if lane := session.lanes.get(mid):
+            self._tell_layer(lane, layer)
+
+    def _tell_layer(self, lane: Lane, layer: LayerWish) -> None:
+        limits = (layer.max_width, layer.max_height, layer.max_framerate)
+        self._backlog.do(partial(self._core.set_layer, lane.handle, layer.rid, *limits))
 
     def _end(self, session: Session | None) -> None:
         """Forget a session; what it had in the core ends."""
@@ -278,6 +308,8 @@ class LocalEngine:
         self._transports.bind(session, bound.mid, lane := Lane(bound, handle))
         if bound.kind in session.inactive:
             self._tell_active(lane, active=False)
+        if layer := session.layers.get(bound.mid):
+            self._tell_layer(lane, layer)
 
     def _publish(self, session: Session, bound: Bound) -> int:
         return self._core.publish(session.transport.handle, bound.mid)
@@ -333,8 +365,10 @@ class LocalEngine:
                 self._connected(handle)
             case _core.Lost(handle, reason):
                 self._lost(handle, reason)
-            case _core.Resolution(publication, _, width, height):
-                self._resolution(publication, Resolution(width, height))
+            case _core.Resolution(publication, rid, width, height):
+                self._resolution(publication, rid, Resolution(width, height))
+            case _core.Layer(subscription, rid):
+                self._layer(subscription, rid)
             case _core.AudioLevel(publication, level_dbov, voice):
                 self._level(publication, level_dbov, voice)
             case _core.Stalled(publication, stalled):
@@ -364,6 +398,8 @@ class LocalEngine:
                     self._report(transport.room, SourceReady(StreamId(session.id), session.tracks()))
                 else:
                     self._report(transport.room, SinkReady(SubscriptionId(session.id)))
+                    for mid, rid in session.sent.items():  # what came before anybody knew of it
+                        self._report(transport.room, LayerSeen(SubscriptionId(session.id), mid, rid))
 
     def _lost(self, handle: int, reason: str) -> None:
         transport = self._transports.by_handle(handle)
@@ -374,11 +410,19 @@ class LocalEngine:
         text = "Ice procedure failed." if reason in _ICE_REASONS else reason
         self._report(transport.room, TransportLost(transport.id, text))
 
-    def _resolution(self, publication: int, resolution: Resolution) -> None:
+    def _resolution(self, publication: int, rid: str | None, resolution: Resolution) -> None:
         if found := self._transports.lane(publication):
             session, mid = found
-            report = ResolutionSeen(StreamId(session.id), session.track_id(mid), resolution)
+            report = ResolutionSeen(StreamId(session.id), session.track_id(mid, rid), resolution)
             self._report(session.transport.room, report)
+
+    def _layer(self, subscription: int, rid: str | None) -> None:
+        self._layer_changes += 1
+        if found := self._transports.lane(subscription):
+            session, mid = found
+            session.sent[mid] = rid
+            if session.told:
+                self._report(session.transport.room, LayerSeen(SubscriptionId(session.id), mid, rid))
 
     def _level(self, publication: int, level_dbov: int, voice: bool) -> None:
         if found := self._transports.lane(publication):
@@ -405,7 +449,7 @@ class LocalEngine:
         """Sums over the core's threads; counters end in ``_total``."""
         if self._closed:
             return {}
-        sums: dict[str, float] = {}
+        sums: dict[str, float] = {"layer_changes_total": self._layer_changes}
         for thread in self._core.stats():
             for name, value in thread.items():
                 key = name if name in ("transports", "publications", "subscriptions") else f"{name}_total"

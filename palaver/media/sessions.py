@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from palaver.media.formats import format_of
@@ -20,9 +20,11 @@ from palaver.room.values import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Container, Mapping
+
     from palaver.media.webrtc import Bound, Wanted
     from palaver.room.messages import OpenSink
-    from palaver.room.values import Kind
+    from palaver.room.values import Kind, LayerWish
 
 SOURCE_GONE: Final = "Source stream loss"
 """Why a sink is lost whose source ended: OWT's words."""
@@ -48,6 +50,8 @@ class Session:
     wanted: dict[str, Wanted] = field(default_factory=dict)
     lanes: dict[str, Lane] = field(default_factory=dict)
     inactive: set[Kind] = field(default_factory=set)
+    layers: dict[str, LayerWish] = field(default_factory=dict)  # of a sink: what is wished for, by mid
+    sent: dict[str, str | None] = field(default_factory=dict)  # of a sink: the layer that is sent, by mid
     name: str = field(default_factory=new_stream_name)
     told: bool = False
 
@@ -57,36 +61,51 @@ class Session:
         return bool(self.lanes) and not self.wanted
 
     def lane(self, kind: Kind, track: TrackId | None = None) -> Lane | None:
-        """The lane of ``track``, or the first of ``kind``."""
+        """The lane of ``track`` (of any of its layers), or the first of ``kind``."""
+        section = track.partition(":")[0] if track is not None else None
         for mid, lane in self.lanes.items():
-            if lane.bound.kind == kind and track in (None, self.track_id(mid)):
+            if lane.bound.kind == kind and section in (None, self.track_id(mid)):
                 return lane
         return None
 
     def tracks(self) -> tuple[Track, ...]:
         """A ready source's tracks, in the order in which they were published."""
         assert isinstance(self.action, OpenSource)
-        tracks = []
-        for published in self.action.source.tracks:
-            lane = self.lanes.get(published.mid)
-            format = format_of(lane.bound.payload) if lane else None  # noqa: A001  # the glossary's word
-            if format is None:
-                continue
-            tracks.append(
-                Track(
-                    published.kind,
-                    format,
-                    source=published.source,
-                    active=published.kind not in self.inactive,
-                    id=self.track_id(published.mid),
-                    mid=published.mid,
-                )
-            )
-        return tuple(tracks)
+        bound = {mid: lane.bound for mid, lane in self.lanes.items()}
+        return source_tracks(self.action, bound, self.inactive)
 
-    def track_id(self, mid: str) -> TrackId:
-        """The id of the track on section ``mid``."""
-        return TrackId(f"{self.transport.id}-{mid}")
+    def track_id(self, mid: str, rid: str | None = None) -> TrackId:
+        """The id of the track on section ``mid``, or of its layer ``rid``."""
+        return track_id(self.transport.id, mid, rid)
+
+
+def track_id(transport: TransportId, mid: str, rid: str | None = None) -> TrackId:
+    """The id of the track on section ``mid`` of a transport, or of its layer ``rid``."""
+    return TrackId(f"{transport}-{mid}" if rid is None else f"{transport}-{mid}:{rid}")
+
+
+def source_tracks(
+    action: OpenSource, bound: Mapping[str, Bound], inactive: Container[Kind]
+) -> tuple[Track, ...]:
+    """What arrives on the bound sections of a source: a track for each, or for each layer."""
+    tracks = []
+    for published in action.source.tracks:
+        section = bound.get(published.mid)
+        format = format_of(section.payload) if section else None  # noqa: A001  # the glossary's word
+        if section is None or format is None:
+            continue
+        whole = Track(
+            published.kind,
+            format,
+            source=published.source,
+            active=published.kind not in inactive,
+            mid=published.mid,
+        )
+        at = action.source.transport
+        tracks += [
+            replace(whole, id=track_id(at, published.mid, rid), rid=rid) for rid in section.layers or (None,)
+        ]
+    return tuple(tracks)
 
 
 @dataclass(eq=False, slots=True)

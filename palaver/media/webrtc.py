@@ -2,11 +2,12 @@
 
 The client always offers (RFC 8829, section 5.3). Before the core answers, each section is reduced to what may be used:
 
-* a section that a source waits for keeps the first payload type, in the client's order, that the room accepts;
+* a section that a source waits for keeps the first payload type, in the client's order, that the room accepts, and the
+  simulcast layers that are offered for it;
 * a section that a sink waits for keeps the one that carries the source's own format;
 * every other section becomes ``inactive``: it was never asked for, or what it carried has ended.
 
-Simulcast is taken out of offers for now, so that browsers send one encoding; layers are a later capability.
+What is told by SSRCs alone (Chromium's older simulcast) is taken out, so that one encoding arrives.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import string
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from palaver.media import simulcast
 from palaver.media.formats import format_of, kind_of, same_stream
 from palaver.media.ports import NegotiationError
 from palaver.media.sdp import Description, Payload, Section, parse
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 
     from palaver.room.values import Format, Kind
 
-_SIMULCAST: Final = ("rid", "simulcast", "ssrc-group", "ssrc")
 MAX_CANDIDATE: Final = 512
 _LETTERS: Final = string.ascii_letters + string.digits
 
@@ -74,7 +75,7 @@ Wanted = Incoming | Outgoing
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """A section in use: which session it serves, and the payload types that were agreed on, the codec's first."""
+    """A section in use: the session it serves, the payload types agreed on, the codec's first, and its layers."""
 
     session: str
     kind: Kind
@@ -82,6 +83,7 @@ class Bound:
     payload: Payload
     numbers: tuple[int, ...]
     sends: bool  # from the server's side
+    layers: tuple[str, ...] = ()
 
     def fits(self, direction: str) -> bool:
         """Whether the client still means to use the section for it."""
@@ -109,8 +111,6 @@ def plan(offer: str, wanted: Mapping[str, Wanted], used: Mapping[str, Bound]) ->
         kind = kind_of(section.kind)
         if kind is None or section.refused:
             continue
-        if _has_simulcast(section):
-            section.without(*_SIMULCAST)
         if (bound := used.get(section.mid)) is not None:
             _repeat(section, bound)
         elif (
@@ -128,12 +128,6 @@ def plan(offer: str, wanted: Mapping[str, Wanted], used: Mapping[str, Bound]) ->
     return result
 
 
-def _has_simulcast(section: Section) -> bool:
-    return bool(section.value("simulcast")) or any(
-        line.startswith("a=ssrc-group:SIM") for line in section.lines
-    )
-
-
 def _bind(section: Section, want: Wanted, kind: Kind, payload: Payload) -> Bound:
     repair = [
         p.number for p in section.payloads() if p.codec == "rtx" and p.fmtp.get("apt") == str(payload.number)
@@ -141,8 +135,10 @@ def _bind(section: Section, want: Wanted, kind: Kind, payload: Payload) -> Bound
     numbers = (payload.number, *repair)
     section.keep(list(numbers))
     outgoing = isinstance(want, Outgoing)
+    layers = () if outgoing else simulcast.offered(section, payload.number)
+    simulcast.reduce(section, layers)
     section.direction = "recvonly" if outgoing else "sendonly"
-    return Bound(want.session, kind, section.mid, payload, numbers, sends=outgoing)
+    return Bound(want.session, kind, section.mid, payload, numbers, outgoing, layers)
 
 
 def _repeat(section: Section, bound: Bound) -> None:
@@ -154,6 +150,8 @@ def _repeat(section: Section, bound: Bound) -> None:
         raise NegotiationError(f"section {section.mid} changed the payload type of its codec")
     else:
         section.keep([number for number in bound.numbers if number in payloads])
+        still = simulcast.offered(section, bound.payload.number)
+        simulcast.reduce(section, [rid for rid in bound.layers if rid in still])
         section.direction = "recvonly" if bound.sends else "sendonly"
 
 
@@ -174,7 +172,7 @@ def _close(section: Section) -> None:
     payloads = section.payloads()
     known = [p.number for p in payloads if format_of(p) is not None] or [p.number for p in payloads]
     section.keep(known[:1])
-    section.without("ssrc", "ssrc-group", "msid")
+    section.without("ssrc", "ssrc-group", "msid", "rid", "simulcast")
 
 
 def candidate_line(text: str) -> str:

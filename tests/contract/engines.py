@@ -20,7 +20,9 @@ from palaver.room.messages import (
     WebRtcSource,
 )
 from palaver.room.values import (
+    ANY_LAYER,
     AudioFormat,
+    LayerWish,
     ParticipantId,
     RoomId,
     StreamId,
@@ -103,9 +105,12 @@ class Bench:
         audio: str | None = None,
         format: VideoFormat = VP8,  # noqa: A002  # the glossary's word
         active: bool = True,
+        layer: LayerWish = ANY_LAYER,
     ) -> None:
         """Send the picture of ``stream`` on section ``mid``, and its sound on section ``audio``."""
-        tracks = [SubscribedTrack("video", StreamId(stream), mid=mid, format=format, active=active)]
+        tracks = [
+            SubscribedTrack("video", StreamId(stream), mid=mid, format=format, active=active, layer=layer)
+        ]
         if audio is not None:
             tracks.append(SubscribedTrack("audio", StreamId(stream), mid=audio, format=OPUS, active=active))
         transport = TransportId(owner)
@@ -135,7 +140,7 @@ class Bench:
 
     def story(self) -> list[tuple[str, str]]:
         """What was reported about sessions and transports, in order, as (class, subject)."""
-        kinds = [r for r in self.reports if type(r).__name__ != "ResolutionSeen"]
+        kinds = [r for r in self.reports if type(r).__name__ not in ("ResolutionSeen", "LayerSeen")]
         return [(type(r).__name__, _subjects(r)[0]) for r in kinds]
 
     def held(self) -> int:

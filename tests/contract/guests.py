@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Protocol
 from aiortc import RTCPeerConnection, RTCRtpReceiver, RTCSessionDescription
 from aiortc.mediastreams import AudioStreamTrack, MediaStreamTrack, VideoStreamTrack
 
-from tests.offers import offer
+from tests.offers import offer, with_layers
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from palaver.media.fake import FakeEngine
     from palaver.media.ports import Engine
     from palaver.room.values import ParticipantId, RoomId, TransportId
@@ -20,8 +22,8 @@ if TYPE_CHECKING:
 class Guest(Protocol):
     """A client with one connection. Sections are called "0", "1", … in the order of asking."""
 
-    def add(self, kind: str, direction: str) -> str:
-        """Ask for one more section; returns its mid."""
+    def add(self, kind: str, direction: str, layers: Sequence[str] = ()) -> str:
+        """Ask for one more section, that of a publication with ``layers``; returns its mid."""
         ...
 
     async def negotiate(self) -> str:
@@ -42,15 +44,17 @@ class Writer:
         self._engine = engine
         self._at = (room, owner, transport)
         self._sections: list[tuple[str, str, str]] = []
+        self._layers: dict[str, Sequence[str]] = {}
 
-    def add(self, kind: str, direction: str) -> str:
+    def add(self, kind: str, direction: str, layers: Sequence[str] = ()) -> str:
         """See Guest."""
         self._sections.append((kind, mid := str(len(self._sections)), direction))
+        self._layers[mid] = layers
         return mid
 
     async def negotiate(self) -> str:
         """See Guest."""
-        return await self._engine.negotiate(*self._at, offer(*self._sections))
+        return await self._engine.negotiate(*self._at, with_layers(offer(*self._sections), self._layers))
 
     async def vanish(self) -> None:
         """See Guest."""
@@ -66,14 +70,16 @@ class Caller:
         self._at = (room, owner, transport)
         self._sections = 0
         self.connection = RTCPeerConnection()
+        self._layers: dict[str, Sequence[str]] = {}  # only said: aiortc sends one
         self._receivers: dict[str, RTCRtpReceiver] = {}
 
-    def add(self, kind: str, direction: str) -> str:
+    def add(self, kind: str, direction: str, layers: Sequence[str] = ()) -> str:
         """See Guest."""
         track = AudioStreamTrack() if kind == "audio" else VideoStreamTrack()
         made = self.connection.addTransceiver(track if direction == "sendonly" else kind, direction)
         mid = str(self._sections)
         self._sections += 1
+        self._layers[mid] = layers
         if direction == "recvonly":
             self._receivers[mid] = made.receiver
         return mid
@@ -81,7 +87,8 @@ class Caller:
     async def negotiate(self) -> str:
         """See Guest."""
         await self.connection.setLocalDescription(await self.connection.createOffer())
-        answer = await self._engine.negotiate(*self._at, self.connection.localDescription.sdp)
+        offered = with_layers(self.connection.localDescription.sdp, self._layers)
+        answer = await self._engine.negotiate(*self._at, offered)
         await self.connection.setRemoteDescription(RTCSessionDescription(answer, "answer"))
         return answer
 

@@ -14,6 +14,7 @@ from palaver.room.messages import (
     CloseSource,
     CloseTransports,
     SetSinkActive,
+    SetSinkLayer,
     SetSourceActive,
     SinkLost,
     SourceLost,
@@ -21,6 +22,7 @@ from palaver.room.messages import (
     TransportLost,
 )
 from palaver.room.values import (
+    LayerWish,
     ParticipantId,
     RoomId,
     StreamId,
@@ -309,3 +311,31 @@ async def test_negotiations_of_one_transport_do_not_mix(bench: Bench) -> None:
             for n in range(8)
         ]
     assert [task.result().count("m=audio") for task in asked] == list(range(1, 9))
+
+
+async def test_each_layer_of_a_section_is_a_track(bench: Bench) -> None:
+    ann = bench.guest("ann")
+    await bench.open_source("s", "ann", video=ann.add("video", "sendonly", ["q", "h", "f"]))
+    await ann.negotiate()
+    ready = await bench.heard("SourceReady", "s")
+    assert isinstance(ready, SourceReady)
+    assert [(t.id, t.mid, t.rid, t.format) for t in ready.tracks] == [
+        ("ann-0:q", "0", "q", VP8),
+        ("ann-0:h", "0", "h", VP8),
+        ("ann-0:f", "0", "f", VP8),
+    ]
+
+
+async def test_a_layer_is_wished_for_from_the_start_or_at_any_time_later(bench: Bench) -> None:
+    ann, bob = bench.guest("ann"), bench.guest("bob")
+    await bench.open_source("s", "ann", video=ann.add("video", "sendonly", ["q", "h"]))
+    await ann.negotiate()
+    await bench.heard("SourceReady", "s")
+    wishes = [LayerWish("q"), LayerWish(max_width=640, max_height=360, max_framerate=7.5), LayerWish("h")]
+    await bench.open_sink("q", "bob", "s", mid := bob.add("video", "recvonly"), layer=wishes[0])
+    await bench.engine.perform(ROOM, SetSinkLayer(SubscriptionId("q"), mid, wishes[1]))
+    await bob.negotiate()
+    await bench.heard("SinkReady", "q")
+    await bench.engine.perform(ROOM, SetSinkLayer(SubscriptionId("q"), mid, wishes[2]))
+    await bench.engine.perform(ROOM, SetSinkLayer(SubscriptionId("nothing"), mid, wishes[2]))
+    assert ("SinkLost", "q") not in bench.story()

@@ -214,12 +214,6 @@ def test_a_stopped_section_is_no_longer_waited_for_in_vain() -> None:
     assert not plan(chromium("stopped"), {"0": MIC}, {}).bound
 
 
-def test_simulcast_becomes_one_encoding() -> None:
-    made = plan(chromium("simulcast"), {"0": MIC, "1": CAMERA}, {})
-    assert not [line for line in section(made, "1").lines if line.startswith(("a=rid", "a=simulcast"))]
-    assert section(made, "0").value("ssrc"), "sections without simulcast keep their sources"
-
-
 def test_simulcast_by_source_groups_becomes_one_encoding() -> None:
     old = parse(chromium("camera"))
     old.sections[1].lines.append("a=ssrc-group:SIM 1 2 3")
