@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Page, async_playwright
-from playwright.async_api import TimeoutError as Late
 
 from palaver.media.local import LocalEngine
 from palaver.room.messages import CloseSink, CloseSource, SourceReady, TransportLost
@@ -30,6 +29,12 @@ async function send(kind, init = {}) {
 async function inbound() {
   const stats = [...(await pc.getStats()).values()].filter(s => s.type === 'inbound-rtp');
   return Object.fromEntries(stats.map(s => [s.mid, s]));
+}
+async function until(condition) { while (!await condition()) await new Promise(done => setTimeout(done, 50)); }
+async function protocol() {
+  const stats = await pc.getStats();
+  const transport = [...stats.values()].find(s => s.type === 'transport');
+  return stats.get(stats.get(transport.selectedCandidatePairId).localCandidateId).protocol;
 }
 async function decoded(mid) { return (await inbound())[mid]?.framesDecoded ?? 0; }
 let camera;
@@ -77,15 +82,18 @@ async def page() -> AsyncIterator[Open]:
         await browser.close()
 
 
-async def negotiate(bench: Bench, page: Page, owner: str) -> str:
+async def negotiate(bench: Bench, page: Page, owner: str, without: str = "nothing") -> str:
+    """``without``: a protocol whose candidates the browser is not to know."""
     offer = await page.evaluate("offer()")
     answer = await bench.engine.negotiate(ROOM, ParticipantId(owner), TransportId(owner), offer)
-    await page.evaluate("answered", answer)
+    lines = [line for line in answer.splitlines() if f" 1 {without} " not in line]
+    await page.evaluate("answered", "\r\n".join([*lines, ""]))
     return answer
 
 
-async def decodes(page: Page, mid: str, frames: int = 20) -> Any:
-    return await page.wait_for_function(f"async () => await decoded('{mid}') >= {frames}", timeout=20_000)
+async def decodes(page: Page, mid: str, frames: int = 20) -> None:
+    async with asyncio.timeout(20):  # wait_for_function takes the promise of an async one for its fulfilment
+        await page.evaluate("([mid, least]) => until(async () => await decoded(mid) >= least)", [mid, frames])
 
 
 async def test_a_publisher_of_layers_can_be_watched(bench: Bench, page: Open) -> None:
@@ -219,11 +227,12 @@ async def plays(page: Page, loops: list[Loop], frames: int = 10) -> None:
         ]
         for one in loops
     ]
-    enough = """async wanted => { const now = await inbound();
-        return wanted.every(([mid, what, least]) => (now[mid]?.[what] ?? 0) >= least); }"""
+    enough = """wanted => until(async () => { const now = await inbound();
+        return wanted.every(([mid, what, least]) => (now[mid]?.[what] ?? 0) >= least); })"""
     try:
-        await page.wait_for_function(enough, arg=wanted, timeout=40_000)
-    except Late as late:
+        async with asyncio.timeout(40):
+            await page.evaluate(enough, wanted)
+    except TimeoutError as late:
         now = await page.evaluate("inbound()")
         missing = [(mid, what, now.get(mid, {}).get(what), least) for mid, what, least in wanted]
         raise AssertionError(f"not played: {[m for m in missing if (m[2] or 0) < m[3]]}") from late
