@@ -128,9 +128,9 @@ class Stalled:
 
 @final
 class Core:
-    """All media transports of a node: ``threads`` threads, each with its own UDP sockets and its own objects.
+    """All media transports of a node: ``threads`` threads, each with its own sockets and its own objects.
 
-    Thread ``i`` listens on ``port + i`` at every address; with ``port=0`` each takes a free port, the same at all its addresses.
+    Thread ``i`` listens on ``port + i`` at every address, for UDP and TCP; with ``port=0`` each takes a free port, the same at all its addresses.
     The threads start at construction and end with :meth:`close` or when the object is collected.
     """
 
@@ -140,17 +140,19 @@ class Core:
         port: int,
         threads: int = 1,
         *,
+        tcp: bool = True,
         connect_timeout_s: float = 30.0,
     ) -> Core:
         """Bind and start.
 
         ``addresses`` are IP literals (v4 or v6) of this machine, each becomes a host candidate; none may be a wildcard.
+        ``tcp``: listen for TCP on the same ports, and offer passive candidates (RFC 6544).
         ``connect_timeout_s``: a transport that has not connected by then is reported as lost.
-        Raises OSError (with errno and the address in its text) if a socket cannot be bound, ValueError for a bad argument.
+        Raises OSError (with errno, protocol, address and port in its text) if a socket cannot be bound, ValueError for a bad argument.
         """
     @property
     def ports(self) -> list[int]:
-        """The UDP port of each thread."""
+        """The port of each thread, for UDP and TCP."""
     def fileno(self) -> int:
         """A descriptor that is readable while events wait; for ``loop.add_reader``."""
     def events(
@@ -214,7 +216,9 @@ class Core:
 
         Counters: ``packets_received``, ``packets_sent``, ``bytes_received``, ``bytes_sent``, ``packets_forwarded``,
         ``packets_dropped`` (full queue or socket), ``packets_unknown`` (nobody's), ``keyframe_requests``, ``receive_calls``,
-        ``send_calls``, ``panics``, ``events_dropped``. Gauges: ``transports``, ``publications``, ``subscriptions``.
+        ``send_calls``, ``panics``, ``events_dropped``, ``stun_forged`` (names a peer, not signed by it), ``tcp_accepted``,
+        ``tcp_refused`` (too many strangers, no descriptors), ``tcp_rejected`` (garbage, forged or silent), ``tcp_stuck`` (took nothing
+        any more), ``tcp_dropped`` (packets for slow readers). Gauges: ``transports``, ``publications``, ``subscriptions``, ``tcp_connections``.
         """
     def transport_stats(self, transport: int) -> dict[str, int] | None:
         """Counters of one transport (``packets_received``, ``packets_sent``, ``bytes_received``, ``bytes_sent``), or None if it is unknown."""

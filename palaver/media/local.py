@@ -54,6 +54,7 @@ if TYPE_CHECKING:
 
 READY_DELAY_S: Final = 0.01
 """Between an answer on a working transport and the word that its sessions are ready, so that clients apply it first."""
+_GAUGES: Final = ("transports", "publications", "subscriptions", "tcp_connections")
 _ICE_REASONS: Final = ("ice timeout", "never connected")
 
 
@@ -70,10 +71,11 @@ class LocalEngine:
         threads: int,
         *,
         public_addresses: Sequence[str] = (),
+        tcp: bool = True,
         connect_timeout_s: float = 30.0,
     ) -> None:
         """Raises OSError if a media port is taken, ValueError for an address that is none."""
-        self._core = _core.Core(addresses, port, threads, connect_timeout_s=connect_timeout_s)
+        self._core = _core.Core(addresses, port, threads, tcp=tcp, connect_timeout_s=connect_timeout_s)
         self._public = tuple(public_addresses)
         self._log = structlog.get_logger("palaver.media")
         self._transports = Transports(threads)
@@ -85,7 +87,7 @@ class LocalEngine:
 
     @property
     def ports(self) -> list[int]:
-        """The UDP port of each thread."""
+        """The port of each thread, for UDP and TCP."""
         return self._core.ports
 
     async def run(self) -> None:
@@ -452,7 +454,7 @@ class LocalEngine:
         sums: dict[str, float] = {"layer_changes_total": self._layer_changes}
         for thread in self._core.stats():
             for name, value in thread.items():
-                key = name if name in ("transports", "publications", "subscriptions") else f"{name}_total"
+                key = name if name in _GAUGES else f"{name}_total"
                 sums[key] = sums.get(key, 0) + value
         return sums
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from palaver.room.values import Format, Kind
 
 MAX_CANDIDATE: Final = 512
+_HOST: Final = {"udp": 126, "tcp": 90}
+"""Type preferences of host candidates: TCP is for whom UDP does not reach."""
 _LETTERS: Final = string.ascii_letters + string.digits
 
 
@@ -216,12 +218,16 @@ def _origin(line: str) -> str:
 def _candidates(lines: list[str], public_addresses: Sequence[str]) -> list[str]:
     """The host candidates, before them the same ports at the public addresses (RFC 8839, section 5.1)."""
     public = []
-    ports = dict.fromkeys(line.split(" ")[5] for line in lines if len(line.split(" ")) > 7)
+    found = [fields for fields in (line.split(" ") for line in lines) if len(fields) > 7]
+    ends = dict.fromkeys((fields[2].lower(), fields[5]) for fields in found)
     for number, address in enumerate(public_addresses):
-        for port in ports:
-            # the highest host priority of RFC 8445, section 5.1.2.1, with a falling local preference
-            priority = (126 << 24) | ((65535 - number) << 8) | 255
-            public.append(f"a=candidate:public{number} 1 udp {priority} {address} {port} typ host")
+        for protocol, port in ends:
+            # the highest host priority of its kind (RFC 8445, section 5.1.2.1), with a falling local preference
+            priority = (_HOST[protocol] << 24) | ((65535 - number) << 8) | 255
+            passive = " tcptype passive" if protocol == "tcp" else ""
+            public.append(
+                f"a=candidate:{protocol}{number} 1 {protocol} {priority} {address} {port} typ host{passive}"
+            )
     return public + lines
 
 

@@ -92,6 +92,7 @@ def make_engine(config: Config) -> LocalEngine:
             media.port,
             addresses.media_threads(config),
             public_addresses=media.public_addresses,
+            tcp=media.tcp,
             connect_timeout_s=media.connect_timeout_s,
         )
     except (OSError, ValueError) as error:

@@ -64,13 +64,15 @@ class Media(Section, frozen=True):
     """The packet core."""
 
     port: Port = 50000
-    """First UDP port; each thread takes one. 0: any free ports."""
+    """First port; each thread takes one, for UDP and TCP. Clients must reach them all. 0: any free ones."""
     threads: Annotated[int, Meta(ge=0, le=64)] = 0
     """Threads that move packets; 0: one per core, at most four."""
     addresses: list[str] = field(default_factory=list)
     """IP addresses to listen on; empty: `http.host`, or every address of the machine where that is a wildcard."""
     public_addresses: list[str] = field(default_factory=list)
-    """Addresses under which others reach this machine through a 1:1 NAT with the same ports."""
+    """IP addresses, v4 or v6, under which others reach this machine through a 1:1 NAT with the same ports."""
+    tcp: bool = True
+    """Take media over TCP on the same ports, for clients whose network lets no UDP through."""
     connect_timeout_s: Positive = 30.0
     """Seconds within which a client's transport must have connected."""
 

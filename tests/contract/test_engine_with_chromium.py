@@ -116,6 +116,21 @@ async def test_a_publisher_of_layers_can_be_watched(bench: Bench, page: Open) ->
     await decodes(bob, "0")
 
 
+async def test_a_browser_whose_udp_leads_nowhere_talks_over_tcp(bench: Bench, page: Open) -> None:
+    ann, bob = await page(), await page()
+    await ann.evaluate("send('video')")
+    await bench.open_source("s", "ann", video="0")
+    await negotiate(bench, ann, "ann", without="udp")
+    await bench.heard("SourceReady", "s")
+    await bob.evaluate("pc.addTransceiver('video', {direction: 'recvonly'}) && 0")
+    await bench.open_sink("q", "bob", "s", "0")
+    await negotiate(bench, bob, "bob", without="udp")
+    await decodes(bob, "0")
+    for one in (ann, bob):
+        assert await one.evaluate("protocol()") == "tcp"
+    assert bench.engine.stats()["tcp_connections"] >= 2
+
+
 async def test_one_section_may_be_offered_both_ways(bench: Bench, page: Open) -> None:
     ann = await page()
     await ann.evaluate("send('video', {direction: 'sendrecv'})")

@@ -288,6 +288,20 @@ def test_public_addresses_come_first_with_the_same_port() -> None:
     assert max(priorities) < 1 << 31
 
 
+def test_public_addresses_have_tcp_where_this_machine_has() -> None:
+    tcp = "candidate:2 1 tcp 1526726655 192.0.2.1 5000 typ host tcptype passive"
+    both = answer(SENDING).replace(f"a={HOST}", f"a={HOST}\r\na={tcp}")
+    (made,) = parse(finish(both, {}, ["198.51.100.1", "2001:db8::1"])).sections
+    candidates = [line.split(" ") for line in made.lines if line.startswith("a=candidate:")]
+    told = [(c[2], c[4], c[5], c[8:]) for c in candidates]
+    for address in ("198.51.100.1", "2001:db8::1", "192.0.2.1"):
+        assert ("udp", address, "5000", []) in told
+        assert ("tcp", address, "5000", ["tcptype", "passive"]) in told
+    assert len(told) == len({c[0] for c in candidates}) == 6
+    by_protocol = {p: [int(c[3]) for c in candidates if c[2] == p] for p in ("udp", "tcp")}
+    assert min(by_protocol["udp"]) > max(by_protocol["tcp"]), "TCP is the second choice"
+
+
 def test_a_candidate_may_carry_the_attribute_s_prefix() -> None:
     assert candidate_line(f" a={HOST}\r\n") == candidate_line(HOST) == HOST
 

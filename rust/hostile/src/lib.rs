@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, reason = "a target panics to say that something is wrong")]
 
 pub mod demux;
+pub mod framing;
 pub mod keyframe;
 pub mod layers;
 pub mod mutate;
@@ -25,4 +26,4 @@ pub struct Target {
 }
 
 pub const TARGETS: &[Target] =
-    &[demux::TARGET, keyframe::TARGET, layers::TARGET, negotiate::TARGET, rtcp::TARGET];
+    &[demux::TARGET, framing::TARGET, keyframe::TARGET, layers::TARGET, negotiate::TARGET, rtcp::TARGET];

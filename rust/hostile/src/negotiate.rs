@@ -27,6 +27,8 @@ struct Answers {
 impl Outlet for Answers {
     fn send(&mut self, _: Path, _: usize, _: &mut dyn FnMut(&mut [u8]) -> bool) {}
 
+    fn hang_up(&mut self, _: Path) {}
+
     fn event(&mut self, event: Event) {
         self.negotiated += usize::from(matches!(event, Event::Negotiated { .. }));
         self.refused += usize::from(matches!(event, Event::Refused { .. }));
@@ -49,6 +51,7 @@ pub fn run(offers: &[u8]) -> bool {
     let setup = Setup {
         certificate: certificate(),
         addresses: vec!["127.0.0.1:5000".parse().unwrap()],
+        tcp: true,
         connect_timeout: Duration::from_secs(30),
     };
     let (registry, now) = (Arc::<Registry>::default(), Instant::now());

@@ -26,7 +26,7 @@ macro_rules! attempts {
     };
 }
 
-attempts!(demux keyframe layers negotiate rtcp);
+attempts!(demux framing keyframe layers negotiate rtcp);
 
 #[test]
 fn every_target_is_attempted_here_and_fuzzed_at_length() {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use palaver_sfu::core::{Busy, MAX_THREADS};
 use palaver_sfu::layers::{MAX_RID, Rid, Wish};
+use palaver_sfu::tcp::Limits;
 use palaver_sfu::{Core as Sfu, Options, PublicationId, SubscriptionId, TransportId};
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
@@ -45,12 +46,13 @@ impl Core {
 impl Core {
     #[new]
     #[expect(clippy::needless_pass_by_value, reason = "arguments are converted, hence owned")]
-    #[pyo3(signature = (addresses, port, threads=1, *, connect_timeout_s=30.0))]
+    #[pyo3(signature = (addresses, port, threads=1, *, tcp=true, connect_timeout_s=30.0))]
     fn new(
         py: Python<'_>,
         addresses: Vec<String>,
         port: u16,
         threads: usize,
+        tcp: bool,
         connect_timeout_s: f64,
     ) -> PyResult<Self> {
         let addresses = addresses.iter().map(|text| parse_address(text)).collect::<PyResult<Vec<_>>>()?;
@@ -69,7 +71,8 @@ impl Core {
             .ok_or_else(|| {
                 PyValueError::new_err("connect_timeout_s has to be more than 0 and at most a day")
             })?;
-        let options = Options { addresses, port, threads, connect_timeout };
+        let tcp = tcp.then(Limits::default);
+        let options = Options { addresses, port, threads, tcp, connect_timeout };
         let sfu = py.detach(|| Sfu::start(&options)).map_err(|error| match error.source.raw_os_error() {
             Some(errno) => PyOSError::new_err((errno, error.to_string())),
             None => PyOSError::new_err(error.to_string()),

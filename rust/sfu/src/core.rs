@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::RawFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -17,6 +17,7 @@ use crate::layers::Wish;
 use crate::mailbox::Mailbox;
 use crate::message::{Command, Message};
 use crate::stats::{Registry, ThreadStats, TransportStats};
+use crate::tcp::Limits;
 use crate::transport::Setup;
 use crate::worker::Worker;
 
@@ -30,11 +31,13 @@ const PORT_ATTEMPTS: usize = 32;
 /// How to start.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Addresses of this machine; each thread has a socket at each.
+    /// Addresses of this machine; each thread has a socket at each, and with `tcp` a listener on the same port.
     pub addresses: Vec<IpAddr>,
     /// Port of the first thread, the others follow. 0: any, the same at all addresses of a thread.
     pub port: u16,
     pub threads: usize,
+    /// What TCP connections get; None: media over UDP only.
+    pub tcp: Option<Limits>,
     /// A transport that has not connected by then is lost.
     pub connect_timeout: Duration,
 }
@@ -42,13 +45,15 @@ pub struct Options {
 /// A socket that could not be bound.
 #[derive(Debug)]
 pub struct BindError {
+    /// UDP or TCP.
+    pub protocol: &'static str,
     pub address: SocketAddr,
     pub source: io::Error,
 }
 
 impl fmt::Display for BindError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot listen on {}: {}", self.address, self.source)
+        write!(f, "cannot listen on {} {}: {}", self.protocol, self.address, self.source)
     }
 }
 
@@ -74,10 +79,10 @@ pub struct Core {
 
 impl Core {
     pub fn start(options: &Options) -> Result<Self, BindError> {
-        let fail = |source| BindError { address: SocketAddr::from(([0; 4], 0)), source };
-        let bound = (0..options.threads)
-            .map(|thread| bind_thread(&options.addresses, options.port, thread))
-            .collect::<Result<Vec<_>, _>>()?;
+        let address = SocketAddr::from(([0; 4], 0));
+        let fail = |source| BindError { protocol: "media", address, source };
+        let bound =
+            (0..options.threads).map(|thread| bind_thread(options, thread)).collect::<Result<Vec<_>, _>>()?;
         let certificate = str0m::crypto::from_feature_flags()
             .dtls_provider
             .generate_certificate()
@@ -99,19 +104,21 @@ impl Core {
         };
         let mut workers = Vec::new();
         for (thread, sockets) in bound.into_iter().enumerate() {
-            let addresses =
-                sockets.iter().map(UdpSocket::local_addr).collect::<io::Result<Vec<_>>>().map_err(fail)?;
+            let udp = sockets.udp.iter().map(UdpSocket::local_addr);
+            let addresses = udp.collect::<io::Result<Vec<_>>>().map_err(fail)?;
             core.ports.extend(addresses.first().map(SocketAddr::port));
             let setup = Setup {
                 certificate: certificate.clone(),
                 addresses,
+                tcp: options.tcp.is_some(),
                 connect_timeout: options.connect_timeout,
             };
             let stats = Arc::<ThreadStats>::default();
             core.stats.push(stats.clone());
+            let limits = options.tcp.clone().unwrap_or_default();
             let hub = Hub::new(thread, setup, stats.clone(), core.registry.clone());
             let worker =
-                Worker::new(thread, hub, sockets, core.mailboxes.clone(), core.events.clone(), stats);
+                Worker::new(thread, hub, sockets, limits, core.mailboxes.clone(), core.events.clone(), stats);
             workers.push(worker.map_err(fail)?);
         }
         for (thread, worker) in workers.into_iter().enumerate() {
@@ -122,7 +129,7 @@ impl Core {
         Ok(core)
     }
 
-    /// The UDP port of each thread.
+    /// The port of each thread, for UDP and TCP.
     pub fn ports(&self) -> &[u16] {
         &self.ports
     }
@@ -247,31 +254,47 @@ impl Drop for Core {
 }
 
 /// The sockets of one thread, all on one port.
-fn bind_thread(addresses: &[IpAddr], port: u16, thread: usize) -> Result<Vec<UdpSocket>, BindError> {
+#[derive(Debug)]
+pub struct Sockets {
+    pub udp: Vec<UdpSocket>,
+    pub tcp: Vec<TcpListener>,
+}
+
+fn bind_thread(options: &Options, thread: usize) -> Result<Sockets, BindError> {
+    let (addresses, port, tcp) = (&options.addresses, options.port, options.tcp.is_some());
     if port != 0 {
         let port = u16::try_from(usize::from(port) + thread).map_err(|_| BindError {
+            protocol: "UDP",
             address: SocketAddr::new(addresses[0], port),
             source: io::Error::new(io::ErrorKind::InvalidInput, "port out of range"),
         })?;
-        return bind_all(addresses, port);
+        return bind_all(addresses, port, tcp);
     }
-    let mut result = bind_all(addresses, 0);
+    let mut result = bind_all(addresses, 0, tcp);
     for _ in 1..PORT_ATTEMPTS {
         match &result {
-            Err(error) if error.source.kind() == io::ErrorKind::AddrInUse => result = bind_all(addresses, 0),
+            Err(error) if error.source.kind() == io::ErrorKind::AddrInUse => {
+                result = bind_all(addresses, 0, tcp);
+            }
             _ => break,
         }
     }
     result
 }
 
-fn bind_all(addresses: &[IpAddr], mut port: u16) -> Result<Vec<UdpSocket>, BindError> {
-    let mut sockets = Vec::with_capacity(addresses.len());
+fn bind_all(addresses: &[IpAddr], mut port: u16, tcp: bool) -> Result<Sockets, BindError> {
+    let mut sockets = Sockets { udp: Vec::with_capacity(addresses.len()), tcp: Vec::new() };
     for ip in addresses {
         let address = SocketAddr::new(*ip, port);
-        let socket = crate::io::bind(address).map_err(|source| BindError { address, source })?;
-        port = socket.local_addr().map_err(|source| BindError { address, source })?.port();
-        sockets.push(socket);
+        let fail = |protocol| move |source| BindError { protocol, address, source };
+        let socket = crate::io::bind(address).map_err(fail("UDP"))?;
+        port = socket.local_addr().map_err(fail("UDP"))?.port();
+        sockets.udp.push(socket);
+        if tcp {
+            let address = SocketAddr::new(*ip, port);
+            let fail = |source| BindError { protocol: "TCP", address, source };
+            sockets.tcp.push(crate::io::listen(address).map_err(fail)?);
+        }
     }
     Ok(sockets)
 }

@@ -1,21 +1,22 @@
-//! Whose datagram this is: STUN by the user name it carries (RFC 8445 §7.3), the rest by the address it comes from.
+//! Whose datagram this is: STUN by the user name it carries (RFC 8445 §7.3), the rest by the path it takes.
 //!
-//! An address belongs to a transport once that transport has accepted a STUN message from it, message integrity
-//! included. So a stranger can neither take over an address nor fill the map.
+//! A path belongs to a transport once that transport has accepted a STUN message that came over it, message integrity
+//! included. So a stranger can neither take over a path nor fill the map.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 
 use crate::id::TransportId;
+use crate::path::Path;
 
 const HEADER: usize = 20;
 const MAGIC_COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
 const USERNAME: u16 = 0x0006;
+const USE_CANDIDATE: u16 = 0x0025;
 
 #[derive(Debug, Default)]
 pub struct Demux {
     by_ufrag: HashMap<String, TransportId>,
-    by_address: HashMap<SocketAddr, TransportId>,
+    by_path: HashMap<Path, TransportId>,
 }
 
 impl Demux {
@@ -31,25 +32,25 @@ impl Demux {
         self.by_ufrag.get(ufrag).copied()
     }
 
-    /// Give `address` to `transport`; returns who had it.
-    pub fn add_address(&mut self, address: SocketAddr, transport: TransportId) -> Option<TransportId> {
-        self.by_address.insert(address, transport)
+    /// Give `path` to `transport`; returns who had it.
+    pub fn add_path(&mut self, path: Path, transport: TransportId) -> Option<TransportId> {
+        self.by_path.insert(path, transport)
     }
 
-    /// Forget `address` if `transport` still has it.
-    pub fn remove_address(&mut self, address: SocketAddr, transport: TransportId) {
-        if self.by_address.get(&address) == Some(&transport) {
-            self.by_address.remove(&address);
+    /// Forget `path` if `transport` still has it.
+    pub fn remove_path(&mut self, path: Path, transport: TransportId) {
+        if self.by_path.get(&path) == Some(&transport) {
+            self.by_path.remove(&path);
         }
     }
 
-    pub fn by_address(&self, address: SocketAddr) -> Option<TransportId> {
-        self.by_address.get(&address).copied()
+    pub fn by_path(&self, path: Path) -> Option<TransportId> {
+        self.by_path.get(&path).copied()
     }
 
-    /// Number of user names and addresses known.
+    /// Number of user names and paths known.
     pub fn sizes(&self) -> (usize, usize) {
-        (self.by_ufrag.len(), self.by_address.len())
+        (self.by_ufrag.len(), self.by_path.len())
     }
 }
 
@@ -60,6 +61,17 @@ pub fn is_stun(datagram: &[u8]) -> bool {
 
 /// The receiver's half of USERNAME in a STUN message.
 pub fn local_ufrag(datagram: &[u8]) -> Option<&str> {
+    let name = std::str::from_utf8(attribute(datagram, USERNAME)?).ok()?;
+    name.split(':').next().filter(|ufrag| !ufrag.is_empty())
+}
+
+/// Whether a STUN message says to use the path that it came by (RFC 8445 §7.1.2).
+pub fn nominates(datagram: &[u8]) -> bool {
+    attribute(datagram, USE_CANDIDATE).is_some()
+}
+
+/// Value of an attribute of a STUN message (RFC 8489 §14).
+fn attribute(datagram: &[u8], wanted: u16) -> Option<&[u8]> {
     if !is_stun(datagram) {
         return None;
     }
@@ -67,8 +79,8 @@ pub fn local_ufrag(datagram: &[u8]) -> Option<&str> {
     while let [t0, t1, l0, l1, body @ ..] = rest {
         let (kind, length) = (u16::from_be_bytes([*t0, *t1]), usize::from(u16::from_be_bytes([*l0, *l1])));
         let value = body.get(..length)?;
-        if kind == USERNAME {
-            return std::str::from_utf8(value).ok()?.split(':').next().filter(|ufrag| !ufrag.is_empty());
+        if kind == wanted {
+            return Some(value);
         }
         rest = body.get(length.next_multiple_of(4)..)?;
     }
@@ -116,15 +128,23 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_only_given_up_by_its_owner() {
+    fn a_nomination_is_seen() {
+        assert!(nominates(&stun(&[(USERNAME, b"local:remote"), (USE_CANDIDATE, b"")])));
+        assert!(!nominates(&stun(&[(USERNAME, b"local:remote"), (0x0024, &[0; 4])])));
+    }
+
+    #[test]
+    fn a_path_is_only_given_up_by_its_owner() {
         let (first, second) = (TransportId(1), TransportId(2));
-        let address = SocketAddr::from(([192, 0, 2, 1], 4000));
+        let ends = [1, 2].map(|host| std::net::SocketAddr::from(([192, 0, 2, host], 4000)));
+        let path = Path::udp(ends[0], ends[1]);
         let mut demux = Demux::default();
-        assert_eq!(demux.add_address(address, first), None);
-        assert_eq!(demux.add_address(address, second), Some(first));
-        demux.remove_address(address, first);
-        assert_eq!(demux.by_address(address), Some(second));
-        demux.remove_address(address, second);
+        assert_eq!(demux.add_path(path, first), None);
+        assert_eq!(demux.add_path(path, second), Some(first));
+        demux.remove_path(path, first);
+        assert_eq!(demux.by_path(path), Some(second));
+        assert_eq!(demux.by_path(Path { protocol: str0m::net::Protocol::Tcp, ..path }), None);
+        demux.remove_path(path, second);
         assert_eq!(demux.sizes(), (0, 0));
     }
 }

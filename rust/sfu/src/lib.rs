@@ -16,6 +16,8 @@
 //! | [`bwe`] | how much the way to a subscriber can carry |
 //! | [`allocation`] | which layer each video of a transport gets of that |
 //! | [`demux`] | whose datagram this is |
+//! | [`paths`] | the ways to one peer: known, and in use |
+//! | [`tcp`] | media over TCP: frames, and the connections of a thread |
 //! | [`timer`] | who wants to be woken, and when |
 //! | [`outlet`], [`path`] | where a hub's output goes, and which way |
 //! | [`mailbox`], [`message`], [`event`] | what is said to a thread, and what is said to the owner of the core |
@@ -41,11 +43,13 @@ pub mod mailbox;
 pub mod message;
 pub mod outlet;
 pub mod path;
+pub mod paths;
 pub mod publication;
 pub mod rtcp;
 pub mod sdp;
 pub mod stats;
 pub mod subscription;
+pub mod tcp;
 pub mod timer;
 pub mod transport;
 pub mod worker;

@@ -1,7 +1,5 @@
 //! Where a hub's output goes: the seam between deciding and doing.
 
-use str0m::net::Transmit;
-
 use crate::event::Event;
 use crate::message::Relay;
 use crate::path::Path;
@@ -12,13 +10,16 @@ pub trait Outlet {
     /// further; it returns false to send nothing. The bytes it gets are not cleared.
     fn send(&mut self, path: Path, length: usize, write: &mut dyn FnMut(&mut [u8]) -> bool);
 
-    /// Send a datagram of str0m's.
-    fn transmit(&mut self, packet: &Transmit) {
-        self.send(Path::of(packet), packet.contents.len(), &mut |space| {
-            space.copy_from_slice(&packet.contents);
+    /// Send a datagram that is written already.
+    fn transmit(&mut self, path: Path, datagram: &[u8]) {
+        self.send(path, datagram.len(), &mut |space| {
+            space.copy_from_slice(datagram);
             true
         });
     }
+
+    /// Close a TCP connection, after what was sent over it. Other paths have no end.
+    fn hang_up(&mut self, path: Path);
 
     /// Tell the core's owner.
     fn event(&mut self, event: Event);

@@ -40,7 +40,7 @@ impl Counter {
 }
 
 counters!(
-    /// Of one thread; the last three are gauges.
+    /// Of one thread; the last four are gauges.
     ThreadStats {
         packets_received,
         packets_sent,
@@ -51,11 +51,23 @@ counters!(
         packets_dropped,
         /// Nobody's: garbage, strangers, late datagrams of the departed.
         packets_unknown,
+        /// STUN that names a peer of ours and was not signed by it.
+        stun_forged,
         keyframe_requests,
         receive_calls,
         send_calls,
         panics,
         events_dropped,
+        tcp_accepted,
+        /// Turned away: too many strangers from one host, or no descriptors left.
+        tcp_refused,
+        /// Shown out: what came first was not authentic, or did not come in time.
+        tcp_rejected,
+        /// Closed because the peer took nothing any more.
+        tcp_stuck,
+        /// Packets dropped for peers that read too slowly.
+        tcp_dropped,
+        tcp_connections,
         transports,
         publications,
         subscriptions,

@@ -4,7 +4,7 @@
 //! this transport and nothing else.
 
 use std::any::Any;
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -13,21 +13,22 @@ use std::time::{Duration, Instant};
 use str0m::change::SdpOffer;
 use str0m::config::DtlsCert;
 use str0m::format::CodecSpec;
+use str0m::ice::{IceCreds, StunMessage};
 use str0m::media::{KeyframeRequestKind, Mid, Pt, Rid};
-use str0m::net::{Protocol, Receive};
+use str0m::net::{Protocol, Receive, TcpType};
 use str0m::rtp::{RtpPacket, RtpWrite, Ssrc};
 use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc, RtcError};
 
 use crate::codec;
+use crate::demux;
 use crate::forward::Forward;
 use crate::id::{PublicationId, SubscriptionId};
 use crate::outlet::Outlet;
 use crate::path::Path;
+use crate::paths::Paths;
 use crate::sdp::{self, Outline};
 use crate::stats::TransportStats;
 
-/// Addresses remembered per transport; the oldest is forgotten.
-const MAX_ADDRESSES: usize = 8;
 /// Candidates taken from the peer. An ICE-lite agent does not need any.
 const MAX_CANDIDATES: usize = 32;
 /// Streams whose section is remembered. Far more than a peer has.
@@ -44,6 +45,8 @@ pub struct Setup {
     pub certificate: DtlsCert,
     /// Local address of each socket of the thread.
     pub addresses: Vec<SocketAddr>,
+    /// Whether TCP is listened for on the same ports.
+    pub tcp: bool,
     pub connect_timeout: Duration,
 }
 
@@ -104,9 +107,8 @@ pub enum NegotiationError {
 pub struct Transport {
     rtc: Rtc,
     outline: Outline,
-    ufrag: String,
+    credentials: IceCreds,
     streams: HashMap<Ssrc, (Mid, Option<Rid>)>,
-    addresses: VecDeque<SocketAddr>,
     candidates: usize,
     connected: bool,
     connect_by: Option<Instant>,
@@ -114,6 +116,7 @@ pub struct Transport {
     rtc_deadline: Instant,
     stats: Arc<TransportStats>,
     sabotaged: bool,
+    pub paths: Paths,
     /// Written to since it was last flushed.
     pub dirty: bool,
     pub publications: HashMap<Mid, PublicationId>,
@@ -133,15 +136,18 @@ impl Transport {
             let mut rtc = codec::configure(config).build(now);
             for address in &setup.addresses {
                 rtc.add_local_candidate(Candidate::host(*address, "udp")?);
+                if setup.tcp {
+                    let passive = Candidate::builder().tcp().host(*address).tcptype(TcpType::Passive);
+                    rtc.add_local_candidate(passive.build()?);
+                }
             }
             Ok(rtc)
         })?;
         Ok(Self {
             rtc,
             outline: Outline::default(),
-            ufrag: String::new(),
+            credentials: IceCreds { ufrag: String::new(), pass: String::new() },
             streams: HashMap::new(),
-            addresses: VecDeque::new(),
             candidates: 0,
             connected: false,
             connect_by: Some(now + setup.connect_timeout),
@@ -149,6 +155,7 @@ impl Transport {
             rtc_deadline: now,
             stats,
             sabotaged: false,
+            paths: Paths::new(now),
             dirty: false,
             publications: HashMap::new(),
             subscriptions: HashMap::new(),
@@ -162,10 +169,10 @@ impl Transport {
         let outline = sdp::inspect(offer, &self.outline).map_err(|refusal| refused(&refusal))?;
         let parsed = unwind(|| SdpOffer::from_sdp_string(offer).map_err(RtcError::Sdp))
             .map_err(|fault| refused(&format_args!("offer cannot be read: {fault}")))?;
-        let (answer, ufrag) = self
+        let (answer, credentials) = self
             .guarded(|rtc| {
                 let answer = rtc.sdp_api().accept_offer(parsed)?.to_sdp_string();
-                Ok((answer, rtc.direct_api().local_ice_credentials().ufrag))
+                Ok((answer, rtc.direct_api().local_ice_credentials()))
             })
             .map_err(|fault| match fault {
                 Fault::Dtls(reason) | Fault::Other(reason) => {
@@ -174,7 +181,10 @@ impl Transport {
                 other => NegotiationError::Broken(other),
             })?;
         self.outline = outline;
-        self.ufrag = ufrag;
+        if self.credentials.ufrag != credentials.ufrag {
+            self.credentials = credentials;
+            self.paths.restart();
+        }
         self.streams.clear();
         let rtc = &self.rtc;
         self.resting.retain(|mid, _| rtc.media(*mid).is_some());
@@ -183,7 +193,7 @@ impl Transport {
 
     /// The user name the peer's STUN requests carry.
     pub fn ufrag(&self) -> &str {
-        &self.ufrag
+        &self.credentials.ufrag
     }
 
     pub fn add_candidate(&mut self, candidate: &str) -> Result<(), Fault> {
@@ -202,37 +212,25 @@ impl Transport {
         })
     }
 
-    /// Whether this datagram is authentic STUN for this transport (RFC 8445 §7.3).
-    pub fn accepts(&self, now: Instant, path: Path, datagram: &[u8]) -> bool {
+    /// Whether this is a STUN request that carries our password (RFC 8445 §7.3). str0m does not ask for it where the
+    /// sender's address looks familiar.
+    pub fn has_signed(&self, datagram: &[u8]) -> bool {
+        let hmac = str0m::crypto::from_feature_flags().sha1_hmac_provider;
+        let password = self.credentials.pass.as_bytes();
         catch_unwind(AssertUnwindSafe(|| {
-            Receive::new(path.protocol, path.remote, path.local, datagram)
-                .is_ok_and(|receive| self.rtc.accepts(&Input::Receive(now, receive)))
+            StunMessage::parse(datagram).is_ok_and(|message| {
+                message.is_binding_request()
+                    && message.verify(password, |key, parts| hmac.sha1_hmac(key, parts))
+            })
         }))
         .unwrap_or(false)
-    }
-
-    /// Note that the peer was heard from `address`; returns one that is forgotten for it.
-    pub fn add_address(&mut self, address: SocketAddr) -> Option<SocketAddr> {
-        if self.addresses.contains(&address) {
-            return None;
-        }
-        self.addresses.push_back(address);
-        if self.addresses.len() > MAX_ADDRESSES { self.addresses.pop_front() } else { None }
-    }
-
-    /// Someone else was authenticated from `address`.
-    pub fn lose_address(&mut self, address: SocketAddr) {
-        self.addresses.retain(|known| *known != address);
-    }
-
-    pub fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
-        self.addresses.iter().copied()
     }
 
     /// Take in a datagram. False: it was not for str0m to read.
     pub fn receive(&mut self, now: Instant, path: Path, datagram: &[u8]) -> Result<bool, Fault> {
         self.stats.packets_received.add(1);
         self.stats.bytes_received.add(datagram.len() as u64);
+        self.paths.hear(path, now);
         let connected = self.connected;
         self.guarded(|rtc| {
             let Ok(receive) = Receive::new(path.protocol, path.remote, path.local, datagram) else {
@@ -276,7 +274,11 @@ impl Transport {
                     Output::Transmit(packet) => {
                         self.stats.packets_sent.add(1);
                         self.stats.bytes_sent.add(packet.contents.len() as u64);
-                        outlet.transmit(&packet);
+                        let mut path = Path::of(&packet);
+                        if !demux::is_stun(&packet.contents) {
+                            path = self.paths.choose(path, now); // answers to checks go where those came from
+                        }
+                        outlet.transmit(path, &packet.contents);
                     }
                     Output::Event(event) => self.note(event, now, &mut happened)?,
                 }

@@ -1,13 +1,15 @@
 //! One thread: the only place that reads and writes sockets and asks what time it is. Everything else is the hub's.
 
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use str0m::net::Protocol;
 
+use crate::core::Sockets;
 use crate::event::{Event, EventQueue};
 use crate::hub::Hub;
 use crate::io::{Poll, Receiver, Sender};
@@ -16,13 +18,18 @@ use crate::message::{Message, Relay};
 use crate::outlet::Outlet;
 use crate::path::Path;
 use crate::stats::ThreadStats;
+use crate::tcp::{Connections, Limits};
 use crate::transport::panic_message;
 
 /// Bursts read from one socket before the others have their turn.
 const BURSTS_PER_TURN: usize = 4;
 /// Time spent on messages before the sockets have their turn.
 const MESSAGES_PER_TURN: Duration = Duration::from_millis(5);
-/// Descriptor number of the mailbox; the sockets follow.
+/// Read from one connection before the others have their turn.
+const READS_PER_TURN: usize = 4;
+/// Bytes read from a connection at once.
+const READ: usize = 16 << 10;
+/// Descriptor number of the mailbox; UDP sockets, listeners and connections follow.
 const MAILBOX: usize = 0;
 
 pub struct Worker {
@@ -30,6 +37,7 @@ pub struct Worker {
     hub: Hub,
     poll: Poll,
     receiver: Receiver,
+    read: Box<[u8]>,
     out: Wires,
 }
 
@@ -37,6 +45,9 @@ pub struct Worker {
 struct Wires {
     thread: usize,
     sockets: Vec<(SocketAddr, Sender)>,
+    connections: Connections,
+    /// When the turn began: what a connection has taken or not since is told by it.
+    now: Instant,
     mailboxes: Arc<[Mailbox]>,
     events: Arc<EventQueue>,
     stats: Arc<ThreadStats>,
@@ -46,20 +57,25 @@ impl Worker {
     pub fn new(
         thread: usize,
         hub: Hub,
-        sockets: Vec<UdpSocket>,
+        sockets: Sockets,
+        limits: Limits,
         mailboxes: Arc<[Mailbox]>,
         events: Arc<EventQueue>,
         stats: Arc<ThreadStats>,
     ) -> io::Result<Self> {
         let poll = Poll::new()?;
-        poll.add(mailboxes[thread].fd(), MAILBOX)?;
-        let mut bound = Vec::with_capacity(sockets.len());
-        for (index, socket) in sockets.into_iter().enumerate() {
-            poll.add(std::os::fd::AsRawFd::as_raw_fd(&socket), index + 1)?;
+        poll.watch().add(mailboxes[thread].fd(), MAILBOX)?;
+        let mut bound = Vec::with_capacity(sockets.udp.len());
+        for (index, socket) in sockets.udp.into_iter().enumerate() {
+            poll.watch().add(socket.as_raw_fd(), index + 1)?;
             bound.push((socket.local_addr()?, Sender::new(socket)));
         }
-        let out = Wires { thread, sockets: bound, mailboxes, events, stats };
-        Ok(Self { thread, hub, poll, receiver: Receiver::default(), out })
+        let (watch, first) = (poll.watch().clone(), bound.len() + 1);
+        let connections = Connections::new(sockets.tcp, limits, watch, first, stats.clone())?;
+        let now = Instant::now();
+        let out = Wires { thread, sockets: bound, connections, now, mailboxes, events, stats };
+        let read = vec![0; READ].into_boxed_slice();
+        Ok(Self { thread, hub, poll, receiver: Receiver::default(), read, out })
     }
 
     /// Run until the mailbox is stopped; then say goodbye to every peer.
@@ -77,16 +93,70 @@ impl Worker {
 
     /// Wait for something to do, and do it.
     fn turn(&mut self) {
-        let timeout = self.hub.deadline().map(|at| at.saturating_duration_since(Instant::now()));
+        let deadline = [self.hub.deadline(), self.out.connections.deadline()].into_iter().flatten().min();
+        let timeout = deadline.map(|at| at.saturating_duration_since(Instant::now()));
         let ready: Vec<usize> = self.poll.wait(timeout).collect();
+        self.out.now = Instant::now();
         for token in ready {
             match token {
                 MAILBOX => self.read_messages(),
-                socket => self.read_socket(socket - 1),
+                socket if socket <= self.out.sockets.len() => self.read_socket(socket - 1),
+                other if self.out.connections.accept(other, self.out.now) => self.tell_gone(),
+                connection => self.read_connection(connection),
             }
         }
-        self.hub.timeout(Instant::now(), &mut self.out);
+        let now = Instant::now();
+        self.out.now = now;
+        self.hub.timeout(now, &mut self.out);
+        self.out.connections.timeout(now);
         self.out.flush();
+        self.tell_gone();
+    }
+
+    /// Tell the hub of connections that have ended.
+    fn tell_gone(&mut self) {
+        for path in self.out.connections.take_gone() {
+            self.hub.hung_up(path);
+        }
+    }
+
+    /// Write what waited for a connection, and read what has come.
+    fn read_connection(&mut self, token: usize) {
+        let now = self.out.now;
+        self.out.connections.flush_one(token, now);
+        let Some((path, mut inbox)) = self.out.connections.take_inbox(token) else { return };
+        let (hub, out) = (&mut self.hub, &mut self.out);
+        for _ in 0..READS_PER_TURN {
+            let Some(read) = out.connections.read(token, &mut self.read) else { return };
+            let ended = match read {
+                Ok(0) => true,
+                Ok(count) => {
+                    out.stats.receive_calls.add(1);
+                    out.stats.bytes_received.add(count as u64);
+                    let fed = inbox.feed(&self.read[..count], |frame| {
+                        out.stats.packets_received.add(1);
+                        // A stranger's first frame shows whose it is, or there will be no second.
+                        if out.connections.is_open(token) {
+                            let known = hub.receive(now, path, frame, out);
+                            out.connections.judge(token, known);
+                        }
+                    });
+                    if fed.is_err() {
+                        out.connections.judge(token, false);
+                    }
+                    fed.is_err()
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => error.kind() != io::ErrorKind::Interrupted,
+            };
+            if ended {
+                out.connections.lose(token);
+                break;
+            }
+        }
+        out.connections.put_inbox(token, inbox);
+        hub.forward(now, out);
+        self.tell_gone();
     }
 
     fn read_messages(&mut self) {
@@ -129,6 +199,7 @@ impl Wires {
         for index in 0..self.sockets.len() {
             self.flush_socket(index);
         }
+        self.connections.flush(self.now);
     }
 
     fn flush_socket(&mut self, index: usize) {
@@ -144,8 +215,15 @@ impl Wires {
 
 impl Outlet for Wires {
     fn send(&mut self, path: Path, length: usize, write: &mut dyn FnMut(&mut [u8]) -> bool) {
-        let wire = self.sockets.iter().position(|(local, _)| *local == path.local);
-        let Some(index) = wire.filter(|_| path.protocol == Protocol::Udp) else {
+        if path.protocol == Protocol::Tcp {
+            if self.connections.push(path, length, self.now, write) {
+                self.stats.packets_sent.add(1);
+            } else {
+                self.stats.packets_dropped.add(1);
+            }
+            return;
+        }
+        let Some(index) = self.sockets.iter().position(|(local, _)| *local == path.local) else {
             self.stats.packets_dropped.add(1);
             return;
         };
@@ -155,6 +233,10 @@ impl Outlet for Wires {
         if !self.sockets[index].1.push(path.remote, length, write) {
             self.stats.packets_dropped.add(1); // longer than any datagram
         }
+    }
+
+    fn hang_up(&mut self, path: Path) {
+        self.connections.hang_up(path, self.now);
     }
 
     fn event(&mut self, event: Event) {

@@ -11,12 +11,15 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
+use str0m::net::Protocol;
+
 use crate::demux::{self, Demux};
 use crate::event::Event;
 use crate::id::{PublicationId, SubscriptionId, TransportId};
 use crate::message::{Message, Relay};
 use crate::outlet::Outlet;
 use crate::path::Path;
+use crate::paths::Shown;
 use crate::publication::{Ask, Origin, Publication};
 use crate::stats::{Registry, ThreadStats};
 use crate::subscription::Subscription;
@@ -56,7 +59,7 @@ pub struct Census {
     pub publications: usize,
     pub subscriptions: usize,
     pub ufrags: usize,
-    pub addresses: usize,
+    pub paths: usize,
     pub timers: usize,
 }
 
@@ -91,16 +94,16 @@ impl Hub {
         self.stats.subscriptions.set(self.subscriptions.len() as u64);
     }
 
-    /// Take in one datagram of a burst. Media in it waits for [`Self::forward`].
-    pub fn receive(&mut self, now: Instant, path: Path, datagram: &[u8], out: &mut dyn Outlet) {
+    /// Take in one datagram of a burst. Media in it waits for [`Self::forward`]. False: it is a stranger's.
+    pub fn receive(&mut self, now: Instant, path: Path, datagram: &[u8], out: &mut dyn Outlet) -> bool {
         let owner = if demux::is_stun(datagram) {
-            self.authenticate(now, path, datagram)
+            self.authenticate(now, path, datagram, out)
         } else {
-            self.demux.by_address(path.remote)
+            self.demux.by_path(path)
         };
         let Some((id, transport)) = owner.and_then(|id| Some((id, self.transports.get_mut(&id)?))) else {
             self.stats.packets_unknown.add(1);
-            return;
+            return false;
         };
         match transport.receive(now, path, datagram) {
             Ok(true) => self.poll(id, now, out),
@@ -108,25 +111,47 @@ impl Hub {
             Err(fault) => self.happenings.push_back((id, Happening::Ended(fault))),
         }
         self.settle(now, out);
+        true
     }
 
-    /// The transport that an authentic STUN message is for. From now on its source address belongs to it.
-    fn authenticate(&mut self, now: Instant, path: Path, datagram: &[u8]) -> Option<TransportId> {
+    /// The connection of `path` has ended.
+    pub fn hung_up(&mut self, path: Path) {
+        let Some(id) = self.demux.by_path(path) else { return };
+        self.demux.remove_path(path, id);
+        if let Some(transport) = self.transports.get_mut(&id) {
+            transport.paths.lose(path);
+        }
+    }
+
+    /// The transport that an authentic STUN message is for. From now on the path it came by belongs to it.
+    fn authenticate(
+        &mut self,
+        now: Instant,
+        path: Path,
+        datagram: &[u8],
+        out: &mut dyn Outlet,
+    ) -> Option<TransportId> {
         let id = self.demux.by_ufrag(demux::local_ufrag(datagram)?)?;
         let transport = self.transports.get_mut(&id)?;
-        if !transport.accepts(now, path, datagram) {
+        if !transport.has_signed(datagram) {
+            self.stats.stun_forged.add(1);
             return None;
         }
-        let source = path.remote;
-        if self.demux.by_address(source) != Some(id) {
-            if let Some(forgotten) = transport.add_address(source) {
-                self.demux.remove_address(forgotten, id);
+        let demux = &mut self.demux;
+        let shown = transport.paths.show(path, demux::nominates(datagram), now, |former| {
+            demux.remove_path(former, id);
+            if former.protocol == Protocol::Tcp {
+                out.hang_up(former);
             }
-            if let Some(former) = self.demux.add_address(source, id)
-                && let Some(former) = self.transports.get_mut(&former)
-            {
-                former.lose_address(source);
-            }
+        });
+        if shown == Shown::Refused {
+            return None;
+        }
+        if self.demux.by_path(path) != Some(id)
+            && let Some(former) = self.demux.add_path(path, id)
+            && let Some(former) = self.transports.get_mut(&former)
+        {
+            former.paths.lose(path);
         }
         Some(id)
     }
@@ -179,13 +204,13 @@ impl Hub {
     }
 
     pub fn census(&self) -> Census {
-        let (ufrags, addresses) = self.demux.sizes();
+        let (ufrags, paths) = self.demux.sizes();
         Census {
             transports: self.transports.len(),
             publications: self.publications.len(),
             subscriptions: self.subscriptions.len(),
             ufrags,
-            addresses,
+            paths,
             timers: self.timers.len(),
         }
     }
@@ -330,8 +355,11 @@ impl Hub {
     fn remove_transport(&mut self, id: TransportId, out: &mut dyn Outlet) {
         let Some(transport) = self.transports.remove(&id) else { return };
         self.demux.remove_ufrag(transport.ufrag());
-        for address in transport.addresses() {
-            self.demux.remove_address(address, id);
+        for path in transport.paths.known() {
+            self.demux.remove_path(path, id);
+            if path.protocol == Protocol::Tcp {
+                out.hang_up(path);
+            }
         }
         self.timers.cancel(Owner::Transport(id));
         self.registry.remove(id);

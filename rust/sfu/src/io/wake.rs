@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A descriptor that is readable from `notify` until `clear`.
@@ -32,37 +33,63 @@ impl EventFd {
     }
 }
 
-/// Waits for any of a few descriptors to become readable.
+/// Waits for any of many descriptors to become readable, or writable where that was asked for.
 #[derive(Debug)]
 pub struct Poll {
-    epoll: OwnedFd,
-    ready: [libc::epoll_event; 16],
+    watch: Watch,
+    ready: [libc::epoll_event; 64],
+}
+
+/// Says what a [`Poll`] waits for.
+#[derive(Clone, Debug)]
+pub struct Watch(Arc<OwnedFd>);
+
+impl Watch {
+    /// Wait for `fd` to become readable, until it is closed; it is reported as `token`.
+    pub fn add(&self, fd: RawFd, token: usize) -> io::Result<()> {
+        self.control(libc::EPOLL_CTL_ADD, fd, token, libc::EPOLLIN)
+    }
+
+    /// Wait for a watched `fd` to become writable as well, or no more.
+    pub fn writable(&self, fd: RawFd, token: usize, wanted: bool) -> io::Result<()> {
+        let events = if wanted { libc::EPOLLIN | libc::EPOLLOUT } else { libc::EPOLLIN };
+        self.control(libc::EPOLL_CTL_MOD, fd, token, events)
+    }
+
+    fn control(
+        &self,
+        operation: libc::c_int,
+        fd: RawFd,
+        token: usize,
+        events: libc::c_int,
+    ) -> io::Result<()> {
+        let mut interest = libc::epoll_event { events: events as u32, u64: token as u64 };
+        // SAFETY: `interest` outlives the call, which copies it.
+        let result = unsafe { libc::epoll_ctl(self.0.as_raw_fd(), operation, fd, &raw mut interest) };
+        if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    }
 }
 
 impl Poll {
     pub fn new() -> io::Result<Self> {
         // SAFETY: no pointers are involved; the result is checked before it is owned.
         let fd = unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) };
-        Ok(Self { epoll: own(fd)?, ready: [libc::epoll_event { events: 0, u64: 0 }; 16] })
+        let watch = Watch(Arc::new(own(fd)?));
+        Ok(Self { watch, ready: [libc::epoll_event { events: 0, u64: 0 }; 64] })
     }
 
-    /// Watch `fd`, which must stay open as long as this lives; it is reported as `token`.
-    pub fn add(&self, fd: RawFd, token: usize) -> io::Result<()> {
-        let mut interest = libc::epoll_event { events: libc::EPOLLIN as u32, u64: token as u64 };
-        // SAFETY: `interest` outlives the call, which copies it.
-        let result =
-            unsafe { libc::epoll_ctl(self.epoll.as_raw_fd(), libc::EPOLL_CTL_ADD, fd, &raw mut interest) };
-        if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    pub fn watch(&self) -> &Watch {
+        &self.watch
     }
 
-    /// Tokens of what is readable, after at most `timeout`. Rounded up to a millisecond: never wakes too early.
+    /// Tokens of what is ready, after at most `timeout`. Rounded up to a millisecond: never wakes too early.
     pub fn wait(&mut self, timeout: Option<Duration>) -> impl Iterator<Item = usize> {
         let timeout = timeout
             .map_or(-1, |timeout| i32::try_from(timeout.as_nanos().div_ceil(1_000_000)).unwrap_or(i32::MAX));
         // SAFETY: `ready` is valid for as many events as its length says.
         let count = unsafe {
             libc::epoll_wait(
-                self.epoll.as_raw_fd(),
+                self.watch.0.as_raw_fd(),
                 self.ready.as_mut_ptr(),
                 self.ready.len() as libc::c_int,
                 timeout,

@@ -28,7 +28,7 @@ fn assert_only_the_culprit_is_lost(world: &mut World, culprit: usize) {
     assert!(world.events().contains(&Event::Lost { transport, reason: "panic: sabotaged".to_owned() }));
     assert_eq!(world.stats[0].panics.get(), 1);
     let census = world.census()[0];
-    assert_eq!((census.transports, census.publications, census.ufrags, census.addresses), (2, 1, 2, 2));
+    assert_eq!((census.transports, census.publications, census.ufrags, census.paths), (2, 1, 2, 2));
     world.clients[0].send(0, Media::Opus, &[7], 0);
     world.run(Duration::from_millis(20));
     assert_eq!(world.clients[1].received.len(), 1);

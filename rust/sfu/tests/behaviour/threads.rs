@@ -1,77 +1,11 @@
 //! The whole core on loopback: real sockets, real threads, real time.
 
-use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
-use crate::common::Client;
 use crate::common::client::Media;
-use palaver_sfu::{Core, Event, Options, TransportId};
+use crate::common::peer::{Peer, answer, start, turn_until};
+use palaver_sfu::{Core, Options};
 use str0m::media::Direction;
-
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// A client with a socket of its own.
-struct Peer {
-    client: Client,
-    socket: UdpSocket,
-}
-
-impl Peer {
-    fn new(transport: TransportId, loopback: &str) -> Self {
-        let socket = UdpSocket::bind((loopback, 0)).unwrap();
-        socket.set_nonblocking(true).unwrap();
-        let address = socket.local_addr().unwrap();
-        Self { client: Client::new(transport, address, Instant::now()), socket }
-    }
-
-    fn turn(&mut self) {
-        let mut buffer = [0; 2048];
-        while let Ok((length, source)) = self.socket.recv_from(&mut buffer) {
-            self.client.receive(Instant::now(), source, &buffer[..length]);
-        }
-        let mut out = Vec::new();
-        self.client.tick(Instant::now(), &mut out);
-        for datagram in out {
-            self.socket.send_to(&datagram.contents, datagram.destination).unwrap();
-        }
-    }
-}
-
-fn start(addresses: &[&str], threads: usize) -> Core {
-    Core::start(&Options {
-        addresses: addresses.iter().map(|address| address.parse().unwrap()).collect(),
-        port: 0,
-        threads,
-        connect_timeout: Duration::from_secs(30),
-    })
-    .unwrap()
-}
-
-fn answer(core: &Core, peer: &mut Peer) {
-    let offer = peer.client.offer();
-    core.negotiate(peer.client.transport, 1, offer).unwrap();
-    let deadline = Instant::now() + PATIENCE;
-    while Instant::now() < deadline {
-        for event in core.events() {
-            match event {
-                Event::Negotiated { answer, .. } => return peer.client.answered(&answer),
-                Event::Refused { reason, .. } => panic!("{reason}"),
-                _ => {}
-            }
-        }
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    panic!("no answer");
-}
-
-fn turn_until(peers: &mut [Peer], mut done: impl FnMut(&mut [Peer]) -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !done(peers) {
-        assert!(Instant::now() < deadline, "took too long");
-        peers.iter_mut().for_each(Peer::turn);
-        std::thread::sleep(Duration::from_millis(2));
-    }
-}
 
 #[test]
 fn packets_cross_threads_over_real_sockets() {
@@ -110,6 +44,7 @@ fn threads_take_consecutive_ports_or_say_which_is_taken() {
         addresses: vec!["127.0.0.1".parse().unwrap()],
         port: taken,
         threads: 1,
+        tcp: None,
         connect_timeout: Duration::from_secs(1),
     };
     let error = Core::start(&options).unwrap_err();

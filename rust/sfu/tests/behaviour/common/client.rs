@@ -7,7 +7,7 @@ use palaver_sfu::id::TransportId;
 use str0m::change::{SdpAnswer, SdpPendingOffer};
 use str0m::format::{Codec, FormatParams};
 use str0m::media::{Direction, KeyframeRequestKind, MediaKind, Mid, Pt};
-use str0m::net::{Protocol, Receive};
+use str0m::net::{Protocol, Receive, TcpType};
 use str0m::rtp::{ExtensionValues, RtpPacket, RtpWrite};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 
@@ -114,6 +114,8 @@ pub struct Client {
     pub rtc: Rtc,
     pub transport: TransportId,
     pub address: SocketAddr,
+    protocol: Protocol,
+    pub server_ufrag: String,
     pub offered: bool,
     pub connected: bool,
     /// The other side has closed.
@@ -134,12 +136,24 @@ pub struct Client {
 
 impl Client {
     pub fn new(transport: TransportId, address: SocketAddr, now: Instant) -> Self {
+        Self::over(Protocol::Udp, transport, address, now)
+    }
+
+    /// A client that has but one way out: from `address`, by `protocol`.
+    pub fn over(protocol: Protocol, transport: TransportId, address: SocketAddr, now: Instant) -> Self {
         let mut rtc = codecs(Rtc::builder()).set_rtp_mode(true).build(now);
-        rtc.add_local_candidate(Candidate::host(address, "udp").unwrap());
+        rtc.add_local_candidate(match protocol {
+            Protocol::Tcp => {
+                Candidate::builder().tcp().host(address).tcptype(TcpType::Active).build().unwrap()
+            }
+            _ => Candidate::host(address, protocol).unwrap(),
+        });
         Self {
             rtc,
             transport,
             address,
+            protocol,
+            server_ufrag: String::new(),
             offered: false,
             connected: false,
             closed: false,
@@ -195,6 +209,8 @@ impl Client {
     }
 
     pub fn answered(&mut self, answer: &str) {
+        let ufrag = answer.lines().find_map(|line| line.strip_prefix("a=ice-ufrag:")).unwrap();
+        ufrag.trim().clone_into(&mut self.server_ufrag);
         let answer = SdpAnswer::from_sdp_string(answer).unwrap();
         self.rtc.sdp_api().accept_answer(self.pending.take().unwrap(), answer).unwrap();
     }
@@ -243,7 +259,7 @@ impl Client {
         if self.unplugged || !self.rtc.is_alive() {
             return;
         }
-        if let Ok(receive) = Receive::new(Protocol::Udp, source, self.address, datagram) {
+        if let Ok(receive) = Receive::new(self.protocol, source, self.address, datagram) {
             self.rtc.handle_input(Input::Receive(now, receive)).unwrap();
             self.drain(); // before the next input, or it may lose an event
         }
@@ -257,6 +273,7 @@ impl Client {
                 Output::Transmit(t) if !self.unplugged => self.outgoing.push(Datagram {
                     source: self.address,
                     destination: t.destination,
+                    protocol: t.proto,
                     contents: t.contents.to_vec(),
                 }),
                 Output::Transmit(_) => {}

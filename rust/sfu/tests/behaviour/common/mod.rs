@@ -4,8 +4,9 @@
 pub mod client;
 pub mod flow;
 pub mod link;
+pub mod peer;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,6 +19,7 @@ use palaver_sfu::outlet::Outlet;
 use palaver_sfu::path::Path;
 use palaver_sfu::stats::{Registry, ThreadStats};
 use palaver_sfu::transport::Setup;
+use str0m::net::Protocol;
 
 pub use client::Client;
 
@@ -27,6 +29,7 @@ const STEP: Duration = Duration::from_millis(5);
 pub struct Datagram {
     pub source: SocketAddr,
     pub destination: SocketAddr,
+    pub protocol: Protocol,
     pub contents: Vec<u8>,
 }
 
@@ -36,6 +39,7 @@ pub struct Tray {
     pub datagrams: Vec<Datagram>,
     pub events: Vec<Event>,
     pub relays: VecDeque<(usize, Relay)>,
+    pub hung_up: Vec<Path>,
     /// Packets for other threads are dropped, as if their queue were full.
     pub congested: bool,
 }
@@ -44,8 +48,13 @@ impl Outlet for Tray {
     fn send(&mut self, path: Path, length: usize, write: &mut dyn FnMut(&mut [u8]) -> bool) {
         let mut contents = vec![0; length];
         if write(&mut contents) {
-            self.datagrams.push(Datagram { source: path.local, destination: path.remote, contents });
+            let (source, destination, protocol) = (path.local, path.remote, path.protocol);
+            self.datagrams.push(Datagram { source, destination, protocol, contents });
         }
+    }
+
+    fn hang_up(&mut self, path: Path) {
+        self.hung_up.push(path);
     }
 
     fn event(&mut self, event: Event) {
@@ -70,6 +79,8 @@ pub struct World {
     pub tray: Tray,
     /// One in so many datagrams is lost, in both directions.
     pub loss: Option<u64>,
+    /// Clients behind a NAT: their own address, and the one under which hubs see them.
+    pub nat: HashMap<SocketAddr, SocketAddr>,
     travelled: u64,
     ids: IdSource,
 }
@@ -87,6 +98,7 @@ impl World {
             let setup = Setup {
                 certificate: certificate.clone(),
                 addresses: vec![hub_address(thread)],
+                tcp: true,
                 connect_timeout: CONNECT_TIMEOUT,
             };
             Hub::new(thread, setup, stats[thread].clone(), registry.clone())
@@ -101,6 +113,7 @@ impl World {
             clients: Vec::new(),
             tray,
             loss: None,
+            nat: HashMap::new(),
             travelled: 0,
             ids,
         }
@@ -216,9 +229,15 @@ impl World {
             if self.loss.is_some_and(|every| self.travelled.is_multiple_of(every)) {
                 continue;
             }
-            let Datagram { source, destination, contents } = datagram;
+            let Datagram { mut source, mut destination, protocol, contents } = datagram;
+            source = self.nat.get(&source).copied().unwrap_or(source);
+            if let Some((inside, _)) = self.nat.iter().find(|(_, outside)| **outside == destination) {
+                destination = *inside;
+            } else if self.nat.contains_key(&destination) {
+                continue;
+            }
             if let Some(thread) = (0..self.hubs.len()).find(|thread| hub_address(*thread) == destination) {
-                let path = Path::udp(destination, source);
+                let path = Path { protocol, local: destination, remote: source };
                 self.hubs[thread].receive(self.now, path, &contents, &mut self.tray);
             } else if let Some(client) = self.clients.iter_mut().find(|client| client.address == destination)
             {
