@@ -51,8 +51,8 @@ unit:
 wire: $(STAMPS)/dev ## regenerate what is made from the code: wire types, state diagrams, docs/configuration.md
 	$(PYTHON) tools/generated.py
 
-bench: build $(STAMPS)/dev $(STAMPS)/apt-bench ## every benchmark; tables in bench/results
-	for one in idle join rest portal refusals contract; do $(BIN)/python -m bench.$$one; done
+bench: build $(STAMPS)/dev $(STAMPS)/apt-bench $(STAMPS)/load ## every benchmark; tables in bench/results
+	for one in idle join rest portal refusals contract forwarding; do $(BIN)/python -m bench.$$one; done
 
 fuzz: ## fuzz the parsers of network bytes; SECONDS_EACH=60 each; needs a nightly toolchain and cargo-fuzz
 	for target in $$(cd rust/fuzz && cargo fuzz list); do \
@@ -93,10 +93,16 @@ $(STAMPS)/dev: $(STAMPS)/venv
 	uv pip install --quiet -c constraints.txt --group dev
 	@touch $@
 
+# The load generator; and the core once more with its symbols, so that profiles can name them.
+$(STAMPS)/load: $(STAMPS)/core $(shell find rust/bench -name '*.rs' -o -name Cargo.toml)
+	cargo build --release --quiet -p palaver-load -p palaver-py
+	cp target/release/libpalaver_py.so palaver/media/_core.abi3.so
+	@touch $@
+
 $(STAMPS)/apt-test: tools/apt.sh
 	bash tools/apt.sh chromium:chromium /usr/lib/postgresql/15/bin/initdb:postgresql
 	@touch $@
 
 $(STAMPS)/apt-bench: tools/apt.sh
-	bash tools/apt.sh wrk:wrk
+	bash tools/apt.sh wrk:wrk janus:janus perf:linux-perf cc:gcc /usr/include/openssl/evp.h:libssl-dev
 	@touch $@

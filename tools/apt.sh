@@ -1,9 +1,9 @@
 #!/bin/bash
-# Installs Debian packages whose command is missing: apt.sh <command>:<package>…
+# Installs Debian packages whose command or file is missing: apt.sh <command or path>:<package>…
 set -euo pipefail
 missing=()
 for pair in "$@"; do
-  command -v "${pair%%:*}" >/dev/null || missing+=("${pair##*:}")
+  command -v "${pair%%:*}" >/dev/null || [ -e "${pair%%:*}" ] || missing+=("${pair##*:}")
 done
 [ ${#missing[@]} -eq 0 ] && exit 0
 if [ "$(id -u)" -ne 0 ]; then
