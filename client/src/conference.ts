@@ -12,6 +12,7 @@ import type {
   ParticipantNotification,
   ProgressNotification,
   StreamNotification,
+  SubscriptionChange,
 } from "./wire.gen.js";
 
 /** A text message. `to` "me" is for us alone, "all" is for everybody and comes to its sender, too. */
@@ -77,6 +78,8 @@ export class Conference extends Emitter<ConferenceEvents> {
     portal.on("participant", (told) => this.#participant(told));
     portal.on("stream", (told) => this.#stream(told));
     portal.on("progress", (told) => this.#progress(told));
+    // A subscription that has just become ready is known when everything that waits for it had its turn.
+    portal.on("subscription", (told) => void setTimeout(() => this.#subscription(told)));
     portal.on("text", (told) => this.emit("message", told));
     portal.on("reconnecting", () => {
       this.#away = true;
@@ -259,6 +262,12 @@ export class Conference extends Emitter<ConferenceEvents> {
     if (!gone) return;
     this.#streams.delete(id);
     this.emit("streamremoved", gone);
+  }
+
+  #subscription({ id, data }: SubscriptionChange): void {
+    if (data.field !== "video.layer") return;
+    for (const [part, session] of this.#parts)
+      if (part instanceof Subscription && session.id === id) part.told(data.value);
   }
 
   #progress(told: ProgressNotification): void {

@@ -2,7 +2,15 @@ export { Conference, type ConferenceEvents, type TextMessage } from "./conferenc
 export { type Failure, PalaverError } from "./errors.js";
 export { Emitter } from "./events.js";
 export { type JoinOptions, join } from "./join.js";
+export { THREE_LAYERS } from "./layers.js";
 export type { Deadlines, Ending } from "./portal.js";
 export { type Kind, Publication, type PublicationEvents, type PublishOptions } from "./publication.js";
-export { RoomStream, type SubscribeOptions, Subscription, type SubscriptionEvents } from "./stream.js";
-export type { ParticipantInfo, StreamInfo, SubscribeParameters, TrackInfo } from "./wire.gen.js";
+export {
+  type Layer,
+  type LayerChoice,
+  RoomStream,
+  type SubscribeOptions,
+  Subscription,
+  type SubscriptionEvents,
+} from "./stream.js";
+export type { LayerInfo, ParticipantInfo, StreamInfo, SubscribeParameters, TrackInfo } from "./wire.gen.js";

@@ -4,7 +4,28 @@ import type { Opening } from "./connection.js";
 import { Emitter } from "./events.js";
 import type { Portal } from "./portal.js";
 import type { Kind } from "./publication.js";
-import type { StreamInfo, StreamUpdate, SubscribeParameters, SubscribeTrack } from "./wire.gen.js";
+import type {
+  LayerInfo,
+  ResolutionInfo,
+  StreamInfo,
+  StreamUpdate,
+  SubscribeParameters,
+  SubscribeTrack,
+} from "./wire.gen.js";
+
+/** One of the encodings in which a simulcast stream's video arrives. `size` is not known before its first picture. */
+export interface Layer {
+  rid: string;
+  track: string;
+  size: ResolutionInfo | undefined;
+}
+
+/** Which layer to receive: `rid` names one; else the largest within the limits, or a smaller one in a bad network. */
+export interface LayerChoice {
+  rid?: string;
+  maxResolution?: ResolutionInfo;
+  maxFramerate?: number;
+}
 
 /** A stream in the room; the conference keeps `info` up to date. */
 export class RoomStream {
@@ -32,6 +53,15 @@ export class RoomStream {
     return this.info.media.tracks.some((track) => track.type === kind && track.status === "active");
   }
 
+  /** The layers of its video, as its publisher ordered them; none if there is one encoding only. */
+  get layers(): Layer[] {
+    const layers: Layer[] = [];
+    for (const { type, id, rid, parameters } of this.info.media.tracks)
+      if (type === "video" && id !== undefined && rid !== undefined)
+        layers.push({ rid, track: id, size: parameters?.resolution });
+    return layers;
+  }
+
   apply(change: StreamUpdate["data"]): void {
     const { info } = this;
     switch (change.field) {
@@ -52,10 +82,10 @@ export class RoomStream {
   }
 }
 
-export interface SubscribeOptions {
+export interface SubscribeOptions extends LayerChoice {
   /** Default: what the stream has. */
   kinds?: Kind[];
-  /** A track id of the stream, to receive one simulcast layer. */
+  /** A track id of the stream, where it has several videos. */
   videoTrack?: string;
   /** Wishes for the video; the server refuses what it cannot produce. */
   video?: SubscribeParameters;
@@ -66,6 +96,8 @@ export interface SubscriptionEvents {
   ended: string;
   /** The media connection was renewed: `media` has other tracks. */
   renewed: undefined;
+  /** Another layer of the video is sent, or sending it began or ceased. */
+  layerchanged: LayerInfo;
 }
 
 /** What a subscription asks of its conference. */
@@ -78,6 +110,9 @@ export interface SubscriptionHost {
 export class Subscription extends Emitter<SubscriptionEvents> {
   id = "";
   readonly media = new MediaStream();
+  /** What is sent of the video; undefined before the server said so. */
+  layer: LayerInfo | undefined;
+  #choice: LayerChoice;
 
   constructor(
     readonly host: SubscriptionHost,
@@ -85,6 +120,7 @@ export class Subscription extends Emitter<SubscriptionEvents> {
     readonly options: SubscribeOptions,
   ) {
     super();
+    this.#choice = options;
   }
 
   /** Stops or starts receiving some of it; nobody else notices. */
@@ -94,6 +130,19 @@ export class Subscription extends Emitter<SubscriptionEvents> {
 
   async play(kind: Kind): Promise<void> {
     await this.host.portal.request("subscription-control", { operation: "play", id: this.id, data: kind });
+  }
+
+  /** Chooses the layer anew, without a new offer; `{}` lifts every limit. It comes with its next key frame. */
+  async setLayer(choice: LayerChoice): Promise<void> {
+    const data = { video: { from: this.#origin(choice), parameters: limits(choice) } };
+    this.#choice = choice;
+    await this.host.portal.request("subscription-control", { operation: "update", id: this.id, data });
+  }
+
+  /** What the server says that it sends. */
+  told(layer: LayerInfo): void {
+    this.layer = layer;
+    this.emit("layerchanged", layer);
   }
 
   /** Asks for another picture, without a new offer. */
@@ -115,6 +164,7 @@ export class Subscription extends Emitter<SubscriptionEvents> {
   started(id: string, transceivers: readonly RTCRtpTransceiver[]): void {
     const again = this.id !== "";
     this.id = id;
+    this.layer = undefined;
     for (const track of this.media.getTracks()) this.media.removeTrack(track);
     for (const { receiver } of transceivers) this.media.addTrack(receiver.track);
     if (again) this.emit("renewed", undefined);
@@ -139,9 +189,22 @@ export class Subscription extends Emitter<SubscriptionEvents> {
     const type = transceiver.receiver.track.kind as Kind;
     const track: SubscribeTrack = { type, mid: transceiver.mid as string, from: this.stream.id };
     if (type === "video") {
-      if (this.options.videoTrack) track.from = this.options.videoTrack;
-      if (this.options.video) track.parameters = this.options.video;
+      track.from = this.#origin(this.#choice);
+      const parameters = { ...this.options.video, ...limits(this.#choice) };
+      if (Object.keys(parameters).length > 0) track.parameters = parameters;
     }
     return track;
   }
+
+  /** The id that stands for what is chosen. */
+  #origin({ rid }: LayerChoice): string {
+    if (rid === undefined) return this.options.videoTrack ?? this.stream.id;
+    const layer = this.stream.layers.find((one) => one.rid === rid);
+    if (!layer) throw new TypeError(`this stream has no layer ${rid}`);
+    return layer.track;
+  }
+}
+
+function limits({ maxResolution, maxFramerate }: LayerChoice): SubscribeParameters {
+  return { ...(maxResolution && { maxResolution }), ...(maxFramerate && { maxFramerate }) };
 }

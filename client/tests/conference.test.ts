@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { Conference } from "../src/conference.js";
 import { Portal } from "../src/portal.js";
-import { FakePeer, FakeSocket, fakeMedia, forward, loginAnswer, TOKEN, ticket } from "./fakes.js";
+import type { SubscribeOptions } from "../src/stream.js";
+import { FakePeer, FakeSocket, fakeMedia, forward, layered, loginAnswer, TOKEN, ticket } from "./fakes.js";
 
 const DEADLINES = { joinMs: 1000, answerMs: 500, mediaMs: 1000, returnMs: 5000 };
 
@@ -274,6 +275,96 @@ describe("when the server was restarted while we were away", () => {
     await settle();
     expect(ended).toHaveBeenCalledOnce();
     expect(socket.sent).toEqual([]);
+  });
+});
+
+describe("layers", () => {
+  const cems = () =>
+    conference.streams.find(({ id }) => id === "cems") as (typeof conference.streams)[number];
+  const video = (from: string, parameters?: object) => ({
+    type: "video",
+    mid: "0",
+    from,
+    ...(parameters && { parameters }),
+  });
+
+  beforeEach(() => socket.tell("stream", { id: "cems", status: "add", data: layered("cems", "cem") }));
+
+  async function watch(options: SubscribeOptions) {
+    const subscribed = conference.subscribe(cems(), { kinds: ["video"], ...options });
+    const { request } = await agree("subscribe", "s1", "s1");
+    ready("s1", "s1");
+    return { subscription: await subscribed, request };
+  }
+
+  it("are known by name and size", () => {
+    expect(cems().layers.map(({ rid, size }) => `${rid} ${size?.width}x${size?.height}`)).toEqual([
+      "q 320x180",
+      "h 640x360",
+      "f 1280x720",
+    ]);
+    expect(bobs().layers).toEqual([]);
+  });
+
+  it.each([
+    [{}, video("cems")],
+    [{ rid: "h" }, video("cems-1:h")],
+    [
+      { maxResolution: { width: 640, height: 360 }, maxFramerate: 15 },
+      video("cems", { maxResolution: { width: 640, height: 360 }, maxFramerate: 15 }),
+    ],
+    [{ video: { bitrate: "x1" }, maxFramerate: 15 }, video("cems", { bitrate: "x1", maxFramerate: 15 })],
+  ] satisfies [SubscribeOptions, object][])("are chosen when subscribing: %j", async (options, track) => {
+    const { request } = await watch(options);
+    expect(request.data).toMatchObject({ media: { tracks: [track] } });
+  });
+
+  it.each([
+    [{ rid: "q" }, { from: "cems-1:q", parameters: {} }],
+    [{ maxFramerate: 7.5 }, { from: "cems", parameters: { maxFramerate: 7.5 } }],
+    [{}, { from: "cems", parameters: {} }],
+  ])("are chosen anew without an offer: %j", async (choice, data) => {
+    const { subscription } = await watch({ rid: "h" });
+    const chosen = subscription.setLayer(choice);
+    const update = await socket.next("subscription-control");
+    expect(update.data).toEqual({ id: "s1", operation: "update", data: { video: data } });
+    update.ok();
+    await chosen;
+  });
+
+  it("that do not exist cannot be chosen", async () => {
+    await expect(conference.subscribe(cems(), { rid: "x" })).rejects.toThrow("no layer x");
+    const { subscription } = await watch({});
+    await expect(subscription.setLayer({ rid: "x" })).rejects.toThrow("no layer x");
+  });
+
+  it("are chosen as before on a renewed connection", async () => {
+    const { subscription } = await watch({});
+    void subscription.setLayer({ rid: "q" });
+    (await socket.next("subscription-control")).ok();
+    socket.tell("progress", { id: "s1", status: "error", data: "Ice procedure failed." });
+    (await socket.next("unsubscribe")).ok();
+    const { request } = await agree("subscribe", "s2", "s2");
+    expect(request.data).toMatchObject({ media: { tracks: [{ from: "cems-1:q" }] } });
+  });
+
+  it("that are sent are told, even at once after the subscription is ready", async () => {
+    const subscribed = conference.subscribe(cems(), { kinds: ["video"] });
+    await agree("subscribe", "s1", "s1");
+    ready("s1", "s1");
+    const sent = (value: object) =>
+      socket.tell("subscription", { id: "s1", status: "update", data: { field: "video.layer", value } });
+    sent({ mid: "0", sending: true, rid: "f" });
+    const subscription = await subscribed;
+    await settle();
+    expect(subscription.layer).toEqual({ mid: "0", sending: true, rid: "f" });
+    const told: (string | undefined)[] = [];
+    subscription.on("layerchanged", ({ sending, rid }) => told.push(sending ? rid : "nothing"));
+    sent({ mid: "0", sending: true, rid: "q" });
+    sent({ mid: "0", sending: false });
+    socket.tell("subscription", { id: "s1", status: "update", data: { field: "unknown", value: {} } });
+    await settle();
+    expect(told).toEqual(["q", "nothing"]);
   });
 });
 

@@ -132,6 +132,23 @@ export function forward(id: string, owner: string): StreamInfo {
   };
 }
 
+/** A stream that arrives in three layers. */
+export function layered(id: string, owner: string): StreamInfo {
+  const stream = forward(id, owner);
+  const layer = (rid: string, width: number) =>
+    ({
+      type: "video",
+      format: { codec: "x" },
+      status: "active",
+      id: `${id}-1:${rid}`,
+      mid: "1",
+      rid,
+      parameters: { resolution: { width, height: (width * 9) / 16 } },
+    }) as const;
+  stream.media.tracks.splice(1, 1, layer("q", 320), layer("h", 640), layer("f", 1280));
+  return stream;
+}
+
 export function loginAnswer(streams: StreamInfo[] = []): LoginAnswer {
   const me = { id: "ann", user: "Ann", role: "presenter" };
   const all = { audio: true, video: true };
