@@ -144,6 +144,7 @@ class Node:
             "whip": whip.whip_stats,
             "whep": whip.whep_stats,
             "http": self._limits.stats,
+            "store": store.stats,
         }
         self._health = Health(parts, self._lag, store.ping)
         extra = [

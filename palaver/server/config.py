@@ -127,7 +127,7 @@ class Database(Section, frozen=True):
     """Where services, rooms and tokens are kept."""
 
     url: str = ""
-    """`postgresql+asyncpg://user:password@host/name` or `sqlite+aiosqlite:///path`; empty: SQLite with the data."""
+    """`postgresql://user:password@host/name` or `sqlite:///path`; empty: SQLite with the data."""
 
 
 class Rooms(Section, frozen=True):

@@ -48,7 +48,7 @@ class DataDirectory:
     @property
     def database_url(self) -> str:
         """SQLite in this directory."""
-        return f"sqlite+aiosqlite:///{self.path / 'palaver.db'}"
+        return f"sqlite:///{self.path / 'palaver.db'}"
 
 
 def open_directory(path: Path) -> DataDirectory:

@@ -84,9 +84,9 @@ def _secrets(path: Path) -> Iterator[Finding]:
 def database(patient: Patient) -> Iterator[Finding]:
     """Whether it answers, and whether its tables are of this version."""
     from palaver.store import StoreError
-    from palaver.store.database import in_memory, parse_url
+    from palaver.store.database import in_memory, is_sqlite, parse_url
 
-    text = patient.config.database.url or f"sqlite+aiosqlite:///{patient.data_dir.absolute() / 'palaver.db'}"
+    text = patient.config.database.url or f"sqlite:///{patient.data_dir.absolute() / 'palaver.db'}"
     try:
         url = parse_url(text)
     except StoreError as error:
@@ -97,10 +97,7 @@ def database(patient: Patient) -> Iterator[Finding]:
         yield warning("database", "in memory: everything is forgotten at the end", "leave database.url out")
         return
     try:
-        if url.get_backend_name() == "sqlite":
-            at = _sqlite_revision(Path(str(url.database)))
-        else:
-            at = asyncio.run(_revision(url))
+        at = _sqlite_revision(Path(str(url.database))) if is_sqlite(url) else asyncio.run(_revision(url))
     except FileNotFoundError:
         yield ok("database", f"{shown} does not exist yet; the first start makes it")
     except Exception as error:  # noqa: BLE001, RUF100  # drivers raise what they like; each means that it cannot be used
@@ -144,15 +141,14 @@ def _sqlite_revision(file: Path) -> str | None:
 
 
 async def _revision(url: URL) -> str | None:
-    from palaver.store.database import make_engine
+    from palaver.store.database import make_database
     from palaver.store.migrate import revision
 
-    engine = make_engine(url)
+    database = make_database(url)
     try:
-        async with asyncio.timeout(_DEADLINE_S), engine.connect() as connection:
-            return await connection.run_sync(revision)
+        return await database.read(revision)
     finally:
-        await engine.dispose()
+        await database.close()
 
 
 CHECKS: Final = (data_directory, database)

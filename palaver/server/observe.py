@@ -28,7 +28,7 @@ _LAG_PERIOD_S: Final = 1.0
 
 # At lower levels they write down what passes through them: frames, statements, tokens.
 _LIBRARIES: Final = (
-    *("aiosqlite", "alembic", "asyncio", "engineio", "httpcore2", "httpx2", "socketio", "sqlalchemy"),
+    *("alembic", "asyncio", "engineio", "httpcore2", "httpx2", "socketio", "sqlalchemy"),
     *("uvicorn", "uvicorn.access", "uvicorn.error", "websockets", "websockets.server"),
 )
 

@@ -1,122 +1,92 @@
-"""Connections to the database: opening, pragmas, deadlines, and errors in our own words."""
+"""What the store asks of a database: pieces of work, each done whole or not at all, and errors in our own words."""
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import asynccontextmanager, nullcontext
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
-from sqlalchemy import event
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import AsyncAdaptedQueuePool
+from sqlalchemy.engine import URL, Connection, make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError as Integrity
 
 from palaver.store.errors import Conflict, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import Mapping
+
+T = TypeVar("T")
+
+Work = Callable[[Connection], T]
+"""Statements to carry out on a connection, and what comes of them. It may be called in another thread."""
 
 DEADLINE_S: Final = 5.0
-"""How long any operation may take, waiting for a connection or a lock included."""
+"""How long any work may take, waiting for its turn, a connection or a lock included."""
 
-_BUSY_MS: Final = 4000
-_PRAGMAS: Final = (
-    "PRAGMA journal_mode = WAL",
-    "PRAGMA synchronous = NORMAL",
-    "PRAGMA foreign_keys = ON",
-    f"PRAGMA busy_timeout = {_BUSY_MS}",
-    "PRAGMA temp_store = MEMORY",
-)
+_SQLITE: Final = frozenset({"sqlite", "sqlite+aiosqlite"})
+_POSTGRESQL: Final = frozenset({"postgresql", "postgresql+asyncpg"})
 
 
-class Database:
-    """A pool of connections. Everything it raises is a StoreError."""
+class Database(Protocol):
+    """Where the store keeps things. All that it raises is StoreError, or what the work itself raised."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
-        # SQLite lets one write at a time, and lets others wait by trying again and again: better to queue here.
-        self._writing = asyncio.Lock() if engine.dialect.name == "sqlite" else None
+    async def read(self, work: Work[T]) -> T:
+        """What ``work``, which changes nothing, returns."""
+        ...
 
-    @asynccontextmanager
-    async def read(self) -> AsyncIterator[AsyncConnection]:
-        """A connection for looking things up."""
-        async with _translated(), self._engine.connect() as connection:
-            yield connection
+    async def write(self, work: Work[T], *, deadline_s: float | None = None) -> T:
+        """What ``work`` returns, once it is committed; if it raises, nothing of it remains.
 
-    @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction: committed at the end, rolled back on any error. Raises Conflict where a constraint forbids."""
-        async with _translated(), self._writing or nullcontext(), self._engine.begin() as connection:
-            if self._writing:
-                # A transaction that only turns out to write later fails at once if another one wrote meanwhile.
-                await connection.exec_driver_sql("BEGIN IMMEDIATE")
-            yield connection
+        Raises Conflict where a constraint forbids it.
+        """
+        ...
+
+    def stats(self) -> Mapping[str, float]:
+        """Counters by metric name."""
+        ...
 
     async def close(self) -> None:
         """Give all connections back."""
-        async with _translated():
-            await self._engine.dispose()
+        ...
 
 
-def parse_url(url: str) -> URL:
-    """``url`` if it names a database that we can use; raises StoreError."""
+def parse_url(text: str) -> URL:
+    """``text`` if it names a database that we can use; raises StoreError."""
     try:
-        parsed = make_url(url)
+        url = make_url(text)
     except ArgumentError:
-        raise StoreError("database: expected sqlite+aiosqlite:///… or postgresql+asyncpg://…") from None
-    if parsed.drivername not in {"sqlite+aiosqlite", "postgresql+asyncpg"}:
-        raise StoreError(f"database: {parsed.drivername} is neither sqlite+aiosqlite nor postgresql+asyncpg")
-    return parsed
+        raise StoreError("database: expected sqlite:///… or postgresql://…") from None
+    if url.drivername not in _SQLITE | _POSTGRESQL:
+        raise StoreError(f"database: {url.drivername} is neither sqlite nor postgresql")
+    return url
+
+
+def is_sqlite(url: URL) -> bool:
+    """Whether ``url`` names SQLite rather than PostgreSQL."""
+    return url.drivername in _SQLITE
 
 
 def in_memory(url: URL) -> bool:
     """Whether the database lives and dies with a single connection."""
-    return url.get_backend_name() == "sqlite" and url.database in {None, "", ":memory:"}
+    return is_sqlite(url) and url.database in {None, "", ":memory:"}
 
 
-def make_engine(url: URL) -> AsyncEngine:
-    """An engine with our pragmas and deadlines."""
-    if url.get_backend_name() != "sqlite":
-        return create_async_engine(
-            url,
-            pool_size=8,
-            pool_timeout=DEADLINE_S,
-            pool_pre_ping=True,
-            connect_args={"timeout": DEADLINE_S},
-        )
-    if in_memory(url):
-        engine = create_async_engine(
-            url, poolclass=AsyncAdaptedQueuePool, pool_size=1, max_overflow=0, pool_timeout=DEADLINE_S
-        )
-    else:
-        engine = create_async_engine(url, pool_size=4, pool_timeout=DEADLINE_S)
-    event.listen(engine.sync_engine, "connect", _set_pragmas)
-    return engine
+def make_database(url: URL) -> Database:
+    """The database that ``url`` names; nothing is opened yet. What the other kind needs is not imported."""
+    if is_sqlite(url):
+        from palaver.store.sqlite import Sqlite
+
+        return Sqlite(url)
+    from palaver.store.postgresql import Postgresql
+
+    return Postgresql(url)
 
 
-def _set_pragmas(connection: Any, _record: object) -> None:
-    cursor = connection.cursor()
-    for pragma in _PRAGMAS:
-        cursor.execute(pragma)
-    cursor.close()
-
-
-@asynccontextmanager
-async def _translated() -> AsyncIterator[None]:
-    try:
-        async with asyncio.timeout(DEADLINE_S):
-            yield
-    except IntegrityError as error:
-        raise Conflict(_words(error)) from error
-    except SQLAlchemyError as error:
-        raise StoreError(_words(error)) from error
-    except TimeoutError as error:
-        raise StoreError(f"the database did not answer within {DEADLINE_S:g} s") from error
-    except OSError as error:
-        raise StoreError(f"the database is not reachable: {error}") from error
-
-
-def _words(error: SQLAlchemyError) -> str:
+def in_our_words(error: SQLAlchemyError) -> StoreError:
     """What the driver said, without the statement and its values: those may hold secrets."""
-    return str(getattr(error, "orig", None) or type(error).__name__)
+    kind = Conflict if isinstance(error, Integrity) else StoreError
+    return kind(str(getattr(error, "orig", None) or type(error).__name__))
+
+
+def too_late() -> StoreError:
+    """What a caller gets that waited in vain."""
+    return StoreError("the database did not answer in time")

@@ -7,13 +7,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from palaver.store.errors import StoreError
 from palaver.store.tables import rooms
+from palaver.store.work import Changed, Every, First
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from sqlalchemy.engine import Connection
 
     from palaver.store.cache import Cache
     from palaver.store.database import Database
@@ -27,6 +30,25 @@ _DECODED: Final = 2048
 """Documents kept decoded: a list would otherwise decode all of its rooms each time."""
 _AT_ONCE: Final = 500
 """Documents fetched by one statement."""
+
+_INSERT: Final = insert(rooms)
+_BY_ID: Final = select(rooms).where(rooms.c.id == bindparam("room"))
+_BY_IDS: Final = select(rooms).where(rooms.c.id.in_(bindparam("some", expanding=True)))
+_HEADS: Final = (
+    select(rooms.c.id, rooms.c.revision)
+    .where(rooms.c.service == bindparam("service"))
+    .order_by(rooms.c.created_ms, rooms.c.id)
+)
+_PAGE: Final = _HEADS.limit(bindparam("limit")).offset(bindparam("offset"))
+_COUNT: Final = select(func.count()).select_from(rooms).where(rooms.c.service == bindparam("service"))
+_OWNED: Final = select(rooms.c.service, rooms.c.id).order_by(rooms.c.created_ms, rooms.c.id)
+_OWNED_BY: Final = _OWNED.where(rooms.c.service == bindparam("service"))
+_UPDATE: Final = (
+    update(rooms)
+    .where(rooms.c.id == bindparam("room"), rooms.c.revision == bindparam("was"))
+    .values(document=bindparam("written"), revision=bindparam("was") + 1)
+)
+_DELETE: Final = delete(rooms).where(rooms.c.id == bindparam("room"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +76,14 @@ class RoomDefinitions:
 
     async def create(self, room: str, service: str, document: Document, *, created_ms: int) -> RoomDefinition:
         """A new room. Raises Conflict if its service is gone."""
-        async with self._database.write() as connection:
-            await connection.execute(
-                insert(rooms).values(
-                    id=room, service=service, document=self._seal(document), revision=0, created_ms=created_ms
-                )
-            )
+        row = {
+            "id": room,
+            "service": service,
+            "document": self._seal(document),
+            "revision": 0,
+            "created_ms": created_ms,
+        }
+        await self._database.write(Changed(_INSERT, row))
         return RoomDefinition(room, service, document, created_ms)
 
     async def get(self, room: str) -> RoomDefinition | None:
@@ -68,18 +92,14 @@ class RoomDefinitions:
 
     async def of(self, service: str, *, limit: int | None = None, offset: int = 0) -> list[RoomDefinition]:
         """Rooms of a service."""
-        heads = select(rooms.c.id, rooms.c.revision).where(rooms.c.service == service)
-        heads = heads.order_by(rooms.c.created_ms, rooms.c.id)
-        if limit is not None:
-            heads = heads.limit(limit).offset(offset)
-        async with self._database.read() as connection:
-            found = (await connection.execute(heads)).all()
-            known = {row.id: self._decoded[row.id] for row in found if self._is_decoded(row.id, row.revision)}
-            missing = [row.id for row in found if row.id not in known]
-            for start in range(0, len(missing), _AT_ONCE):
-                some = select(rooms).where(rooms.c.id.in_(missing[start : start + _AT_ONCE]))
-                rows = (await connection.execute(some)).all()
-                known |= {row.id: self._definition(row) for row in rows}
+        of: dict[str, Any] = {"service": service}
+        heads = Every(_HEADS, of) if limit is None else Every(_PAGE, {**of, "limit": limit, "offset": offset})
+        found = await self._database.read(heads)
+        known = {row.id: self._decoded[row.id] for row in found if self._is_decoded(row.id, row.revision)}
+        missing = [row.id for row in found if row.id not in known]
+        if missing:
+            fetched = await self._database.read(lambda connection: _fetched(connection, missing))
+            known |= {row.id: self._definition(row) for row in fetched}
         return [known[row.id] for row in found if row.id in known]
 
     def _is_decoded(self, room: str, revision: int) -> bool:
@@ -88,19 +108,14 @@ class RoomDefinitions:
 
     async def count(self, service: str) -> int:
         """How many rooms a service has."""
-        query = select(func.count()).select_from(rooms).where(rooms.c.service == service)
-        async with self._database.read() as connection:
-            return int((await connection.execute(query)).scalar_one())
+        row = await self._database.read(First(_COUNT, {"service": service}))
+        return 0 if row is None else int(row[0])
 
     async def ids(self, service: str | None = None) -> dict[str, list[str]]:
         """The ids of the rooms of each service that has any, or of one service only."""
-        query = select(rooms.c.service, rooms.c.id).order_by(rooms.c.created_ms, rooms.c.id)
-        if service is not None:
-            query = query.where(rooms.c.service == service)
-        async with self._database.read() as connection:
-            rows: Sequence[Any] = (await connection.execute(query)).all()
+        work = Every(_OWNED) if service is None else Every(_OWNED_BY, {"service": service})
         owned: dict[str, list[str]] = {}
-        for row in rows:
+        for row in await self._database.read(work):
             owned.setdefault(row.service, []).append(row.id)
         return owned
 
@@ -115,27 +130,22 @@ class RoomDefinitions:
             if found is None:
                 return None
             document = change(found.document)
-            query = update(rooms).where(rooms.c.id == room, rooms.c.revision == found.revision)
-            async with self._database.write() as connection:
-                done = await connection.execute(
-                    query.values(document=self._seal(document), revision=found.revision + 1)
-                )
+            values = {"room": room, "was": found.revision, "written": self._seal(document)}
+            done = await self._database.write(Changed(_UPDATE, values))
             self._cache.forget(room)
-            if done.rowcount:
+            if done:
                 return replace(found, document=document, revision=found.revision + 1)
         raise StoreError(f"room {room} is being changed by too many at once")
 
     async def delete(self, room: str) -> bool:
         """Whether the room existed. Its tokens are revoked with it."""
-        async with self._database.write() as connection:
-            gone = (await connection.execute(delete(rooms).where(rooms.c.id == room))).rowcount
+        gone = await self._database.write(Changed(_DELETE, {"room": room}))
         self._cache.forget(room)
         self._decoded.pop(room, None)
         return gone > 0
 
     async def _read(self, room: str) -> RoomDefinition | None:
-        async with self._database.read() as connection:
-            row = (await connection.execute(select(rooms).where(rooms.c.id == room))).first()
+        row = await self._database.read(First(_BY_ID, {"room": room}))
         return None if row is None else self._definition(row)
 
     def _definition(self, row: Any) -> RoomDefinition:
@@ -156,3 +166,11 @@ class RoomDefinitions:
         if sip := document.get("sip"):
             document = {**document, "sip": {**sip, "password": self._vault.seal(sip["password"])}}
         return msgspec.json.encode(document).decode()
+
+
+def _fetched(connection: Connection, ids: Sequence[str]) -> list[Any]:
+    """The rows of ``ids``, as far as they exist still."""
+    found: list[Any] = []
+    for start in range(0, len(ids), _AT_ONCE):
+        found += connection.execute(_BY_IDS, {"some": ids[start : start + _AT_ONCE]}).all()
+    return found

@@ -5,18 +5,29 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import bindparam, delete, insert, select
 
 from palaver.store.tables import rooms, services
+from palaver.store.work import Changed, Every, First
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from sqlalchemy.engine import Connection
 
     from palaver.store.cache import Cache
     from palaver.store.database import Database
     from palaver.store.secrets import Vault
 
 _ALL: Final = "all"
+
+_INSERT: Final = insert(services)
+_BY_ID: Final = select(services).where(services.c.id == bindparam("service"))
+_BY_NAME: Final = select(services).where(services.c.name == bindparam("service"))
+_ORDERED: Final = select(services).order_by(services.c.created_ms, services.c.id)
+_IDS: Final = select(services.c.id)
+_DELETE: Final = delete(services).where(services.c.id == bindparam("gone"))
+_ROOMS: Final = select(rooms.c.id).where(rooms.c.service == bindparam("gone"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +61,14 @@ class Services:
     ) -> Service:
         """A new account. Raises Conflict if the name is in use."""
         service = Service(service_id, name, key, self._vault.seal(key), created_ms, is_super)
-        async with self._database.write() as connection:
-            await connection.execute(
-                insert(services).values(
-                    id=service_id, name=name, cipher=service.cipher, is_super=is_super, created_ms=created_ms
-                )
-            )
+        row = {
+            "id": service_id,
+            "name": name,
+            "cipher": service.cipher,
+            "is_super": is_super,
+            "created_ms": created_ms,
+        }
+        await self._database.write(Changed(_INSERT, row))
         self._known.forget(_ALL)
         return service
 
@@ -70,38 +83,35 @@ class Services:
 
     async def by_name(self, name: str) -> Service | None:
         """The account with this name."""
-        async with self._database.read() as connection:
-            row = (await connection.execute(select(services).where(services.c.name == name))).first()
-        return None if row is None else self._service(row)
+        return await self._one(_BY_NAME, name)
 
     async def all(self) -> list[Service]:
         """All accounts."""
-        order = (services.c.created_ms, services.c.id)
-        async with self._database.read() as connection:
-            rows = (await connection.execute(select(services).order_by(*order))).all()
-        return [self._service(row) for row in rows]
+        found = await self._database.read(Every(_ORDERED))
+        return [self._service(row) for row in found]
 
     async def delete(self, service: str) -> Sequence[str] | None:
         """The rooms that went with the account, their tokens included; None if there was no such account."""
-        async with self._database.write() as connection:
-            owned = (
-                (await connection.execute(select(rooms.c.id).where(rooms.c.service == service)))
-                .scalars()
-                .all()
-            )
-            gone = (await connection.execute(delete(services).where(services.c.id == service))).rowcount
+
+        def work(connection: Connection) -> Sequence[str] | None:
+            gone = {"gone": service}
+            owned = connection.execute(_ROOMS, gone).scalars().all()
+            return owned if connection.execute(_DELETE, gone).rowcount else None
+
+        owned = await self._database.write(work)
         self._cache.forget(service)
         self._known.forget(_ALL)
-        self._room_cache.forget(*owned)
-        return owned if gone else None
+        self._room_cache.forget(*(owned or ()))
+        return owned
 
     async def _read_ids(self, _key: str) -> frozenset[str]:
-        async with self._database.read() as connection:
-            return frozenset((await connection.execute(select(services.c.id))).scalars())
+        return frozenset(row.id for row in await self._database.read(Every(_IDS)))
 
     async def _read(self, service: str) -> Service | None:
-        async with self._database.read() as connection:
-            row = (await connection.execute(select(services).where(services.c.id == service))).first()
+        return await self._one(_BY_ID, service)
+
+    async def _one(self, query: Any, service: str) -> Service | None:
+        row = await self._database.read(First(query, {"service": service}))
         return None if row is None else self._service(row)
 
     def _service(self, row: Any) -> Service:

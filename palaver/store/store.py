@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import insert, select, text
 
 from palaver.store.cache import Cache
-from palaver.store.database import Database, make_engine, parse_url
+from palaver.store.database import Database, make_database, parse_url
 from palaver.store.errors import Conflict, StoreError
 from palaver.store.migrate import migrate
 from palaver.store.rooms import RoomDefinition, RoomDefinitions
@@ -17,11 +17,15 @@ from palaver.store.secrets import Vault
 from palaver.store.services import Service, Services
 from palaver.store.tables import marks
 from palaver.store.tokens import Tokens
+from palaver.store.work import First
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+
+    from sqlalchemy.engine import Connection
 
 _MARK: Final = "palaver"
+_PING: Final = text("SELECT 1")
 
 
 class Store:
@@ -39,15 +43,13 @@ class Store:
     async def open(cls, url: str, *, master_key: bytes, clock: Callable[[], float] = time.monotonic) -> Store:
         """Bring the database up to date and open it.
 
-        ``url`` is ``sqlite+aiosqlite:///path`` or ``postgresql+asyncpg://…``. Raises StoreError, also when
+        ``url`` is ``sqlite:///path`` or ``postgresql://…``. Raises StoreError, also when
         ``master_key`` is not the one that the database was made with. ``clock`` (seconds, monotonic) ages what
         is remembered of it.
         """
-        parsed = parse_url(url)
-        engine = make_engine(parsed)
-        database = Database(engine)
+        database = make_database(parse_url(url))
         try:
-            await migrate(engine, parsed)
+            await migrate(database)
             vault = Vault(master_key)
             await _check(database, vault)
         except BaseException:
@@ -57,8 +59,11 @@ class Store:
 
     async def ping(self) -> None:
         """Raise StoreError unless the database answers."""
-        async with self._database.read() as connection:
-            await connection.execute(text("SELECT 1"))
+        await self._database.read(First(_PING))
+
+    def stats(self) -> Mapping[str, float]:
+        """Counters by metric name."""
+        return self._database.stats()
 
     async def close(self) -> None:
         """Give all connections back."""
@@ -67,13 +72,17 @@ class Store:
 
 async def _check(database: Database, vault: Vault) -> None:
     """Refuse a master key that cannot read this database, before anything is answered wrongly or written."""
-    query = select(marks.c.value).where(marks.c.name == "vault")
+
+    def work(connection: Connection) -> str:
+        known = connection.execute(select(marks.c.value).where(marks.c.name == "vault")).scalar()
+        if known is not None:
+            return str(known)
+        fresh = vault.seal(_MARK)
+        connection.execute(insert(marks), {"name": "vault", "value": fresh})
+        return fresh
+
     try:
-        async with database.write() as connection:
-            sealed = (await connection.execute(query)).scalar_one_or_none()
-            if sealed is None:
-                await connection.execute(insert(marks).values(name="vault", value=vault.seal(_MARK)))
-                return
+        sealed = await database.write(work)
     except Conflict:  # another node opened the same new database at this very moment
         await asyncio.sleep(0)
         return await _check(database, vault)

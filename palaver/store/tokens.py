@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import bindparam, delete, insert, select
 
 from palaver.store.tables import tokens
+from palaver.store.work import Changed, First
 
 if TYPE_CHECKING:
     from palaver.store.database import Database
+
+_INSERT: Final = insert(tokens)
+_BY_ID: Final = select(tokens).where(tokens.c.id == bindparam("token"))
+_TAKE: Final = (
+    delete(tokens).where(tokens.c.id == bindparam("token"), tokens.c.reusable.is_(False)).returning(tokens)
+)
+_PURGE: Final = delete(tokens).where(tokens.c.expires_ms < bindparam("before_ms"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,38 +43,22 @@ class Tokens:
 
     async def add(self, token: TokenRecord) -> None:
         """Keep a new token. Raises Conflict if its room is gone."""
-        async with self._database.write() as connection:
-            await connection.execute(
-                insert(tokens).values(
-                    id=token.id,
-                    room=token.room,
-                    service=token.service,
-                    user=token.user,
-                    role=token.role,
-                    reusable=token.reusable,
-                    created_ms=token.created_ms,
-                    expires_ms=token.expires_ms,
-                )
-            )
+        row = asdict(token)
+        await self._database.write(Changed(_INSERT, row))
 
     async def take(self, token: str) -> TokenRecord | None:
         """The token, expired or not, which exactly one caller ever gets; reusable ones are not taken."""
-        query = delete(tokens).where(tokens.c.id == token, tokens.c.reusable.is_(False)).returning(tokens)
-        async with self._database.write() as connection:
-            row = (await connection.execute(query)).first()
+        row = await self._database.write(First(_TAKE, {"token": token}))
         return None if row is None else _record(row)
 
     async def get(self, token: str) -> TokenRecord | None:
         """The token, which stays as it is."""
-        async with self._database.read() as connection:
-            row = (await connection.execute(select(tokens).where(tokens.c.id == token))).first()
+        row = await self._database.read(First(_BY_ID, {"token": token}))
         return None if row is None else _record(row)
 
     async def purge(self, before_ms: int) -> int:
         """Remove every token that expired before this time; how many those were."""
-        async with self._database.write() as connection:
-            done = await connection.execute(delete(tokens).where(tokens.c.expires_ms < before_ms))
-        return int(done.rowcount)
+        return await self._database.write(Changed(_PURGE, {"before_ms": before_ms}))
 
 
 def _record(row: Any) -> TokenRecord:

@@ -17,7 +17,7 @@ SERVICE, ROOM = "a" * 24, "b" * 24
 
 
 async def test_whoever_comes_first_opens_the_room_and_all_meet_in_it() -> None:
-    store = await Store.open("sqlite+aiosqlite://", master_key=b"m" * 32)
+    store = await Store.open("sqlite://", master_key=b"m" * 32)
     rooms = Rooms(FakeEngine())
     lobby = Lobby(store, rooms)
     with pytest.raises(RoomNotFound):
@@ -31,7 +31,7 @@ async def test_whoever_comes_first_opens_the_room_and_all_meet_in_it() -> None:
 
 
 async def test_a_room_that_is_deleted_while_somebody_enters_does_not_stay_open() -> None:
-    store = await Store.open("sqlite+aiosqlite://", master_key=b"m" * 32)
+    store = await Store.open("sqlite://", master_key=b"m" * 32)
     rooms = Rooms(FakeEngine())
     lobby = Lobby(store, rooms)
     await store.services.create(SERVICE, "service", "key", created_ms=1)

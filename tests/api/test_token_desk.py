@@ -35,7 +35,7 @@ class Desk:
 
 @pytest.fixture
 async def desk() -> AsyncIterator[Desk]:
-    store = await Store.open("sqlite+aiosqlite://", master_key=b"m" * 32)
+    store = await Store.open("sqlite://", master_key=b"m" * 32)
     await store.services.create("a" * 24, "service", "key", created_ms=1)
     yield Desk(store, await store.rooms.create("b" * 24, "a" * 24, {"name": "r"}, created_ms=1))
     await store.close()

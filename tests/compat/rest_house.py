@@ -130,7 +130,7 @@ async def make_house(
     whip_settings: WhipSettings | None = None,
 ) -> AsyncIterator[House]:
     clock = Clock()
-    store = await Store.open("sqlite+aiosqlite://", master_key=b"m" * 32)
+    store = await Store.open("sqlite://", master_key=b"m" * 32)
     rooms = Rooms(engine := FakeEngine())
     running = asyncio.create_task(rooms.run())
     try:

@@ -6,9 +6,11 @@ import asyncio
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from palaver.room.messages import ParticipantDropped
 from palaver.room.values import RoomId
+from palaver.store.work import Every
 from tests.compat.rest_house import ANNA, BERT, SUPER, House
 
 AUDIO_IN = [
@@ -273,8 +275,8 @@ async def test_the_sip_password_comes_back_in_clear_from_every_answer_but_not_fr
         await house.ok("PUT", path, {}),
     ]
     assert [answer["sip"] for answer in answers] == [sip] * 4
-    async with house.store._database.read() as connection:
-        stored = (await connection.exec_driver_sql("SELECT document FROM rooms")).scalar_one()
+    (row,) = await house.store._database.read(Every(text("SELECT document FROM rooms")))
+    stored = row.document
     assert "sip.example" in stored
     assert "p\u00e4ss" not in stored
 

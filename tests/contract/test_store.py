@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from palaver.store import Conflict, RoomDefinition, Service, Store, StoreError, TokenRecord
+from palaver.store.work import Every
 from tests.postgres import Postgres
 
 MASTER = b"master key of 32 bytes, or more.."
@@ -22,9 +23,9 @@ ROOM, OTHER = "1" * 24, "2" * 24
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of an empty database."""
     if request.param == "memory":
-        return "sqlite+aiosqlite://"
+        return "sqlite://"
     if request.param == "file":
-        return f"sqlite+aiosqlite:///{tmp_path}/palaver.db"
+        return f"sqlite:///{tmp_path}/palaver.db"
     cluster: Postgres = request.getfixturevalue("postgres")
     cluster.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
     return cluster.url
@@ -171,10 +172,9 @@ async def test_a_sip_password_is_encrypted_at_rest(store: Store) -> None:
     await service(store)
     sip = {"sipServer": "s", "username": "u", "password": "pässwörd"}
     await room(store, sip=sip)
-    async with store._database.read() as connection:
-        stored = (await connection.execute(text("SELECT document FROM rooms"))).scalar_one()
-    assert "pässwörd" not in stored
-    assert "p\\u00e4ss" not in stored
+    (stored,) = await store._database.read(Every(text("SELECT document FROM rooms")))
+    assert "pässwörd" not in stored.document
+    assert "p\\u00e4ss" not in stored.document
     for found in (await store.rooms.get(ROOM), *await store.rooms.of(ANNA)):
         assert found is not None
         assert found.document["sip"] == sip

@@ -59,7 +59,7 @@ def test_a_database_that_is_current_is_opened_without_alembic(tmp_path: Path) ->
     code = (
         "import asyncio\nfrom palaver.store import Store\n"
         "async def go():\n"
-        f"    store = await Store.open('sqlite+aiosqlite:///{tmp_path}/x.db', master_key=bytes(32))\n"
+        f"    store = await Store.open('sqlite:///{tmp_path}/x.db', master_key=bytes(32))\n"
         "    await store.close()\n"
         "asyncio.run(go())"
     )

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import sqlite3
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine, text
+from sqlalchemy import Connection, inspect, text
 
-from palaver.store import Store, StoreError, database
+from palaver.store import Store, StoreError, database, sqlite
+from palaver.store.database import Database, make_database, parse_url
+from palaver.store.migrate import migrate, revision, upgrade
 from palaver.store.tables import metadata
+from palaver.store.work import Changed
+from tests.postgres import Postgres
 
 MASTER = b"m" * 32
 SERVICE = "a" * 24
@@ -24,16 +29,63 @@ def path(tmp_path: Path) -> Path:
 
 
 async def opened(path: Path) -> Store:
-    return await Store.open(f"sqlite+aiosqlite:///{path}", master_key=MASTER)
+    return await Store.open(f"sqlite:///{path}", master_key=MASTER)
 
 
-async def test_the_migrations_make_exactly_the_tables(path: Path) -> None:
-    await (await opened(path)).close()
-    engine = create_engine(f"sqlite:///{path}")
-    with engine.connect() as connection:
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty(request: pytest.FixtureRequest, path: Path) -> Database:
+    """A database without any table."""
+    if request.param == "sqlite":
+        return make_database(parse_url(f"sqlite:///{path}"))
+    cluster: Postgres = request.getfixturevalue("postgres")
+    cluster.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    return make_database(parse_url(cluster.url))
+
+
+def described(connection: Connection) -> object:
+    """Everything that the database says about its tables, and which migration it is at."""
+    inspected = inspect(connection)
+    tables = {
+        table: (
+            [{**column, "type": str(column["type"])} for column in inspected.get_columns(table)],
+            inspected.get_pk_constraint(table),
+            inspected.get_foreign_keys(table),
+            sorted(inspected.get_unique_constraints(table), key=str),
+            sorted(inspected.get_indexes(table), key=str),
+        )
+        for table in sorted(inspected.get_table_names())
+    }
+    return revision(connection), tables
+
+
+async def test_tables_that_are_made_at_once_are_those_of_all_migrations(empty: Database) -> None:
+    class Undo(Exception):
+        pass
+
+    def migrated(connection: Connection) -> None:
+        upgrade(connection)
+        seen.append(described(connection))
+        raise Undo
+
+    seen: list[object] = []
+    with pytest.raises(Undo):
+        await empty.write(migrated)
+    assert await empty.read(revision) is None
+    await migrate(empty)
+    seen.append(await empty.read(described))
+    await empty.close()
+    assert seen[0] == seen[1]
+    assert "tokens" in str(seen[0])
+
+
+async def test_the_migrations_make_exactly_the_tables(empty: Database) -> None:
+    def differences(connection: Connection) -> object:
+        upgrade(connection)
         context = MigrationContext.configure(connection, opts={"compare_type": True})
-        assert compare_metadata(context, metadata) == []
-    engine.dispose()
+        return compare_metadata(context, metadata)
+
+    assert await empty.write(differences) == []
+    await empty.close()
 
 
 async def test_a_database_of_a_later_version_is_left_alone(path: Path) -> None:
@@ -47,19 +99,21 @@ async def test_a_database_of_a_later_version_is_left_alone(path: Path) -> None:
 
 async def test_sqlite_is_set_up_for_a_server(path: Path) -> None:
     store = await opened(path)
-    async with store._database.read() as connection:
-        settings = {
-            name: (await connection.execute(text(f"PRAGMA {name}"))).scalar_one()
-            for name in ("journal_mode", "foreign_keys", "synchronous", "busy_timeout")
-        }
+
+    def settings(connection: Connection) -> dict[str, object]:
+        names = ("journal_mode", "foreign_keys", "synchronous", "busy_timeout")
+        return {name: connection.execute(text(f"PRAGMA {name}")).scalar_one() for name in names}
+
+    wanted = {"journal_mode": "wal", "foreign_keys": 1, "synchronous": 1, "busy_timeout": 4000}
+    assert await store._database.read(settings) == wanted
+    assert await store._database.write(settings) == wanted
     await store.close()
-    assert settings == {"journal_mode": "wal", "foreign_keys": 1, "synchronous": 1, "busy_timeout": 4000}
 
 
 async def test_a_database_that_somebody_else_locks_is_a_store_error_in_time(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "_PRAGMAS", ("PRAGMA busy_timeout = 50",))
+    monkeypatch.setattr(sqlite, "_PRAGMAS", ("PRAGMA busy_timeout = 50",))
     store = await opened(path)
     other = sqlite3.connect(path)
     other.execute("BEGIN IMMEDIATE")
@@ -78,16 +132,11 @@ async def test_a_database_that_does_not_answer_is_a_store_error_in_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(database, "DEADLINE_S", 0.1)
-
-    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read()
-        writer.close()
-
-    server = await asyncio.start_server(silent, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    async with asyncio.timeout(5), server:
-        with pytest.raises(StoreError):
-            await Store.open(f"postgresql+asyncpg://x:y@127.0.0.1:{port}/z", master_key=MASTER)
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections, but nobody answers them
+        port = silent.getsockname()[1]
+        async with asyncio.timeout(5):
+            with pytest.raises(StoreError, match="did not answer in time"):
+                await Store.open(f"postgresql://x:y@127.0.0.1:{port}/z", master_key=MASTER)
 
 
 async def test_no_error_of_the_database_shows_a_statement_or_its_values(path: Path) -> None:
@@ -114,10 +163,10 @@ async def test_a_damaged_database_is_a_store_error(damaged: Path) -> None:
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("nonsense", "expected sqlite"),
+        ("nonsense", "expected sqlite:///"),
         ("mysql://x/y", "neither"),
-        ("sqlite:///x", "neither"),
-        ("sqlite+aiosqlite:////no/such/folder/x.db", "cannot be opened"),
+        ("sqlite+pysqlcipher:///x", "neither"),
+        ("sqlite:////no/such/folder/x.db", "cannot be opened"),
         ("postgresql+asyncpg://nobody@127.0.0.1:1/x", "cannot be opened"),
     ],
 )
@@ -128,8 +177,7 @@ async def test_what_cannot_be_opened_is_a_store_error(url: str, message: str) ->
 
 async def test_a_table_that_vanishes_is_a_store_error(path: Path) -> None:
     store = await opened(path)
-    async with store._database.write() as connection:
-        await connection.execute(text("DROP TABLE tokens"))
+    await store._database.write(Changed(text("DROP TABLE tokens")))
     with pytest.raises(StoreError, match="tokens"):
         await store.tokens.get("t")
     await store.ping()

@@ -9,7 +9,7 @@ from msgspec import UnsetType
 
 from palaver.api.wire import room_document as wire
 from palaver.api.wire.errors import ProtocolError
-from palaver.api.wire.formats import AudioFormat, VideoFormat, audio_format, video_format
+from palaver.api.wire.formats import AudioFormat, Shape, VideoFormat, audio_format, video_format
 from palaver.api.wire.parse import convert, without_nulls
 from palaver.room.values import (
     NO_LIMIT,
@@ -29,6 +29,15 @@ DEFAULTS: Final[dict[str, Any]] = msgspec.to_builtins(wire.RoomDocument(name="")
 """The document of a room that was created with only a name. Documents share it: never change one in place."""
 
 
+class _Named(Shape):
+    name: wire.Text
+
+
+class _Produced(Shape):
+    views: list[wire.View]
+    media_out: wire.MediaOut
+
+
 class Definition(Protocol):
     """What is needed of a stored room (``store.RoomDefinition``)."""
 
@@ -45,10 +54,12 @@ class Definition(Protocol):
 
 def new_room(body: Any) -> dict[str, Any]:
     """The document of the room that ``body`` (``{name, options?}``) asks for. Raises ProtocolError."""
-    body = convert(without_nulls(body), dict)
-    name = convert({"name": body["name"]} if "name" in body else {}, wire.NewRoom).name
+    body = without_nulls(body)
+    if not isinstance(body, dict):
+        raise ProtocolError("body: expected object")
+    name = convert(body, _Named).name
     options = convert(_options(body.get("options")), wire.RoomOptions)
-    return _checked({**DEFAULTS, "name": name, **msgspec.to_builtins(options)})
+    return _changed(DEFAULTS, {**msgspec.to_builtins(options), "name": name})
 
 
 def updated_room(room: str, document: dict[str, Any], body: Any) -> dict[str, Any]:
@@ -58,7 +69,7 @@ def updated_room(room: str, document: dict[str, Any], body: Any) -> dict[str, An
         raise ProtocolError("_id: not the id of this room")
     changes = msgspec.to_builtins(update)
     changes.pop("_id", None)
-    return _checked({**document, **changes})
+    return _changed(document, changes)
 
 
 def room_info(definition: Definition) -> dict[str, Any]:
@@ -115,9 +126,12 @@ def _options(options: Any) -> Any:
     return options
 
 
-def _checked(document: dict[str, Any]) -> dict[str, Any]:
-    """``document`` if its views can be produced: each format must be exactly one of mediaOut's."""
-    room = msgspec.convert(document, wire.RoomDocument)
+def _changed(document: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """``document`` after ``changes``, if its views can be produced: each format must be exactly one of mediaOut's."""
+    document = {**document, **changes}
+    if "views" not in changes and "mediaOut" not in changes:  # nothing that matters here
+        return document
+    room = msgspec.convert(document, _Produced)
     for index, view in enumerate(room.views):
         if view.audio.format not in room.media_out.audio:
             raise _conflict(index, "audio", view.audio.format)

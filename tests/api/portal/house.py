@@ -157,7 +157,7 @@ def settings(**changes: Any) -> PortalSettings:
 @contextlib.asynccontextmanager
 async def house(directory: Path, room: dict[str, Any] | None = None, **changes: Any) -> AsyncIterator[House]:
     """A portal that serves one room, whose options are ``room``; ``changes`` are settings."""
-    store = await Store.open(f"sqlite+aiosqlite:///{directory}/palaver.db", master_key=b"m" * 32)
+    store = await Store.open(f"sqlite:///{directory}/palaver.db", master_key=b"m" * 32)
     engine = FakeEngine()
     rooms = Rooms(engine)
     desk = TokenDesk(store, KEY, time.time)
