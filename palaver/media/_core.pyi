@@ -162,8 +162,12 @@ class Core:
 
         The queue is bounded: AudioLevel events are dropped first, and counted; the others are bounded by the commands and objects alive.
         """
-    def create_transport(self, thread: int) -> int:
-        """Name a new transport on ``thread``; it exists from its first offer on. Raises ValueError for an unknown thread."""
+    def create_transport(self, thread: int, group: int = 0) -> int:
+        """Name a new transport on ``thread``; it exists from its first offer on. Raises ValueError for an unknown thread.
+
+        Transports of one ``group`` hear each other: what one says on a data channel is repeated on those channels of the others that
+        carry the same label, at most 16 KiB at a time. In group 0 nobody hears anybody.
+        """
     def negotiate(self, transport: int, request: int, offer: str) -> None:
         """Apply an SDP offer; answered by :class:`Negotiated` or :class:`Refused` with the same ``request`` (not 0).
 
@@ -216,7 +220,8 @@ class Core:
 
         Counters: ``packets_received``, ``packets_sent``, ``bytes_received``, ``bytes_sent``, ``packets_forwarded``,
         ``packets_dropped`` (full queue or socket), ``packets_unknown`` (nobody's), ``keyframe_requests``, ``receive_calls``,
-        ``send_calls``, ``panics``, ``events_dropped``, ``stun_forged`` (names a peer, not signed by it), ``tcp_accepted``,
+        ``send_calls``, ``panics``, ``events_dropped``, ``channel_messages`` (per listener), ``channel_dropped`` (beyond a bound),
+        ``channels_refused``, ``stun_forged`` (names a peer, not signed by it), ``tcp_accepted``,
         ``tcp_refused`` (too many strangers, no descriptors), ``tcp_rejected`` (garbage, forged or silent), ``tcp_stuck`` (took nothing
         any more), ``tcp_dropped`` (packets for slow readers). Gauges: ``transports``, ``publications``, ``subscriptions``, ``tcp_connections``.
         """

@@ -182,7 +182,7 @@ class LocalEngine:
             raise EngineError(f"{name} is open already")
         found = self._transports.get(room, transport)
         if found is None:
-            handle = self._core.create_transport(self._transports.thread(room))
+            handle = self._core.create_transport(*self._transports.place(room))
             self._transports.add(found := Transport(room, transport, owner, handle))
         elif found.owner != owner:
             raise EngineError("the transport belongs to another participant")
@@ -280,7 +280,7 @@ class LocalEngine:
         if transport.negotiated or self._transports.by_handle(transport.handle) is not transport:
             return
         self._backlog.do(partial(self._core.close_transport, transport.handle))
-        handle = self._core.create_transport(self._transports.thread(transport.room))
+        handle = self._core.create_transport(*self._transports.place(transport.room))
         self._transports.rename(transport, handle)
 
     def _settle(self, transport: Transport, prepared: Plan) -> None:

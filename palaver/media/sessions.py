@@ -142,9 +142,10 @@ class Transport:
 
 @dataclass(eq=False, slots=True)
 class RoomMedia:
-    """What one room has in the engine; it lives on one ``thread`` of the core. Gone with the last transport."""
+    """What one room has in the engine, on one ``thread`` and in one ``group`` of the core. Gone with the last transport."""
 
     thread: int
+    group: int
     transports: dict[TransportId, Transport] = field(default_factory=dict)
     sessions: dict[str, Session] = field(default_factory=dict)
     levels: dict[StreamId, tuple[int, bool]] = field(default_factory=dict)

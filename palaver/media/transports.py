@@ -19,6 +19,7 @@ class Transports:
 
     def __init__(self, threads: int) -> None:
         self._threads = threads
+        self._groups = 0  # groups ever used: transports of one hear each other's data channels
         self._rooms: dict[RoomId, RoomMedia] = {}
         self._by_handle: dict[int, Transport] = {}
         self._lanes: dict[int, tuple[Session, str]] = {}  # publication or subscription → its session and mid
@@ -50,18 +51,22 @@ class Transports:
         """The transport that the core calls ``handle``."""
         return self._by_handle.get(handle)
 
-    def thread(self, room: RoomId) -> int:
-        """The thread on which the room lives, or would begin: the one that has the fewest transports."""
+    def place(self, room: RoomId) -> tuple[int, int]:
+        """The thread and the group of the core in which the room lives, or would begin.
+
+        That is the thread that has the fewest transports, and a group that never was.
+        """
         if found := self._rooms.get(room):
-            return found.thread
+            return found.thread, found.group
         load = [0] * self._threads
         for media in self._rooms.values():
             load[media.thread] += len(media.transports)
-        return load.index(min(load))
+        return load.index(min(load)), self._groups + 1
 
     def add(self, transport: Transport) -> None:
-        """Remember a new transport; the first one of a room begins the room on its thread."""
-        media = self._rooms.setdefault(transport.room, RoomMedia(self.thread(transport.room)))
+        """Remember a new transport; the first one of a room begins the room in its place."""
+        media = self._rooms.setdefault(transport.room, RoomMedia(*self.place(transport.room)))
+        self._groups = max(self._groups, media.group)
         media.transports[transport.id] = self._by_handle[transport.handle] = transport
 
     def rename(self, transport: Transport, handle: int) -> None:

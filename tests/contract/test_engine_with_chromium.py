@@ -31,6 +31,12 @@ async function inbound() {
   return Object.fromEntries(stats.map(s => [s.mid, s]));
 }
 async function until(condition) { while (!await condition()) await new Promise(done => setTimeout(done, 50)); }
+let channel, heard = [];
+function open_channel(label) {
+  channel = pc.createDataChannel(label, {maxRetransmits: 3});
+  channel.binaryType = 'arraybuffer';
+  channel.onmessage = ({data}) => heard.push(typeof data === 'string' ? data : [...new Uint8Array(data)]);
+}
 async function protocol() {
   const stats = await pc.getStats();
   const transport = [...stats.values()].find(s => s.type === 'transport');
@@ -96,6 +102,11 @@ async def decodes(page: Page, mid: str, frames: int = 20) -> None:
         await page.evaluate("([mid, least]) => until(async () => await decoded(mid) >= least)", [mid, frames])
 
 
+async def shows(page: Page, condition: str) -> None:
+    async with asyncio.timeout(20):
+        await page.evaluate(f"until(() => {condition})")
+
+
 async def test_a_publisher_of_layers_can_be_watched(bench: Bench, page: Open) -> None:
     ann, bob = await page(), await page()
     layers = [
@@ -129,6 +140,31 @@ async def test_a_browser_whose_udp_leads_nowhere_talks_over_tcp(bench: Bench, pa
     for one in (ann, bob):
         assert await one.evaluate("protocol()") == "tcp"
     assert bench.engine.stats()["tcp_connections"] >= 2
+
+
+async def test_what_is_said_on_a_data_channel_is_heard_by_the_others_of_its_label(
+    bench: Bench, page: Open
+) -> None:
+    labels = {"ann": "chat", "bob": "chat", "cat": "chat", "dan": "game"}
+    pages = {name: await page() for name in labels}
+    for name, label in labels.items():
+        await pages[name].evaluate("send('audio')")
+        await pages[name].evaluate("open_channel", label)
+        await bench.open_source(f"s-{name}", name, audio="0")
+        answer = await negotiate(bench, pages[name], name)
+        assert "a=max-message-size:16384" in answer
+    for one in pages.values():
+        await shows(one, "channel.readyState === 'open'")
+    await pages["ann"].evaluate("channel.send('hello'); channel.send(new Uint8Array([1, 2, 3]))")
+    for name in ("bob", "cat"):
+        await shows(pages[name], "heard.length === 2")
+        assert await pages[name].evaluate("heard") == ["hello", [1, 2, 3]]
+    await pages["dan"].evaluate("channel.send('anybody?')")
+    await pages["bob"].evaluate("channel.send('x'.repeat(16384))")
+    await shows(pages["ann"], "heard.length === 1")
+    assert await pages["ann"].evaluate("heard[0].length") == 16384
+    assert await pages["dan"].evaluate("heard") == []
+    assert bench.engine.stats()["channel_messages_total"] == 6
 
 
 async def test_one_section_may_be_offered_both_ways(bench: Bench, page: Open) -> None:

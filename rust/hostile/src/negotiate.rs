@@ -4,7 +4,6 @@
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use palaver_sfu::TransportId;
 use palaver_sfu::event::Event;
 use palaver_sfu::hub::Hub;
 use palaver_sfu::message::{Command, Message, Relay};
@@ -12,6 +11,7 @@ use palaver_sfu::outlet::Outlet;
 use palaver_sfu::path::Path;
 use palaver_sfu::stats::Registry;
 use palaver_sfu::transport::Setup;
+use palaver_sfu::{GroupId, TransportId};
 use str0m::config::DtlsCert;
 
 use crate::Target;
@@ -52,6 +52,7 @@ pub fn run(offers: &[u8]) -> bool {
         certificate: certificate(),
         addresses: vec!["127.0.0.1:5000".parse().unwrap()],
         tcp: true,
+        groups: Arc::default(),
         connect_timeout: Duration::from_secs(30),
     };
     let (registry, now) = (Arc::<Registry>::default(), Instant::now());
@@ -59,7 +60,8 @@ pub fn run(offers: &[u8]) -> bool {
     let transport = TransportId(1);
     for (request, offer) in [(1, first), (2, second)] {
         let offer = offer.to_owned();
-        let command = Command::Negotiate { transport, request, offer, first: request == 1 };
+        let command =
+            Command::Negotiate { transport, request, offer, first: (request == 1).then_some(GroupId(1)) };
         hub.handle(now, Message::Command(command), &mut answers);
     }
     assert_eq!(answers.negotiated + answers.refused, 2);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use palaver_sfu::core::{Busy, MAX_THREADS};
 use palaver_sfu::layers::{MAX_RID, Rid, Wish};
 use palaver_sfu::tcp::Limits;
-use palaver_sfu::{Core as Sfu, Options, PublicationId, SubscriptionId, TransportId};
+use palaver_sfu::{Core as Sfu, GroupId, Options, PublicationId, SubscriptionId, TransportId};
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 
@@ -93,8 +93,9 @@ impl Core {
         self.open()?.events().map(|event| to_python(py, event)).collect()
     }
 
-    fn create_transport(&self, thread: usize) -> PyResult<u64> {
-        let transport = self.open()?.create_transport(thread);
+    #[pyo3(signature = (thread, group=0))]
+    fn create_transport(&self, thread: usize, group: u64) -> PyResult<u64> {
+        let transport = self.open()?.create_transport(thread, GroupId(group));
         transport.map(|id| id.0).ok_or_else(|| PyValueError::new_err(format!("no thread {thread}")))
     }
 

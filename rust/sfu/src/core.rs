@@ -1,7 +1,7 @@
 //! The handle: binds the sockets, starts and joins the threads, takes commands. Nothing here waits for a thread, except
 //! [`Core::close`].
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
@@ -10,9 +10,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use crate::channel::Groups;
 use crate::event::{Event, EventQueue};
 use crate::hub::Hub;
-use crate::id::{IdSource, PublicationId, SubscriptionId, TransportId};
+use crate::id::{GroupId, IdSource, PublicationId, SubscriptionId, TransportId};
 use crate::layers::Wish;
 use crate::mailbox::Mailbox;
 use crate::message::{Command, Message};
@@ -72,8 +73,8 @@ pub struct Core {
     events: Arc<EventQueue>,
     stats: Vec<Arc<ThreadStats>>,
     registry: Arc<Registry>,
-    /// Transports that have a name, but no offer yet.
-    named: Mutex<HashSet<TransportId>>,
+    /// Transports that have a name and a group, but no offer yet.
+    named: Mutex<HashMap<TransportId, GroupId>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -102,6 +103,7 @@ impl Core {
             named: Mutex::default(),
             threads: Mutex::default(),
         };
+        let groups = Arc::<Groups>::default();
         let mut workers = Vec::new();
         for (thread, sockets) in bound.into_iter().enumerate() {
             let udp = sockets.udp.iter().map(UdpSocket::local_addr);
@@ -111,6 +113,7 @@ impl Core {
                 certificate: certificate.clone(),
                 addresses,
                 tcp: options.tcp.is_some(),
+                groups: groups.clone(),
                 connect_timeout: options.connect_timeout,
             };
             let stats = Arc::<ThreadStats>::default();
@@ -145,18 +148,18 @@ impl Core {
     }
 
     /// Name a transport; None if there is no such thread.
-    pub fn create_transport(&self, thread: usize) -> Option<TransportId> {
+    pub fn create_transport(&self, thread: usize, group: GroupId) -> Option<TransportId> {
         self.mailboxes.get(thread)?;
         let id = TransportId(self.ids.next(thread));
-        self.named().insert(id);
+        self.named().insert(id, group);
         Some(id)
     }
 
     pub fn negotiate(&self, transport: TransportId, request: u64, offer: String) -> Result<(), Busy> {
         let first = self.named().remove(&transport);
         let sent = self.send(transport.thread(), Command::Negotiate { transport, request, offer, first });
-        if sent.is_err() && first {
-            self.named().insert(transport);
+        if let (Err(Busy), Some(group)) = (sent, first) {
+            self.named().insert(transport, group);
         }
         sent
     }
@@ -236,7 +239,7 @@ impl Core {
         }
     }
 
-    fn named(&self) -> std::sync::MutexGuard<'_, HashSet<TransportId>> {
+    fn named(&self) -> std::sync::MutexGuard<'_, HashMap<TransportId, GroupId>> {
         self.named.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -32,6 +32,14 @@ id!(
     SubscriptionId
 );
 
+/// Transports that hear each other's data channels; named by the owner. Those of group 0 hear nobody.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct GroupId(pub u64);
+
+impl GroupId {
+    pub const NONE: Self = Self(0);
+}
+
 /// Mints ids.
 #[derive(Debug)]
 pub struct IdSource(AtomicU64);

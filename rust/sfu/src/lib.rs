@@ -15,6 +15,7 @@
 //! | [`codec`] | the formats that are negotiated, and when two of them are the same |
 //! | [`bwe`] | how much the way to a subscriber can carry |
 //! | [`allocation`] | which layer each video of a transport gets of that |
+//! | [`channel`] | data channels between the transports of a group |
 //! | [`demux`] | whose datagram this is |
 //! | [`paths`] | the ways to one peer: known, and in use |
 //! | [`tcp`] | media over TCP: frames, and the connections of a thread |
@@ -29,6 +30,7 @@
 
 pub mod allocation;
 pub mod bwe;
+pub mod channel;
 pub mod codec;
 pub mod core;
 pub mod demux;
@@ -56,4 +58,4 @@ pub mod worker;
 
 pub use crate::core::{BindError, Busy, Core, Options};
 pub use crate::event::Event;
-pub use crate::id::{PublicationId, SubscriptionId, TransportId};
+pub use crate::id::{GroupId, PublicationId, SubscriptionId, TransportId};

@@ -17,12 +17,15 @@ pub const COMMANDS: usize = 4096;
 pub const RELEASES: usize = 4096;
 /// Bursts of packets from other threads that may wait; one more is dropped.
 pub const BURSTS: usize = 512;
+/// Messages of data channels from other threads that may wait; one more is dropped.
+pub const SAYINGS: usize = 512;
 
 #[derive(Debug, Default)]
 struct Queue {
     messages: VecDeque<Message>,
     commands: usize,
     bursts: usize,
+    sayings: usize,
 }
 
 #[derive(Debug)]
@@ -43,7 +46,7 @@ impl Mailbox {
 
     /// Queue a message, or give it back if there are too many of its kind.
     ///
-    /// Relays other than packets have no bound of their own: each follows from a command, except key frame requests,
+    /// Relays other than packets and messages of data channels have no bound of their own: each follows from a command, except key frame requests,
     /// which are throttled by their sender.
     pub fn post(&self, message: Message) -> Result<(), Message> {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
@@ -59,6 +62,12 @@ impl Mailbox {
                     return Err(message);
                 }
                 queue.bursts += 1;
+            }
+            Message::Relay(Relay::Said { .. }) => {
+                if queue.sayings >= SAYINGS {
+                    return Err(message);
+                }
+                queue.sayings += 1;
             }
             Message::Relay(_) => {}
         }
@@ -76,6 +85,7 @@ impl Mailbox {
         match &message {
             Some(Message::Command(_)) => queue.commands -= 1,
             Some(Message::Relay(Relay::Packets { .. })) => queue.bursts -= 1,
+            Some(Message::Relay(Relay::Said { .. })) => queue.sayings -= 1,
             Some(Message::Relay(_)) => {}
             None => return None,
         }

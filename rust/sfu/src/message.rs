@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use str0m::format::CodecSpec;
 
+use crate::channel::Saying;
 use crate::forward::MediaPacket;
-use crate::id::{PublicationId, SubscriptionId, TransportId};
+use crate::id::{GroupId, PublicationId, SubscriptionId, TransportId};
 use crate::layers::Wish;
 
 #[derive(Debug)]
@@ -17,12 +18,12 @@ pub enum Message {
 /// Said by the owner, carried out in order.
 #[derive(Debug)]
 pub enum Command {
-    /// `first`: this offer creates the transport.
+    /// `first`: this offer creates the transport, in that group.
     Negotiate {
         transport: TransportId,
         request: u64,
         offer: String,
-        first: bool,
+        first: Option<GroupId>,
     },
     AddCandidate {
         transport: TransportId,
@@ -82,6 +83,8 @@ pub enum Relay {
     Ended { publication: PublicationId },
     /// To a mirror: packets, in the order of arrival. `gap`: some before these were not sent.
     Packets { publication: PublicationId, gap: bool, packets: Arc<[MediaPacket]> },
+    /// To a thread with open channels of `group`.
+    Said { group: GroupId, saying: Saying },
     /// To the home: a subscriber cannot go on without a key frame.
     KeyframeWanted { publication: PublicationId },
 }

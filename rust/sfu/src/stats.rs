@@ -58,6 +58,11 @@ counters!(
         send_calls,
         panics,
         events_dropped,
+        /// Messages of data channels that were passed on, once per listener.
+        channel_messages,
+        /// Messages beyond a bound: too many, too long, or for a listener that is behind.
+        channel_dropped,
+        channels_refused,
         tcp_accepted,
         /// Turned away: too many strangers from one host, or no descriptors left.
         tcp_refused,

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use str0m::change::SdpOffer;
+use str0m::channel::{ChannelData, ChannelId};
 use str0m::config::DtlsCert;
 use str0m::format::CodecSpec;
 use str0m::ice::{IceCreds, StunMessage};
@@ -19,10 +20,11 @@ use str0m::net::{Protocol, Receive, TcpType};
 use str0m::rtp::{RtpPacket, RtpWrite, Ssrc};
 use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc, RtcError};
 
+use crate::channel::{self, Channels, Groups, Saying};
 use crate::codec;
 use crate::demux;
 use crate::forward::Forward;
-use crate::id::{PublicationId, SubscriptionId};
+use crate::id::{GroupId, PublicationId, SubscriptionId};
 use crate::outlet::Outlet;
 use crate::path::Path;
 use crate::paths::Paths;
@@ -47,6 +49,8 @@ pub struct Setup {
     pub addresses: Vec<SocketAddr>,
     /// Whether TCP is listened for on the same ports.
     pub tcp: bool,
+    /// Shared by all threads.
+    pub groups: Arc<Groups>,
     pub connect_timeout: Duration,
 }
 
@@ -56,6 +60,9 @@ pub struct Setup {
 pub enum Happening {
     Connected,
     Packet { mid: Mid, rid: Option<Rid>, packet: RtpPacket },
+    ChannelOpen { channel: ChannelId, label: String },
+    ChannelClosed { channel: ChannelId },
+    Said(ChannelData),
     KeyframeWanted { mid: Mid },
     Ended(Fault),
 }
@@ -117,6 +124,8 @@ pub struct Transport {
     stats: Arc<TransportStats>,
     sabotaged: bool,
     pub paths: Paths,
+    pub group: GroupId,
+    pub channels: Channels,
     /// Written to since it was last flushed.
     pub dirty: bool,
     pub publications: HashMap<Mid, PublicationId>,
@@ -126,14 +135,19 @@ pub struct Transport {
 }
 
 impl Transport {
-    pub fn new(setup: &Setup, stats: Arc<TransportStats>, now: Instant) -> Result<Self, Fault> {
+    pub fn new(
+        setup: &Setup,
+        group: GroupId,
+        stats: Arc<TransportStats>,
+        now: Instant,
+    ) -> Result<Self, Fault> {
         let rtc = unwind(|| {
             let config = Rtc::builder()
                 .set_ice_lite(true)
                 .set_rtp_mode(true)
                 .set_dtls_cert(setup.certificate.clone())
                 .set_send_buffer_video(RTX_PACKETS);
-            let mut rtc = codec::configure(config).build(now);
+            let mut rtc = codec::configure(channel::configure(config)).build(now);
             for address in &setup.addresses {
                 rtc.add_local_candidate(Candidate::host(*address, "udp")?);
                 if setup.tcp {
@@ -156,6 +170,8 @@ impl Transport {
             stats,
             sabotaged: false,
             paths: Paths::new(now),
+            group,
+            channels: Channels::new(now),
             dirty: false,
             publications: HashMap::new(),
             subscriptions: HashMap::new(),
@@ -318,6 +334,11 @@ impl Transport {
                 }
             }
             Event::KeyframeRequest(request) => happened(Happening::KeyframeWanted { mid: request.mid }),
+            Event::ChannelOpen(channel, label) if self.group != GroupId::NONE => {
+                happened(Happening::ChannelOpen { channel, label });
+            }
+            Event::ChannelClose(channel) => happened(Happening::ChannelClosed { channel }),
+            Event::ChannelData(message) => happened(Happening::Said(message)),
             Event::Closed => return Err(Fault::Closed),
             _ => {}
         }
@@ -413,6 +434,27 @@ impl Transport {
             let Some(stream) = api.stream_rx_by_mid(mid, rid) else { return Ok(false) };
             stream.request_keyframe(kind);
             Ok(connected)
+        })
+    }
+
+    /// Say something on every channel of its label; on how many, and on how many it did not fit.
+    pub fn say(&mut self, saying: &Saying) -> Result<(u64, u64), Fault> {
+        let listening = self.channels.labelled(&saying.label);
+        self.guarded(|rtc| {
+            let mut said = 0;
+            for channel in &listening {
+                let written =
+                    rtc.channel(*channel).map(|mut channel| channel.write(saying.binary, &saying.data));
+                said += u64::from(matches!(written, Some(Ok(true))));
+            }
+            Ok((said, listening.len() as u64 - said))
+        })
+    }
+
+    pub fn close_channel(&mut self, channel: ChannelId) -> Result<(), Fault> {
+        self.guarded(|rtc| {
+            rtc.direct_api().close_data_channel(channel);
+            Ok(())
         })
     }
 

@@ -254,7 +254,7 @@ impl Outlet for Wires {
                 self.stats.packets_dropped.add(packets.len() as u64);
                 false
             }
-            Err(_) => false,
+            Err(_) => false, // the hub counts what was said in vain
         }
     }
 }

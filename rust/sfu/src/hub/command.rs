@@ -7,7 +7,7 @@ use str0m::media::Mid;
 use super::{Hub, Owner};
 use crate::event::Event;
 use crate::forward::Forward;
-use crate::id::{PublicationId, SubscriptionId, TransportId};
+use crate::id::{GroupId, PublicationId, SubscriptionId, TransportId};
 use crate::layers::Wish;
 use crate::message::{Command, Relay};
 use crate::outlet::Outlet;
@@ -65,12 +65,12 @@ impl Hub {
         id: TransportId,
         request: u64,
         offer: &str,
-        first: bool,
+        first: Option<GroupId>,
         now: Instant,
         out: &mut dyn Outlet,
     ) {
-        if first {
-            match Transport::new(&self.setup, self.registry.insert(id), now) {
+        if let Some(group) = first {
+            match Transport::new(&self.setup, group, self.registry.insert(id), now) {
                 Ok(transport) => {
                     self.transports.insert(id, transport);
                 }
@@ -96,7 +96,7 @@ impl Hub {
                 self.poll(id, now, out);
                 self.reopen_sections(id, now, out);
             }
-            Err(error) => self.refuse_offer(id, request, error, first, out),
+            Err(error) => self.refuse_offer(id, request, error, first.is_some(), out),
         }
     }
 

@@ -3,6 +3,7 @@
 //! Each input is followed to its end before the next: a call returns when nothing is left to do at that time. The
 //! exception are media packets, which wait for the end of their burst ([`Hub::forward`]).
 
+mod channels;
 mod command;
 pub mod fanout;
 mod relay;
@@ -15,7 +16,7 @@ use str0m::net::Protocol;
 
 use crate::demux::{self, Demux};
 use crate::event::Event;
-use crate::id::{PublicationId, SubscriptionId, TransportId};
+use crate::id::{GroupId, PublicationId, SubscriptionId, TransportId};
 use crate::message::{Message, Relay};
 use crate::outlet::Outlet;
 use crate::path::Path;
@@ -41,6 +42,8 @@ pub struct Hub {
     /// Publications that are not mirrors.
     homes: u64,
     subscriptions: HashMap<SubscriptionId, Subscription>,
+    /// Transports with open data channels.
+    groups: HashMap<GroupId, Vec<TransportId>>,
     demux: Demux,
     timers: Timers<Owner>,
     happenings: VecDeque<(TransportId, Happening)>,
@@ -60,6 +63,7 @@ pub struct Census {
     pub subscriptions: usize,
     pub ufrags: usize,
     pub paths: usize,
+    pub groups: usize,
     pub timers: usize,
 }
 
@@ -72,6 +76,7 @@ impl Hub {
             publications: HashMap::new(),
             homes: 0,
             subscriptions: HashMap::new(),
+            groups: HashMap::new(),
             demux: Demux::default(),
             timers: Timers::default(),
             happenings: VecDeque::new(),
@@ -197,6 +202,9 @@ impl Hub {
             self.registry.remove(*id);
             out.event(Event::Lost { transport: *id, reason: format!("panic: {reason}") });
         }
+        for group in self.groups.keys() {
+            self.setup.groups.leave(*group, self.thread);
+        }
         for gauge in [&self.stats.transports, &self.stats.publications, &self.stats.subscriptions] {
             gauge.set(0);
         }
@@ -211,6 +219,7 @@ impl Hub {
             subscriptions: self.subscriptions.len(),
             ufrags,
             paths,
+            groups: self.groups.len(),
             timers: self.timers.len(),
         }
     }
@@ -261,6 +270,9 @@ impl Hub {
                         self.want_keyframe(subscription.publication, now, out);
                     }
                 }
+                Happening::ChannelOpen { channel, label } => self.open_channel(id, channel, &label, now, out),
+                Happening::ChannelClosed { channel } => self.end_channel(id, channel),
+                Happening::Said(message) => self.hear(id, &message, now, out),
                 Happening::Ended(fault) => self.lose(id, &fault, out),
             }
         }
@@ -361,6 +373,7 @@ impl Hub {
                 out.hang_up(path);
             }
         }
+        self.leave_group(id, transport.group);
         self.timers.cancel(Owner::Transport(id));
         self.registry.remove(id);
         for subscription in transport.subscriptions.values() {

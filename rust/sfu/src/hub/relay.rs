@@ -33,6 +33,7 @@ impl Hub {
                 self.fan_out(publication, &packets, now, out);
                 self.flush(now, out);
             }
+            Relay::Said { group, saying } => self.repeat(group, None, &saying, now, out),
             Relay::KeyframeWanted { publication } => self.want_keyframe(publication, now, out),
         }
     }

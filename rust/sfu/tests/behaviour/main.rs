@@ -3,6 +3,7 @@
 
 mod common;
 
+mod channels;
 mod continuity;
 mod estimation;
 mod forwarding;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::common::client::Media;
 use crate::common::peer::{Peer, answer, count, is_cut, start, start_with, turn_until, wait_until};
 use palaver_sfu::tcp::Limits;
-use palaver_sfu::{Core, PublicationId};
+use palaver_sfu::{Core, GroupId, PublicationId};
 use str0m::media::Direction;
 
 fn server(core: &Core, thread: usize, loopback: &str) -> SocketAddr {
@@ -16,7 +16,7 @@ fn server(core: &Core, thread: usize, loopback: &str) -> SocketAddr {
 
 /// A publisher over UDP and a subscriber over TCP, connected.
 fn call(core: &Core, threads: [usize; 2], loopback: &str) -> (Vec<Peer>, PublicationId) {
-    let transports = threads.map(|thread| core.create_transport(thread).unwrap());
+    let transports = threads.map(|thread| core.create_transport(thread, GroupId::NONE).unwrap());
     let mut peers = vec![
         Peer::new(transports[0], loopback),
         Peer::over_tcp(transports[1], server(core, threads[1], loopback)),
@@ -39,7 +39,7 @@ fn frame(bytes: &[u8]) -> Vec<u8> {
 #[test]
 fn an_answer_names_udp_and_tcp_at_every_address() {
     let core = start(&["127.0.0.1", "::1"], 1);
-    let mut peer = Peer::new(core.create_transport(0).unwrap(), "127.0.0.1");
+    let mut peer = Peer::new(core.create_transport(0, GroupId::NONE).unwrap(), "127.0.0.1");
     peer.client.add(Media::Opus, Direction::SendOnly);
     let answer = answer(&core, &mut peer);
     let port = core.ports()[0];
@@ -144,7 +144,7 @@ fn a_reader_that_is_too_slow_loses_whole_packets_and_then_its_connection() {
     let limits = Limits { stuck_for: Duration::from_millis(500), backlog: 32 << 10, ..Limits::default() };
     let core = start_with(&["127.0.0.1"], 1, limits);
     let (mut peers, publication) = call(&core, [0, 0], "127.0.0.1");
-    let mut quick = Peer::new(core.create_transport(0).unwrap(), "127.0.0.1");
+    let mut quick = Peer::new(core.create_transport(0, GroupId::NONE).unwrap(), "127.0.0.1");
     quick.client.add(Media::Vp8, Direction::RecvOnly);
     answer(&core, &mut quick);
     core.subscribe(publication, quick.client.transport, quick.client.mid(0)).unwrap();

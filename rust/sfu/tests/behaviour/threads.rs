@@ -4,14 +4,15 @@ use std::time::{Duration, Instant};
 
 use crate::common::client::Media;
 use crate::common::peer::{Peer, answer, start, turn_until};
-use palaver_sfu::{Core, Options};
+use palaver_sfu::{Core, GroupId, Options};
 use str0m::media::Direction;
 
 #[test]
 fn packets_cross_threads_over_real_sockets() {
     for loopback in ["127.0.0.1", "::1"] {
         let core = start(&["127.0.0.1", "::1"], 2);
-        let mut peers = [0, 1].map(|thread| Peer::new(core.create_transport(thread).unwrap(), loopback));
+        let mut peers =
+            [0, 1].map(|thread| Peer::new(core.create_transport(thread, GroupId::NONE).unwrap(), loopback));
         peers[0].client.add(Media::Vp8, Direction::SendOnly);
         peers[1].client.add(Media::Vp8, Direction::RecvOnly);
         for peer in &mut peers {

@@ -1,10 +1,12 @@
 //! A peer: a full ICE agent that sends and receives RTP as it is told to.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use palaver_sfu::id::TransportId;
+use palaver_sfu::id::{GroupId, TransportId};
 use str0m::change::{SdpAnswer, SdpPendingOffer};
+use str0m::channel::{ChannelConfig, ChannelId};
 use str0m::format::{Codec, FormatParams};
 use str0m::media::{Direction, KeyframeRequestKind, MediaKind, Mid, Pt};
 use str0m::net::{Protocol, Receive, TcpType};
@@ -88,9 +90,15 @@ fn codecs(mut config: RtcConfig) -> RtcConfig {
 
 /// Leave each section its one codec and that codec's retransmissions.
 fn narrow(offer: &str, media: &[Media]) -> String {
-    let mut sections = offer.split("m=");
-    let mut narrowed = sections.next().unwrap().to_owned();
-    for (section, media) in sections.zip(media) {
+    let mut sections = offer.split("\r\nm=");
+    let mut narrowed = sections.next().unwrap().to_owned() + "\r\n";
+    let mut media = media.iter();
+    for section in sections {
+        if section.starts_with("application") {
+            narrowed += &format!("m={}\r\n", section.trim_end());
+            continue;
+        }
+        let media = media.next().unwrap();
         let primary = *media.payload_type();
         let types = if media.is_video() { vec![primary, primary + 1] } else { vec![primary] };
         let keeps = |line: &&str| {
@@ -113,6 +121,7 @@ fn narrow(offer: &str, media: &[Media]) -> String {
 pub struct Client {
     pub rtc: Rtc,
     pub transport: TransportId,
+    pub group: GroupId,
     pub address: SocketAddr,
     protocol: Protocol,
     pub server_ufrag: String,
@@ -123,9 +132,14 @@ pub struct Client {
     /// Nothing gets in or out.
     pub unplugged: bool,
     pub received: Vec<(String, RtpPacket)>,
+    /// Labels and contents of what was heard on data channels.
+    pub heard: Vec<(String, Vec<u8>)>,
+    pub channels: HashMap<ChannelId, String>,
+    pub closed_channels: usize,
     pub keyframe_requests: Vec<Instant>,
     outgoing: Vec<Datagram>,
     wanted: Vec<(Media, Direction)>,
+    wanted_channels: Vec<ChannelConfig>,
     directions: Vec<(usize, Direction)>,
     mids: Vec<Mid>,
     media: Vec<Media>,
@@ -151,6 +165,7 @@ impl Client {
         Self {
             rtc,
             transport,
+            group: GroupId::NONE,
             address,
             protocol,
             server_ufrag: String::new(),
@@ -159,9 +174,13 @@ impl Client {
             closed: false,
             unplugged: false,
             received: Vec::new(),
+            heard: Vec::new(),
+            channels: HashMap::new(),
+            closed_channels: 0,
             keyframe_requests: Vec::new(),
             outgoing: Vec::new(),
             wanted: Vec::new(),
+            wanted_channels: Vec::new(),
             directions: Vec::new(),
             mids: Vec::new(),
             media: Vec::new(),
@@ -181,6 +200,24 @@ impl Client {
         self.directions.push((index, direction));
     }
 
+    /// Open a data channel: with the next offer if there is none yet, or else at once.
+    pub fn open(&mut self, config: ChannelConfig) {
+        if self.offered {
+            self.rtc.direct_api().create_data_channel(config);
+        } else {
+            self.wanted_channels.push(config);
+        }
+    }
+
+    /// Say something on the open channel called `label`; false if it does not fit.
+    pub fn say(&mut self, label: &str, data: &[u8]) -> bool {
+        let (id, _) = self.channels.iter().find(|(_, other)| *other == label).unwrap();
+        let said = self.rtc.channel(*id).unwrap().write(true, data).unwrap();
+        self.rtc.handle_input(Input::Timeout(self.now)).unwrap();
+        self.drain();
+        said
+    }
+
     pub fn mid(&self, index: usize) -> String {
         self.mids[index].to_string()
     }
@@ -190,6 +227,9 @@ impl Client {
         for (media, direction) in self.wanted.drain(..) {
             self.mids.push(api.add_media(media.kind(), direction, None, None, None));
             self.media.push(media);
+        }
+        for config in self.wanted_channels.drain(..) {
+            api.add_channel_with_config(config);
         }
         for (index, direction) in self.directions.drain(..) {
             api.set_direction(self.mids[index], direction);
@@ -285,6 +325,16 @@ impl Client {
     fn note(&mut self, event: Event) {
         match event {
             Event::Connected => self.connected = true,
+            Event::ChannelOpen(id, label) => {
+                self.channels.insert(id, label);
+            }
+            Event::ChannelClose(id) => {
+                self.channels.remove(&id);
+                self.closed_channels += 1;
+            }
+            Event::ChannelData(message) => {
+                self.heard.push((self.channels[&message.id].clone(), message.data));
+            }
             Event::Closed => self.closed = true,
             Event::KeyframeRequest(_) => self.keyframe_requests.push(self.now),
             Event::RtpPacket(packet) => {

@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use palaver_sfu::channel::Groups;
 use palaver_sfu::event::Event;
 use palaver_sfu::hub::{Census, Hub};
 use palaver_sfu::id::{IdSource, PublicationId, SubscriptionId, TransportId};
@@ -94,11 +95,13 @@ impl World {
         let certificate = str0m::crypto::from_feature_flags().dtls_provider.generate_certificate().unwrap();
         let registry = Arc::<Registry>::default();
         let stats: Vec<_> = (0..threads).map(|_| Arc::<ThreadStats>::default()).collect();
+        let groups = Arc::<Groups>::default();
         let hub = |thread: usize| {
             let setup = Setup {
                 certificate: certificate.clone(),
                 addresses: vec![hub_address(thread)],
                 tcp: true,
+                groups: groups.clone(),
                 connect_timeout: CONNECT_TIMEOUT,
             };
             Hub::new(thread, setup, stats[thread].clone(), registry.clone())
@@ -149,7 +152,8 @@ impl World {
     /// Hand an offer to the client's hub: the answer, or why it was refused.
     pub fn offer(&mut self, client: usize, offer: String) -> Result<String, String> {
         let transport = self.clients[client].transport;
-        let first = !std::mem::replace(&mut self.clients[client].offered, true);
+        let offered = std::mem::replace(&mut self.clients[client].offered, true);
+        let first = (!offered).then_some(self.clients[client].group);
         let request = self.ids.next(0);
         self.command(transport.thread(), Command::Negotiate { transport, request, offer, first });
         let answered = |event: &Event| match event {

@@ -1,0 +1,107 @@
+//! Data channels: what is said on one is heard on the others of its label in the group, on this thread and elsewhere.
+
+use std::time::Instant;
+
+use str0m::channel::{ChannelData, ChannelId};
+
+use super::Hub;
+use crate::channel::Saying;
+use crate::id::{GroupId, TransportId};
+use crate::message::Relay;
+use crate::outlet::Outlet;
+use crate::transport::Happening;
+
+impl Hub {
+    pub(super) fn open_channel(
+        &mut self,
+        id: TransportId,
+        channel: ChannelId,
+        label: &str,
+        now: Instant,
+        out: &mut dyn Outlet,
+    ) {
+        let Some(transport) = self.transports.get_mut(&id) else { return };
+        if transport.channels.add(channel, label) {
+            let group = transport.group;
+            let members = self.groups.entry(group).or_default();
+            if members.is_empty() {
+                self.setup.groups.join(group, self.thread);
+            }
+            if !members.contains(&id) {
+                members.push(id);
+            }
+            return;
+        }
+        self.stats.channels_refused.add(1);
+        match transport.close_channel(channel) {
+            Ok(()) => self.poll(id, now, out),
+            Err(fault) => self.happenings.push_back((id, Happening::Ended(fault))),
+        }
+    }
+
+    pub(super) fn end_channel(&mut self, id: TransportId, channel: ChannelId) {
+        let Some(transport) = self.transports.get_mut(&id) else { return };
+        transport.channels.remove(channel);
+        if transport.channels.is_empty() {
+            let group = transport.group;
+            self.leave_group(id, group);
+        }
+    }
+
+    /// A transport has no open channel any more.
+    pub(super) fn leave_group(&mut self, id: TransportId, group: GroupId) {
+        let Some(members) = self.groups.get_mut(&group) else { return };
+        members.retain(|member| *member != id);
+        if members.is_empty() {
+            self.groups.remove(&group);
+            self.setup.groups.leave(group, self.thread);
+        }
+    }
+
+    /// Somebody has said something.
+    pub(super) fn hear(
+        &mut self,
+        id: TransportId,
+        message: &ChannelData,
+        now: Instant,
+        out: &mut dyn Outlet,
+    ) {
+        let Some(transport) = self.transports.get_mut(&id) else { return };
+        let group = transport.group;
+        let Some(saying) = transport.channels.hear(message, now) else {
+            self.stats.channel_dropped.add(1);
+            return;
+        };
+        for thread in self.setup.groups.elsewhere(group, self.thread) {
+            if !out.relay(thread, Relay::Said { group, saying: saying.clone() }) {
+                self.stats.channel_dropped.add(1);
+            }
+        }
+        self.repeat(group, Some(id), &saying, now, out);
+    }
+
+    /// Let everybody on this thread hear it, apart from who said it.
+    pub(super) fn repeat(
+        &mut self,
+        group: GroupId,
+        speaker: Option<TransportId>,
+        saying: &Saying,
+        now: Instant,
+        out: &mut dyn Outlet,
+    ) {
+        let members = self.groups.get(&group).cloned().unwrap_or_default();
+        for id in members.into_iter().filter(|id| Some(*id) != speaker) {
+            let Some(transport) = self.transports.get_mut(&id) else { continue };
+            match transport.say(saying) {
+                Ok((said, dropped)) => {
+                    self.stats.channel_messages.add(said);
+                    self.stats.channel_dropped.add(dropped);
+                    if said > 0 {
+                        self.poll(id, now, out);
+                    }
+                }
+                Err(fault) => self.happenings.push_back((id, Happening::Ended(fault))),
+            }
+        }
+    }
+}
