@@ -142,7 +142,7 @@ class Transport:
 
 @dataclass(eq=False, slots=True)
 class RoomMedia:
-    """What one room has in the engine, on one ``thread`` and in one ``group`` of the core. Gone with the last transport."""
+    """What one room has in the engine, on a ``thread`` and in a ``group`` of the core. Gone with its last transport."""
 
     thread: int
     group: int
