@@ -24,6 +24,7 @@ from palaver.room.messages import (
     Publish,
     SetSinkActive,
     SetSinkLayer,
+    SetSinkOrigin,
     SetSourceActive,
     SetStreamActive,
     SetSubscriptionActive,
@@ -371,7 +372,7 @@ def _loss(action: Action, reason: str) -> Report | None:
             return SourceLost(stream, reason)
         case OpenSink(subscription=subscription):
             return SinkLost(subscription.id, reason)
-        case SetSinkActive(subscription=subscription_id) | SetSinkLayer(subscription=subscription_id):
-            return SinkLost(subscription_id, reason)
+        case SetSinkActive() | SetSinkLayer() | SetSinkOrigin():
+            return SinkLost(action.subscription, reason)
         case _:
             return None

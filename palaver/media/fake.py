@@ -20,6 +20,7 @@ from palaver.room.messages import (
     OpenSink,
     OpenSource,
     ResolutionSeen,
+    SetSinkOrigin,
     SetSourceActive,
     SinkLost,
     SinkReady,
@@ -36,7 +37,15 @@ if TYPE_CHECKING:
     from palaver.media.sdp import Payload
     from palaver.media.webrtc import Bound, Wanted
     from palaver.room.messages import Action, Report
-    from palaver.room.values import Kind, ParticipantId, Resolution, RoomId, TrackId, TransportId
+    from palaver.room.values import (
+        Kind,
+        ParticipantId,
+        Resolution,
+        RoomId,
+        SubscribedTrack,
+        TrackId,
+        TransportId,
+    )
 
 _MIRROR: Final = {
     "sendonly": "recvonly",
@@ -76,10 +85,10 @@ class FakeEngine:
                 self._accept(room, subscription.id, subscription.owner, action, mids)
                 if self._source_gone(room, subscription.id, action):
                     self.fail(room, subscription.id, SOURCE_GONE)
-            case CloseSource(stream):
-                self._forget(room, stream)
-            case CloseSink(subscription_id):
-                self._forget(room, subscription_id)
+            case CloseSource(name) | CloseSink(name):
+                self._forget(room, name)
+            case SetSinkOrigin(subscription_id, track):
+                self._redirect(room, subscription_id, track)
             case SetSourceActive(stream, kind, active):
                 self._mute(room, stream, kind, active)
             case CloseTransports(owner):
@@ -110,6 +119,13 @@ class FakeEngine:
             raise EngineError(f"section {min(taken)} of the transport is in use")
         self._owners[room, transport] = owner
         self._open[room, session] = action
+
+    def _redirect(self, room: RoomId, session: str, track: SubscribedTrack) -> None:
+        action = self._open.get((room, session))
+        if isinstance(action, OpenSink):
+            self._open[room, session] = action.redirected(track)
+            if self._payload(room, track.stream, track.track, track.kind) is None:
+                self.fail(room, session, SOURCE_GONE)
 
     def _mute(self, room: RoomId, stream: str, kind: Kind, active: bool) -> None:
         if active:

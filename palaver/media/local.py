@@ -26,6 +26,7 @@ from palaver.room.messages import (
     ResolutionSeen,
     SetSinkActive,
     SetSinkLayer,
+    SetSinkOrigin,
     SetSourceActive,
     SinkLost,
     SinkReady,
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
 
     from palaver.media.webrtc import Bound, Plan, Wanted
     from palaver.room.messages import Action, Report
-    from palaver.room.values import ParticipantId
+    from palaver.room.values import ParticipantId, SubscribedTrack
 
 READY_DELAY_S: Final = 0.01
 """Between an answer on a working transport and the word that its sessions are ready, so that clients apply it first."""
@@ -129,6 +130,8 @@ class LocalEngine:
                 self._set_active(self._transports.session(room, subscription), kind, active)
             case SetSinkLayer(subscription, mid, layer):
                 self._set_layer(self._transports.session(room, subscription), mid, layer)
+            case SetSinkOrigin(subscription, track):
+                self._set_origin(self._transports.session(room, subscription), track)
             case CloseTransports(owner):
                 self._close(room, lambda transport: transport.owner == owner)
 
@@ -213,6 +216,21 @@ class LocalEngine:
     def _tell_layer(self, lane: Lane, layer: LayerWish) -> None:
         limits = (layer.max_width, layer.max_height, layer.max_framerate)
         self._backlog.do(partial(self._core.set_layer, lane.handle, layer.rid, *limits))
+
+    def _set_origin(self, session: Session | None, track: SubscribedTrack) -> None:
+        if session is None or track.mid is None:
+            return
+        session.redirect(track)
+        media = self._transports.room(session.transport.room)
+        source = media.source_lane(track) if media else None
+        if source is None:
+            self._fail(session, SOURCE_GONE)
+        elif track.mid in session.wanted:
+            session.wanted[track.mid] = Outgoing(session.id, track.kind, source.bound.payload)
+        elif lane := self._transports.unbind(session, track.mid):
+            # the section keeps its numbers, so that the subscriber sees one stream go on
+            self._backlog.do(partial(self._core.unsubscribe, lane.handle))
+            self._attach(session, lane.bound)
 
     def _end(self, session: Session | None) -> None:
         """Forget a session; what it had in the core ends."""
@@ -299,6 +317,9 @@ class LocalEngine:
         session = transport.sessions.get(bound.session)
         if session is None or session.wanted.pop(bound.mid, None) is None:
             return  # it ended while the core was answering
+        self._attach(session, bound)
+
+    def _attach(self, session: Session, bound: Bound) -> None:
         try:
             handle = self._subscribe(session, bound) if bound.sends else self._publish(session, bound)
         except _core.CoreBusy as busy:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from palaver.media.formats import format_of
 from palaver.media.webrtc import new_stream_name
-from palaver.room.messages import OpenSource
+from palaver.room.messages import OpenSink, OpenSource
 from palaver.room.values import (
     ParticipantId,
     RoomId,
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Container, Mapping
 
     from palaver.media.webrtc import Bound, Wanted
-    from palaver.room.messages import OpenSink
     from palaver.room.values import Kind, LayerWish
 
 SOURCE_GONE: Final = "Source stream loss"
@@ -73,6 +72,14 @@ class Session:
         assert isinstance(self.action, OpenSource)
         bound = {mid: lane.bound for mid, lane in self.lanes.items()}
         return source_tracks(self.action, bound, self.inactive)
+
+    def redirect(self, track: SubscribedTrack) -> None:
+        """A sink shall send ``track`` on the section that it names."""
+        assert isinstance(self.action, OpenSink)
+        self.action = self.action.redirected(track)
+        if track.mid is not None:
+            self.layers[track.mid] = track.layer
+            self.sent.pop(track.mid, None)
 
     def track_id(self, mid: str, rid: str | None = None) -> TrackId:
         """The id of the track on section ``mid``, or of its layer ``rid``."""

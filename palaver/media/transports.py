@@ -93,6 +93,13 @@ class Transports:
         self._lanes[lane.handle] = (session, mid)
         session.lanes[mid] = lane
 
+    def unbind(self, session: Session, mid: str) -> Lane | None:
+        """Forget what serves section ``mid`` of a session; what it was."""
+        lane = session.lanes.pop(mid, None)
+        if lane is not None:
+            del self._lanes[lane.handle]
+        return lane
+
     def lane(self, handle: int) -> tuple[Session, str] | None:
         """Whose publication or subscription ``handle`` is, and its section."""
         return self._lanes.get(handle)

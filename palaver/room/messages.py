@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from palaver.room.values import (
@@ -392,6 +392,11 @@ class OpenSink:
     subscription: Subscription
     sink: Sink
 
+    def redirected(self, track: SubscribedTrack) -> OpenSink:
+        """The same with ``track`` on the section that it names."""
+        tracks = tuple(track if one.mid == track.mid else one for one in self.subscription.tracks)
+        return replace(self, subscription=replace(self.subscription, tracks=tracks))
+
 
 @dataclass(frozen=True, slots=True)
 class CloseSink:
@@ -425,6 +430,14 @@ class SetSinkLayer:
     subscription: SubscriptionId
     mid: str
     layer: LayerWish
+
+
+@dataclass(frozen=True, slots=True)
+class SetSinkOrigin:
+    """Send another track of the same format on the section that ``track`` names; at any time after OpenSink."""
+
+    subscription: SubscriptionId
+    track: SubscribedTrack
 
 
 @dataclass(frozen=True, slots=True)
@@ -470,6 +483,7 @@ Action: TypeAlias = (
     | SetSourceActive
     | SetSinkActive
     | SetSinkLayer
+    | SetSinkOrigin
     | CloseTransports
 )
 Event: TypeAlias = (

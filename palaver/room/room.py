@@ -35,6 +35,7 @@ from palaver.room.messages import (
     SetPermission,
     SetSinkActive,
     SetSinkLayer,
+    SetSinkOrigin,
     SetSourceActive,
     SetStreamActive,
     SetSubscriptionActive,
@@ -60,7 +61,7 @@ from palaver.room.messages import (
 )
 from palaver.room.moves import STREAM_MOVES, SUBSCRIPTION_MOVES
 from palaver.room.negotiations import Negotiations
-from palaver.room.subscribing import changed, resolve
+from palaver.room.subscribing import changed, resolve, same_origin
 from palaver.room.transports import Transports
 from palaver.room.values import (
     Kind,
@@ -392,11 +393,13 @@ class Room:
         subscription = self._subscription(command.by, command.subscription)
         tracks = changed(subscription, command.changes, self._streams)
         self._subscriptions[subscription.id] = replace(subscription, tracks=tracks)
-        return [
-            SetSinkLayer(subscription.id, new.mid, new.layer)
-            for old, new in zip(subscription.tracks, tracks, strict=True)
-            if new.mid is not None and new.layer != old.layer
-        ]
+        outputs: list[Output] = []
+        for old, new in zip(subscription.tracks, tracks, strict=True):
+            if not same_origin(old, new):
+                outputs += [SetSinkOrigin(subscription.id, new)]
+            elif new.mid is not None and new.layer != old.layer:
+                outputs += [SetSinkLayer(subscription.id, new.mid, new.layer)]
+        return outputs
 
     def _layer_seen(self, report: LayerSeen) -> list[Output]:
         subscription = self._subscriptions.get(report.subscription)

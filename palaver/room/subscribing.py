@@ -57,10 +57,15 @@ def changed(
         if at is None:
             raise RoomError(Fault.CANNOT_UPDATE, subscription.id, f"it has no {change.kind}")
         new = _changed(tracks[at], change, streams)
-        if new.stream != tracks[at].stream or _section(new.track) != _section(tracks[at].track):
-            raise RoomError(Fault.CANNOT_UPDATE, subscription.id, "its section carries another track")
+        if new.format != tracks[at].format:
+            raise RoomError(Fault.CANNOT_UPDATE, subscription.id, "its section carries another format")
         tracks[at] = replace(new, active=tracks[at].active)
     return tuple(tracks)
+
+
+def same_origin(one: SubscribedTrack, other: SubscribedTrack) -> bool:
+    """Whether both come from the same section, if perhaps in different layers."""
+    return one.stream == other.stream and _section(one.track) == _section(other.track)
 
 
 def _changed(

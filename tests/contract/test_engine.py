@@ -15,6 +15,7 @@ from palaver.room.messages import (
     CloseTransports,
     SetSinkActive,
     SetSinkLayer,
+    SetSinkOrigin,
     SetSourceActive,
     SinkLost,
     SourceLost,
@@ -26,6 +27,7 @@ from palaver.room.values import (
     ParticipantId,
     RoomId,
     StreamId,
+    SubscribedTrack,
     SubscriptionId,
     TransportId,
     VideoFormat,
@@ -339,3 +341,27 @@ async def test_a_layer_is_wished_for_from_the_start_or_at_any_time_later(bench: 
     await bench.engine.perform(ROOM, SetSinkLayer(SubscriptionId("q"), mid, wishes[2]))
     await bench.engine.perform(ROOM, SetSinkLayer(SubscriptionId("nothing"), mid, wishes[2]))
     assert ("SinkLost", "q") not in bench.story()
+
+
+async def test_a_sink_may_be_given_another_origin_before_and_after_it_works(bench: Bench) -> None:
+    ann, bob = bench.guest("ann"), bench.guest("bob")
+    for stream in ("s", "t"):
+        await bench.open_source(stream, "ann", video=ann.add("video", "sendonly"))
+    await ann.negotiate()
+    await bench.heard("SourceReady", "t")
+    await bench.open_sink("q", "bob", "s", mid := bob.add("video", "recvonly"))
+    tracks = {name: SubscribedTrack("video", StreamId(name), mid=mid, format=VP8) for name in ("s", "t", "u")}
+    await bench.engine.perform(ROOM, SetSinkOrigin(SubscriptionId("q"), tracks["t"]))
+    await bench.engine.perform(ROOM, CloseSource(StreamId("s")))
+    await bob.negotiate()
+    await bench.heard("SinkReady", "q")
+    await bench.open_source("s", "ann", video=ann.add("video", "sendonly"))
+    await ann.negotiate()
+    await bench.heard("SourceReady", "s")
+    held = bench.held()
+    await bench.engine.perform(ROOM, SetSinkOrigin(SubscriptionId("q"), tracks["s"]))
+    assert bench.held() == held
+    await bench.engine.perform(ROOM, SetSinkOrigin(SubscriptionId("nothing"), tracks["s"]))
+    assert ("SinkLost", "q") not in bench.story()
+    await bench.engine.perform(ROOM, SetSinkOrigin(SubscriptionId("q"), tracks["u"]))
+    assert await bench.heard("SinkLost", "q") == SinkLost(SubscriptionId("q"), "Source stream loss")

@@ -17,6 +17,7 @@ from palaver.room.messages import (
     SessionReady,
     SetSinkActive,
     SetSinkLayer,
+    SetSinkOrigin,
     SetSourceActive,
     StreamAdded,
     StreamMuted,
@@ -142,6 +143,10 @@ class Worker:
             case SetSinkLayer(subscription_id, mid, layer):
                 assert self.layers[subscription_id, mid] != layer, "wished again what was wished for"
                 self.layers[subscription_id, mid] = layer
+            case SetSinkOrigin(subscription_id, track):
+                assert subscription_id in self.sinks
+                assert track.stream in self.sources
+                self.layers[subscription_id, track.mid] = track.layer
 
     def _switch(self, session: str, kind: Kind, active: bool) -> None:
         assert ((session, kind) in self.silent) == active, "switched to what it was"

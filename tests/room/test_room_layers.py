@@ -9,12 +9,14 @@ import pytest
 
 from palaver.room.errors import Fault
 from palaver.room.messages import (
+    CloseSink,
     CloseSource,
     LayerChanged,
     LayerSeen,
     OpenSink,
     ResolutionSeen,
     SetSinkLayer,
+    SetSinkOrigin,
     SetStreamActive,
     SetSubscriptionActive,
     SinkReady,
@@ -32,8 +34,10 @@ from palaver.room.values import (
     ParticipantId,
     Resolution,
     StreamId,
+    SubscribedTrack,
     Track,
     TrackId,
+    VideoFormat,
     VideoParameters,
 )
 from tests.room.scenes import (
@@ -41,6 +45,7 @@ from tests.room.scenes import (
     BEN,
     CAM,
     CID,
+    COMMON,
     SCREEN,
     SUB,
     VGA,
@@ -257,7 +262,8 @@ def test_a_layer_may_be_chosen_before_the_sink_is_ready() -> None:
             CAM,
             "Framerate is not acceptable",
         ),
-        (update(SCREEN), Fault.CANNOT_UPDATE, SUB, "its section carries another track"),
+        (update(SCREEN), Fault.CANNOT_UPDATE, SUB, "its section carries another format"),
+        (update(COMMON), Fault.NOT_AVAILABLE, COMMON, "mixing is not there yet"),
     ],
 )
 def test_an_update_that_cannot_be_had_is_refused(
@@ -265,8 +271,23 @@ def test_an_update_that_cannot_be_had_is_refused(
 ) -> None:
     room = ben_watches_layers()
     room.handle(publish(ANN, SCREEN, kinds=("video",), first_mid=5))
-    room.handle(ready(SCREEN, kinds=("video",), first_mid=5))
+    (screen,) = tracks_of(kinds=("video",), first_mid=5)
+    room.handle(SourceReady(SCREEN, (replace(screen, format=VideoFormat("h264", "CB")),)))
     refuse(room, command, fault, subject, detail)
+
+
+def test_another_stream_of_the_same_format_takes_the_place() -> None:
+    room = ben_watches_layers(parameters=VideoParameters(SIZES["q"]))
+    room.handle(SetSubscriptionActive(BEN, SUB, ("video",), active=False))
+    room.handle(publish(ANN, SCREEN, kinds=("video",), first_mid=5))
+    room.handle(ready(SCREEN, kinds=("video",), first_mid=5))
+    (moved,) = room.handle(update(SCREEN))
+    assert moved == SetSinkOrigin(SUB, room.subscriptions[SUB].tracks[1])
+    assert moved.track == SubscribedTrack(
+        "video", SCREEN, TrackId("anns-5"), "11", VP8, active=False, layer=ANY_LAYER
+    )
+    assert room.handle(update(SCREEN)) == []
+    assert CloseSink(SUB) in room.handle(Unpublish(ANN, SCREEN)), "it draws from the new stream"
 
 
 def test_a_kind_that_is_not_received_cannot_be_changed() -> None:
