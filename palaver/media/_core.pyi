@@ -180,7 +180,7 @@ class Core:
     def publish(self, transport: int, mid: str) -> int:
         """Forward what arrives on section ``mid`` to whoever subscribes; returns the publication's id. May be Refused.
 
-        Its format is the first codec of the section. Of a simulcast section one layer is forwarded, the first that arrives.
+        Its format is the first codec of the section. Each subscriber gets one layer of a simulcast section: see :meth:`set_layer`.
         """
     def unpublish(self, publication: int) -> None:
         """End a publication and all subscriptions to it. Unknown ids are ignored, here and below: they may just have been lost."""
@@ -209,9 +209,8 @@ class Core:
         ``max_framerate``. What is not there, or has stopped arriving, is replaced by the nearest below, else by the lowest; it
         is taken as soon as it (or it again) arrives. Lack of bandwidth can choose a lower one, never a higher one.
         The change happens at a key frame, which is asked for if need be; until it comes, the old layer is sent. :class:`Layer` tells it.
-        Raises ValueError for a name that cannot be one (1 to 8 ASCII letters and digits) and for negative limits.
-
-        Not acted upon yet: the first layer that arrives is sent.
+        A name that has not been seen counts as none. Raises ValueError for one that cannot be (1 to 8 ASCII letters and digits) and
+        for negative limits.
         """
     def close_transport(self, transport: int) -> None:
         """Close it with a DTLS close_notify, and all it publishes and subscribes."""

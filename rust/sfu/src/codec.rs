@@ -5,6 +5,8 @@ use str0m::format::{Codec, CodecConfig, CodecSpec, FormatParams};
 use str0m::media::Frequency;
 use str0m::rtp::{Extension, ExtensionMap};
 
+use crate::layers::dependency;
+
 /// H.264 profile-level-id, and whether Chromium offers packetization mode 0 beside mode 1. All at level 3.1: levels
 /// are asymmetric in WebRTC and do not limit what arrives.
 const H264_PROFILES: [u32; 5] = [0x42_001f, 0x42_e01f, 0x4d_001f, 0x64_001f, 0xf4_001f];
@@ -63,6 +65,7 @@ fn extensions() -> ExtensionMap {
         Extension::RtpStreamId,
         Extension::RepairedRtpStreamId,
         Extension::TransmissionTimeOffset,
+        Extension::with_serializer(dependency::URI, dependency::Serializer),
     ]) {
         map.set(id, extension);
     }

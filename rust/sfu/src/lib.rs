@@ -8,6 +8,7 @@
 //! | [`transport`] | one peer: a str0m session and the sections it has negotiated |
 //! | [`publication`], [`subscription`] | one section that is forwarded, and one that is sent |
 //! | [`forward`] | rewrites one track for one subscriber |
+//! | [`count`] | counts a source's numbers anew where some are left out |
 //! | [`layers`] | what there is to choose from in a publication, and what a subscriber wants of it |
 //! | [`keyframe`] | finds key frames and picture sizes in RTP payloads |
 //! | [`rtcp`] | reads and writes RTCP |
@@ -19,6 +20,7 @@
 //! | [`demux`] | whose datagram this is |
 //! | [`paths`] | the ways to one peer: known, and in use |
 //! | [`tcp`] | media over TCP: frames, and the connections of a thread |
+//! | [`throttle`] | when a publisher is asked for a key frame |
 //! | [`timer`] | who wants to be woken, and when |
 //! | [`outlet`], [`path`] | where a hub's output goes, and which way |
 //! | [`mailbox`], [`message`], [`event`] | what is said to a thread, and what is said to the owner of the core |
@@ -33,6 +35,7 @@ pub mod bwe;
 pub mod channel;
 pub mod codec;
 pub mod core;
+pub mod count;
 pub mod demux;
 pub mod event;
 pub mod forward;
@@ -52,6 +55,7 @@ pub mod sdp;
 pub mod stats;
 pub mod subscription;
 pub mod tcp;
+pub mod throttle;
 pub mod timer;
 pub mod transport;
 pub mod worker;

@@ -7,7 +7,7 @@ use str0m::format::CodecSpec;
 use crate::channel::Saying;
 use crate::forward::MediaPacket;
 use crate::id::{GroupId, PublicationId, SubscriptionId, TransportId};
-use crate::layers::Wish;
+use crate::layers::{Ladder, Layers, Wish};
 
 #[derive(Debug)]
 pub enum Message {
@@ -79,12 +79,16 @@ pub enum Relay {
     Detach { publication: PublicationId, thread: usize },
     /// To a mirror: the publication exists.
     Attached { publication: PublicationId, format: CodecSpec },
+    /// To a mirror: whether the publication is active, and what can be chosen from.
+    Layers { publication: PublicationId, active: bool, ladder: Ladder },
+    /// To the home: `thread` needs packets of these layers only.
+    LayersNeeded { publication: PublicationId, thread: usize, layers: Layers },
     /// To a mirror: the publication is gone, or never was.
     Ended { publication: PublicationId },
     /// To a mirror: packets, in the order of arrival. `gap`: some before these were not sent.
     Packets { publication: PublicationId, gap: bool, packets: Arc<[MediaPacket]> },
     /// To a thread with open channels of `group`.
     Said { group: GroupId, saying: Saying },
-    /// To the home: a subscriber cannot go on without a key frame.
-    KeyframeWanted { publication: PublicationId },
+    /// To the home: a subscriber cannot go on without a key frame of this layer.
+    KeyframeWanted { publication: PublicationId, layer: u8 },
 }

@@ -1,24 +1,24 @@
 //! One section whose packets are forwarded: at home on the thread that receives it, a mirror on others that have
 //! subscribers to it.
-//!
-//! Of a simulcast publication one layer is forwarded: the first whose packets arrive. Choosing among layers is not
-//! implemented yet.
 
 use std::time::{Duration, Instant};
 
-use str0m::format::{Codec, CodecSpec};
-use str0m::media::{Mid, Pt, Rid};
-use str0m::rtp::{RtpPacket, Ssrc, Vp8Descriptor};
+use str0m::format::CodecSpec;
+use str0m::media::{Mid, Pt};
+use str0m::rtp::{RtpPacket, Ssrc};
 
 use crate::forward::MediaPacket;
 use crate::id::{SubscriptionId, TransportId};
-use crate::keyframe;
+use crate::layers::{Ladder, Layer, Layers, MAX_LAYERS, Rid, captured_us, dependency};
+use crate::throttle::Throttle;
 
 /// Without packets for this long a publication is stalled.
 pub const STALL: Duration = Duration::from_secs(5);
 /// Audio levels are told at most this often, and only if they changed by `LEVEL_STEP`.
 const LEVEL_INTERVAL: Duration = Duration::from_millis(100);
 const LEVEL_STEP: u8 = 3;
+/// How often is looked whether layers have stopped, while packets come.
+const REVIEW_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The longest payload that is forwarded; none that crossed an Ethernet is longer. Subscribers' sessions cannot hold
 /// payloads above 2000 bytes: str0m's retransmission buffer panics.
@@ -33,17 +33,21 @@ pub struct Publication {
     pub active: bool,
     pub subscribers: Vec<SubscriptionId>,
     pub mirrors: Vec<Mirror>,
-    pub keyframes: Throttle,
+    /// One for each layer.
+    pub keyframes: [Throttle; MAX_LAYERS],
+    /// What subscribers can choose from; a mirror is told by its home.
+    pub ladder: Ladder,
     /// Packets of the burst at hand that are not forwarded yet.
     pub burst: Vec<MediaPacket>,
 }
 
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "mirrors are few, and a home is used for each packet")]
 pub enum Origin {
     Home(Home),
-    /// The publication lives on another thread.
-    Mirror,
+    /// The publication lives on another thread, which was told that these layers are needed here.
+    Mirror {
+        needed: Layers,
+    },
 }
 
 /// A thread that has subscribers.
@@ -52,6 +56,8 @@ pub struct Mirror {
     pub thread: usize,
     /// Packets were withheld since the last ones it got.
     pub gap: bool,
+    /// The layers it needs.
+    pub needed: Layers,
 }
 
 /// What only the home thread knows.
@@ -60,19 +66,12 @@ pub struct Home {
     pub transport: TransportId,
     pub mid: Mid,
     payload_type: Pt,
-    source: Option<Source>,
-    size: Option<(u32, u32)>,
+    /// In the order of the offer; one without a name if there is no simulcast.
+    layers: Vec<Layer>,
+    next_review: Option<Instant>,
     level: Option<(u8, Instant)>,
     last_packet: Option<Instant>,
     stalled: bool,
-}
-
-/// The stream that is forwarded.
-#[derive(Debug)]
-struct Source {
-    rid: Option<Rid>,
-    ssrc: Ssrc,
-    seen: Window,
 }
 
 /// What a packet told, besides being forwarded.
@@ -82,20 +81,23 @@ pub struct Observed {
     pub revived: bool,
     pub size: Option<(u32, u32)>,
     pub level: Option<(i8, bool)>,
-    /// The packets before this one belong to another stream.
-    pub interrupted: bool,
+    /// The packets of this layer before this one belong to another stream.
+    pub interrupted: Option<u8>,
     /// First packet since the last stall check was answered: a check has to be armed.
     pub first: bool,
 }
 
 impl Publication {
-    pub fn home(transport: TransportId, mid: Mid, payload_type: Pt, format: CodecSpec) -> Self {
+    /// `rids` are the names of the layers, empty without simulcast.
+    pub fn home(transport: TransportId, mid: Mid, payload_type: Pt, format: CodecSpec, rids: &[Rid]) -> Self {
+        let named = rids.iter().take(MAX_LAYERS).map(|rid| Layer::new(Some(*rid)));
+        let layers = if rids.is_empty() { vec![Layer::new(None)] } else { named.collect() };
         let home = Home {
             transport,
             mid,
             payload_type,
-            source: None,
-            size: None,
+            layers,
+            next_review: None,
             level: None,
             last_packet: None,
             stalled: false,
@@ -104,7 +106,7 @@ impl Publication {
     }
 
     pub fn mirror() -> Self {
-        Self::new(Origin::Mirror, None)
+        Self::new(Origin::Mirror { needed: Layers::MAX }, None)
     }
 
     fn new(origin: Origin, format: Option<CodecSpec>) -> Self {
@@ -114,7 +116,8 @@ impl Publication {
             active: true,
             subscribers: Vec::new(),
             mirrors: Vec::new(),
-            keyframes: Throttle::default(),
+            keyframes: Default::default(),
+            ladder: Ladder::default(),
             burst: Vec::new(),
         }
     }
@@ -129,51 +132,67 @@ impl Publication {
             return Observed::default();
         };
         let mut observed = home.note_arrival(now);
-        let ssrc = packet.header.ssrc;
-        let source = home.source.get_or_insert_with(|| Source { rid, ssrc, seen: Window::default() });
-        if source.rid != rid || packet.header.payload_type != home.payload_type {
-            return observed; // another layer; telephone events and comfort noise beside the audio
+        let Some(index) = home.layers.iter().position(|layer| layer.rid == rid) else { return observed };
+        if packet.header.payload_type != home.payload_type || packet.payload.len() > MAX_PAYLOAD {
+            return observed; // telephone events and comfort noise beside the audio
         }
-        if packet.payload.len() > MAX_PAYLOAD {
+        let simulcast = home.layers.len() > 1;
+        let arrival = home.layers[index].receive(&packet, format.codec, now);
+        let layer = index as u8;
+        if arrival.interrupted {
+            observed.interrupted = Some(layer);
+            self.burst.retain(|packet| packet.layer != layer);
+        }
+        observed.size = arrival.size;
+        if arrival.repeated || !self.active {
             return observed;
         }
-        if source.ssrc != ssrc {
-            *source = Source { rid, ssrc, seen: Window::default() };
-            observed.interrupted = true;
-            self.burst.clear();
+        let video = format.codec.is_video();
+        if arrival.reading.key.is_some() {
+            self.keyframes[index].arrived();
         }
-        if !source.seen.insert(*packet.seq_no) || !self.active {
-            return observed;
-        }
-        let starts = if format.codec.is_video() {
-            let key = keyframe::inspect(format.codec, &packet.payload);
-            if let Some(size) = key.and_then(|key| key.size)
-                && home.size != Some(size)
-            {
-                home.size = Some(size);
-                observed.size = Some(size);
-            }
-            if key.is_some() {
-                self.keyframes.arrived();
-            }
-            key.is_some()
-        } else {
+        if !video {
             observed.level = home.note_level(&packet, now);
-            true
-        };
-        let vp8 = if format.codec == Codec::Vp8 { Vp8Descriptor::parse(&packet.payload).ok() } else { None };
+        }
+        let captured_us = if simulcast { captured_us(&packet, format.clock_rate.get()) } else { None };
+        let dependency = packet.header.ext_vals.user_values.get::<dependency::Extension>();
         self.burst.push(MediaPacket {
+            layer,
             seq: *packet.seq_no,
             timestamp: packet.time.numer(),
             marker: packet.header.marker,
-            starts,
+            starts: !video || arrival.reading.starts(format.codec, simulcast),
+            place: arrival.reading.place,
+            labels: arrival.reading.labels,
+            dependency: dependency.map(|extension| extension.0.clone()),
             level_dbov: packet.header.ext_vals.audio_level,
             voice: packet.header.ext_vals.voice_activity,
             payload: packet.payload,
-            vp8,
+            captured_us,
             received: now,
         });
         observed
+    }
+
+    /// See which layers arrive and how much of each, from time to time; true if the ladder is another now.
+    pub fn review(&mut self, now: Instant) -> bool {
+        let video = self.is_video();
+        let Origin::Home(home) = &mut self.origin else { return false };
+        let Some(last_packet) = home.last_packet.filter(|_| video) else { return false };
+        let due = home.next_review.is_none_or(|at| at <= now);
+        if !due && !home.layers.iter().any(Layer::changed) {
+            return false;
+        }
+        home.next_review = Some(now + REVIEW_INTERVAL);
+        let changed = home.layers.iter_mut().fold(false, |changed, layer| {
+            let measured = layer.measure(now);
+            layer.review(last_packet) || measured || changed
+        });
+        if changed {
+            let layers = (0..).zip(&home.layers);
+            self.ladder = Ladder::new(layers.flat_map(|(index, layer)| layer.rungs(index)).collect());
+        }
+        changed
     }
 
     /// Whether it has just been found stalled, and when to look again.
@@ -191,17 +210,14 @@ impl Publication {
         *stalled = true;
         (true, None)
     }
-
-    /// The layer that is forwarded, to ask it for a key frame.
-    pub fn layer(&self) -> Option<Rid> {
-        match &self.origin {
-            Origin::Home(home) => home.source.as_ref().and_then(|source| source.rid),
-            Origin::Mirror => None,
-        }
-    }
 }
 
 impl Home {
+    /// The stream of a layer, to ask it for a key frame.
+    pub fn ssrc_of(&self, layer: u8) -> Option<Ssrc> {
+        self.layers.get(usize::from(layer))?.ssrc()
+    }
+
     fn note_arrival(&mut self, now: Instant) -> Observed {
         let first = self.last_packet.is_none() || self.stalled;
         let revived = std::mem::take(&mut self.stalled);
@@ -219,141 +235,5 @@ impl Home {
         }
         self.level = Some((loudness, now));
         Some((level, packet.header.ext_vals.voice_activity.unwrap_or(false)))
-    }
-}
-
-/// Lets one key frame request through per interval; one that comes too early is remembered.
-#[derive(Debug, Default)]
-pub struct Throttle {
-    last: Option<Instant>,
-    pending: bool,
-}
-
-/// What to do about a request.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Ask {
-    Now,
-    /// Come back then, with [`Throttle::due`].
-    At(Instant),
-    /// A request is already waiting.
-    Waiting,
-}
-
-impl Throttle {
-    const INTERVAL: Duration = Duration::from_millis(300);
-    /// Ask again if a subscriber is still without a key frame after this long.
-    const PATIENCE: Duration = Duration::from_secs(1);
-
-    pub fn ask(&mut self, now: Instant) -> Ask {
-        match self.last.map(|last| last + Self::INTERVAL) {
-            Some(next) if now < next => {
-                if std::mem::replace(&mut self.pending, true) {
-                    Ask::Waiting
-                } else {
-                    Ask::At(next)
-                }
-            }
-            _ => {
-                self.last = Some(now);
-                self.pending = false;
-                Ask::Now
-            }
-        }
-    }
-
-    /// Whether a remembered request is to be sent now, or when.
-    pub fn due(&mut self, now: Instant) -> Option<Ask> {
-        if !self.pending {
-            return None;
-        }
-        self.pending = false;
-        Some(self.ask(now))
-    }
-
-    /// A key frame came: what waits for one has it.
-    pub fn arrived(&mut self) {
-        self.pending = false;
-    }
-
-    /// The request could not be made after all.
-    pub fn retract(&mut self) {
-        self.last = None;
-    }
-
-    /// Whether a subscriber that gets nothing without a key frame should ask again.
-    pub fn impatient(&self, now: Instant) -> bool {
-        !self.pending && self.last.is_none_or(|last| now >= last + Self::PATIENCE)
-    }
-}
-
-/// Remembers which of the last 1024 sequence numbers were seen. A packet and its retransmission must not both be
-/// forwarded: that would seal two packets with one key and nonce.
-#[derive(Debug, Default)]
-struct Window {
-    newest: Option<u64>,
-    seen: [u64; 16],
-}
-
-impl Window {
-    const SIZE: u64 = 1024;
-
-    /// False if `seq` was seen or is too old to tell.
-    fn insert(&mut self, seq: u64) -> bool {
-        let newest = *self.newest.get_or_insert(seq);
-        if seq + Self::SIZE <= newest {
-            return false;
-        }
-        if seq > newest {
-            for passed in (newest + 1..=seq).take(Self::SIZE as usize) {
-                self.slot(passed, false);
-            }
-            self.newest = Some(seq);
-        }
-        self.slot(seq, true)
-    }
-
-    /// Set the mark of `seq`; true if that changed it.
-    fn slot(&mut self, seq: u64, mark: bool) -> bool {
-        let (word, bit) = ((seq % Self::SIZE / 64) as usize, 1 << (seq % 64));
-        let before = self.seen[word] & bit != 0;
-        self.seen[word] = if mark { self.seen[word] | bit } else { self.seen[word] & !bit };
-        before != mark
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn early_requests_are_remembered_once_and_sent_later() {
-        let (mut throttle, start) = (Throttle::default(), Instant::now());
-        let at = |ms| start + Duration::from_millis(ms);
-        assert_eq!(throttle.ask(at(0)), Ask::Now);
-        assert_eq!(throttle.ask(at(10)), Ask::At(at(300)));
-        assert_eq!(throttle.ask(at(20)), Ask::Waiting);
-        assert_eq!(throttle.due(at(300)), Some(Ask::Now));
-        assert_eq!(throttle.due(at(301)), None);
-        assert_eq!(throttle.ask(at(310)), Ask::At(at(600)));
-        throttle.arrived();
-        assert_eq!(throttle.due(at(600)), None);
-    }
-
-    #[test]
-    fn impatience_comes_after_a_second() {
-        let (mut throttle, start) = (Throttle::default(), Instant::now());
-        assert!(throttle.impatient(start));
-        throttle.ask(start);
-        assert!(!throttle.impatient(start + Duration::from_millis(900)));
-        assert!(throttle.impatient(start + Duration::from_secs(1)));
-    }
-
-    #[test]
-    fn a_sequence_number_passes_once() {
-        let mut window = Window::default();
-        assert!([100, 102, 101, 5000, 4999].iter().all(|seq| window.insert(*seq)));
-        assert!(![100, 102, 5000, 4999, 3976].iter().any(|seq| window.insert(*seq)));
-        assert!(window.insert(3977));
-        assert!(window.insert(5001) && !window.insert(3977));
     }
 }

@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use crate::layers::{MAX_LAYERS, MAX_RID, Rid};
+
 /// The longest offer that is read.
 pub const MAX_BYTES: usize = 1 << 20;
 /// The most sections one transport may have.
@@ -23,6 +25,26 @@ pub struct Section {
     pub kind: String,
     /// Port 0 and not bundled: its place may be given to another section (RFC 8829 §5.2.2).
     pub rejected: bool,
+    /// The SSRCs of its layers, where simulcast is offered as it was before there were rids (`a=ssrc-group:SIM`).
+    pub group: Vec<u32>,
+}
+
+impl Outline {
+    /// The layers of a section that has no rids: they are called "0", "1" and so on.
+    pub fn layers(&self, mid: &str) -> impl Iterator<Item = Rid> {
+        let section = self.sections.iter().find(|section| section.mid == mid);
+        section.into_iter().flat_map(|section| 0..section.group.len()).map(name)
+    }
+
+    /// Which of these layers a stream is.
+    pub fn layer_of(&self, mid: &str, ssrc: u32) -> Option<Rid> {
+        let section = self.sections.iter().find(|section| section.mid == mid)?;
+        section.group.iter().position(|member| *member == ssrc).map(name)
+    }
+}
+
+fn name(layer: usize) -> Rid {
+    layer.to_string().as_str().into()
 }
 
 /// Why an offer is refused.
@@ -35,6 +57,7 @@ pub enum Refusal {
     IceLite,
     UnknownKind(String),
     BadMid(String),
+    BadRid(String),
     DuplicateMid(String),
     Bundle,
     Moved(String),
@@ -55,6 +78,7 @@ impl fmt::Display for Refusal {
             Self::BadMid(mid) => {
                 write!(f, "a=mid has to be 1 to {MAX_MID} letters, digits or underscores: {mid:?}")
             }
+            Self::BadRid(rid) => write!(f, "a=rid has to be 1 to {MAX_RID} letters and digits: {rid:?}"),
             Self::DuplicateMid(mid) => write!(f, "a=mid used twice: {mid}"),
             Self::Bundle => f.write_str("a=group:BUNDLE does not name the sections in their order"),
             Self::Moved(mid) => write!(f, "section {mid} is not where it was"),
@@ -110,7 +134,11 @@ fn split(offer: &str) -> Vec<Vec<&str>> {
 
 /// Value of the first `a=name:value` or `a=name`.
 fn attribute<'a>(part: &[&'a str], name: &str) -> Option<&'a str> {
-    part.iter().find_map(|line| {
+    attributes(part, name).next()
+}
+
+fn attributes<'a>(part: &[&'a str], name: &str) -> impl Iterator<Item = &'a str> {
+    part.iter().filter_map(move |line| {
         let rest = line.strip_prefix("a=")?.strip_prefix(name)?;
         if rest.is_empty() { Some("") } else { rest.strip_prefix(':').map(str::trim) }
     })
@@ -130,7 +158,19 @@ fn section(lines: &[&str], bundle: &[&str]) -> Result<Section, Refusal> {
         return Err(Refusal::BadMid(mid.to_owned()));
     }
     let rejected = port == "0" && !bundle.contains(&mid);
-    Ok(Section { mid: mid.to_owned(), kind: kind.to_owned(), rejected })
+    let rids: Vec<&str> = attributes(lines, "rid").filter_map(|rid| rid.split_whitespace().next()).collect();
+    let proper = |rid: &str| rid.len() <= MAX_RID && rid.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if let Some(rid) = rids.iter().find(|rid| !proper(rid)) {
+        return Err(Refusal::BadRid((*rid).to_owned()));
+    }
+    let group = if rids.is_empty() { simulcast_group(lines) } else { Vec::new() };
+    Ok(Section { mid: mid.to_owned(), kind: kind.to_owned(), rejected, group })
+}
+
+fn simulcast_group(lines: &[&str]) -> Vec<u32> {
+    let group = attributes(lines, "ssrc-group").find_map(|group| group.strip_prefix("SIM "));
+    let members = group.into_iter().flat_map(str::split_whitespace).take(MAX_LAYERS);
+    members.filter_map(|ssrc| ssrc.parse().ok()).collect()
 }
 
 fn check_order(sections: &[Section], bundle: &[&str]) -> Result<(), Refusal> {

@@ -5,7 +5,7 @@ use str0m::rtp::Ssrc;
 
 use crate::forward::Forward;
 use crate::id::{PublicationId, TransportId};
-use crate::layers::Wish;
+use crate::layers::{Allowance, Wish};
 
 /// Owned by the hub of its transport's thread.
 #[derive(Debug)]
@@ -20,6 +20,10 @@ pub struct Subscription {
     /// Whether the section is one on which we send, by the last negotiation.
     pub open: bool,
     pub wish: Wish,
+    /// As bandwidth allows it.
+    pub allowance: Allowance,
+    /// The layer that its owner was told of.
+    pub told: Option<u8>,
     pub forward: Forward,
 }
 

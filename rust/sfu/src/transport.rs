@@ -15,7 +15,7 @@ use str0m::channel::{ChannelData, ChannelId};
 use str0m::config::DtlsCert;
 use str0m::format::CodecSpec;
 use str0m::ice::{IceCreds, StunMessage};
-use str0m::media::{KeyframeRequestKind, Mid, Pt, Rid};
+use str0m::media::{KeyframeRequestKind, Media, Mid, Pt, Rid, Rids};
 use str0m::net::{Protocol, Receive, TcpType};
 use str0m::rtp::{RtpPacket, RtpWrite, Ssrc};
 use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc, RtcError};
@@ -352,6 +352,7 @@ impl Transport {
         }
         let section =
             self.guarded(|rtc| Ok(rtc.direct_api().stream_rx(&ssrc).map(|s| (s.mid(), s.rid()))))?;
+        let section = section.map(|(mid, rid)| (mid, rid.or_else(|| self.outline.layer_of(&mid, *ssrc))));
         if let Some(section) = section
             && self.streams.len() < MAX_STREAMS
         {
@@ -379,6 +380,14 @@ impl Transport {
             .iter()
             .find_map(|pt| params.iter().find(|p| p.pt() == *pt))
             .map(|p| (p.pt(), p.spec()))
+    }
+
+    /// The names of the layers that arrive on section `mid`, in the order of the offer; none without simulcast.
+    pub fn layers(&self, mid: Mid) -> Vec<Rid> {
+        match self.rtc.media(mid).map(Media::rids_rx) {
+            Some(Rids::Specific(rids)) => rids.clone(),
+            _ => self.outline.layers(&mid).collect(),
+        }
     }
 
     pub fn has_section(&self, mid: Mid) -> bool {
@@ -420,7 +429,7 @@ impl Transport {
     }
 
     /// Ask the peer for a key frame; false if it cannot be asked yet.
-    pub fn request_keyframe(&mut self, mid: Mid, rid: Option<Rid>) -> Result<bool, Fault> {
+    pub fn request_keyframe(&mut self, mid: Mid, ssrc: Ssrc) -> Result<bool, Fault> {
         let connected = self.connected;
         self.guarded(|rtc| {
             let params = rtc.codec_config().params();
@@ -431,7 +440,7 @@ impl Transport {
             });
             let kind = if takes_pli { KeyframeRequestKind::Pli } else { KeyframeRequestKind::Fir };
             let mut api = rtc.direct_api();
-            let Some(stream) = api.stream_rx_by_mid(mid, rid) else { return Ok(false) };
+            let Some(stream) = api.stream_rx(&ssrc) else { return Ok(false) };
             stream.request_keyframe(kind);
             Ok(connected)
         })

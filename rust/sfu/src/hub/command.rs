@@ -8,7 +8,7 @@ use super::{Hub, Owner};
 use crate::event::Event;
 use crate::forward::Forward;
 use crate::id::{GroupId, PublicationId, SubscriptionId, TransportId};
-use crate::layers::Wish;
+use crate::layers::{Allowance, Wish};
 use crate::message::{Command, Relay};
 use crate::outlet::Outlet;
 use crate::publication::{Origin, Publication};
@@ -52,9 +52,7 @@ impl Hub {
                 self.set_subscription_active(subscription, active, now, out);
             }
             Command::SetLayer { subscription, wish } => {
-                if let Some(subscription) = self.subscriptions.get_mut(&subscription) {
-                    subscription.wish = wish;
-                }
+                self.set_layer(subscription, wish, now, out);
             }
             Command::CloseTransport { transport } => self.close_transport(transport, now, out),
         }
@@ -127,18 +125,18 @@ impl Hub {
     /// Directions may have changed: subscriptions pause on sections on which we do not send, and resume.
     fn reopen_sections(&mut self, id: TransportId, now: Instant, out: &mut dyn Outlet) {
         let Some(transport) = self.transports.get(&id) else { return };
-        let mut resumed = Vec::new();
-        for (mid, subscription) in &transport.subscriptions {
-            let Some(subscription) = self.subscriptions.get_mut(subscription) else { continue };
+        let mut changed = Vec::new();
+        for (mid, id) in &transport.subscriptions {
+            let Some(subscription) = self.subscriptions.get_mut(id) else { continue };
             let open = transport.sends(*mid);
             if subscription.open != open {
                 subscription.open = open;
                 subscription.forward.interrupt();
-                resumed.extend(open.then_some(subscription.publication));
+                changed.push(*id);
             }
         }
-        for publication in resumed {
-            self.want_keyframe(publication, now, out);
+        for subscription in changed {
+            self.resume(subscription, now, out);
         }
     }
 
@@ -160,8 +158,9 @@ impl Hub {
         if transport.publications.contains_key(&mid) {
             return Err("section is already published");
         }
+        let rids = transport.layers(mid);
         transport.publications.insert(mid, id);
-        self.publications.insert(id, Publication::home(owner, mid, payload_type, format));
+        self.publications.insert(id, Publication::home(owner, mid, payload_type, format, &rids));
         self.homes += 1;
         Ok(())
     }
@@ -197,6 +196,8 @@ impl Hub {
             active: true,
             open,
             wish: Wish::default(),
+            allowance: Allowance::default(),
+            told: None,
             forward,
         };
         self.subscriptions.insert(id, subscription);
@@ -224,7 +225,7 @@ impl Hub {
             Ok(Some((ssrc, payload_type))) => {
                 subscription.route = Some(Route { ssrc, payload_type });
                 self.poll(owner, now, out);
-                self.want_keyframe(source, now, out);
+                self.resume(id, now, out);
             }
             Ok(None) => {
                 let reason = if subscription.open {
@@ -251,12 +252,9 @@ impl Hub {
             return;
         }
         publication.active = active;
-        if active {
-            self.want_keyframe(id, now, out);
-        } else {
-            publication.burst.clear();
-            self.interrupt(id);
-        }
+        publication.burst.clear();
+        self.interrupt(id, None);
+        self.spread_ladder(id, now, out);
     }
 
     fn set_subscription_active(
@@ -272,10 +270,7 @@ impl Hub {
         }
         subscription.active = active;
         subscription.forward.interrupt();
-        if active {
-            let source = subscription.publication;
-            self.want_keyframe(source, now, out);
-        }
+        self.resume(id, now, out);
     }
 
     /// Arm the look at whether a publication is stalled.

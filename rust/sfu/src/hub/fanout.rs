@@ -19,8 +19,9 @@ use str0m::rtp::{ExtensionValues, RtpPacket, RtpWrite};
 
 use super::Hub;
 use crate::event::Event;
-use crate::forward::{MediaPacket, Rewritten, Verdict};
+use crate::forward::{Forward, MediaPacket, Rewritten, Verdict};
 use crate::id::{PublicationId, TransportId};
+use crate::layers::{Layers, dependency};
 use crate::message::Relay;
 use crate::outlet::Outlet;
 use crate::publication::STALL;
@@ -59,8 +60,8 @@ impl Hub {
         if let Some((level_dbov, voice)) = observed.level {
             out.event(Event::AudioLevel { publication: id, level_dbov, voice });
         }
-        if observed.interrupted {
-            self.interrupt(id);
+        if observed.interrupted.is_some() {
+            self.interrupt(id, observed.interrupted);
         }
     }
 
@@ -71,25 +72,43 @@ impl Hub {
         }
         let mut touched = std::mem::take(&mut self.touched);
         for id in touched.drain(..) {
+            if self.publications.get_mut(&id).is_some_and(|publication| publication.review(now)) {
+                self.spread_ladder(id, now, out);
+            }
             let Some(publication) = self.publications.get_mut(&id) else { continue };
             let burst = std::mem::take(&mut publication.burst);
             if burst.is_empty() {
                 continue;
             }
-            if !publication.mirrors.is_empty() {
-                let packets: Arc<[MediaPacket]> = burst.clone().into();
-                for mirror in &mut publication.mirrors {
-                    let packets = packets.clone();
-                    let sent = out
-                        .relay(mirror.thread, Relay::Packets { publication: id, gap: mirror.gap, packets });
-                    mirror.gap = !sent;
-                }
-            }
+            self.relay_burst(id, &burst, out);
             self.fan_out(id, &burst, now, out);
         }
         self.touched = touched;
         self.flush(now, out);
         self.settle(now, out);
+    }
+
+    /// Pass a burst on to the mirrors: to each the layers that it needs.
+    fn relay_burst(&mut self, id: PublicationId, burst: &[MediaPacket], out: &mut dyn Outlet) {
+        let Some(publication) = self.publications.get_mut(&id) else { return };
+        let present = burst.iter().fold(0, |set: Layers, packet| set | 1 << packet.layer);
+        let mut made: Vec<(Layers, Arc<[MediaPacket]>)> = Vec::new();
+        for mirror in &mut publication.mirrors {
+            let needed = mirror.needed & present;
+            if needed == 0 {
+                continue;
+            }
+            let packets =
+                made.iter().find(|(layers, _)| *layers == needed).map(|(_, packets)| packets.clone());
+            let packets = packets.unwrap_or_else(|| {
+                let wanted = burst.iter().filter(|packet| needed >> packet.layer & 1 == 1);
+                let packets: Arc<[MediaPacket]> = wanted.cloned().collect();
+                made.push((needed, packets.clone()));
+                packets
+            });
+            let sent = out.relay(mirror.thread, Relay::Packets { publication: id, gap: mirror.gap, packets });
+            mirror.gap = !sent;
+        }
     }
 
     /// Rewrite and write `packets` for every subscriber on this thread.
@@ -103,9 +122,10 @@ impl Hub {
         let Some(publication) = self.publications.get(&id) else { return };
         let Some(format) = publication.format else { return };
         let (clock_rate, video) = (format.clock_rate.get(), format.codec.is_video());
-        let mut starving = false;
-        for subscription in &publication.subscribers {
-            let Some(subscription) = self.subscriptions.get_mut(subscription) else { continue };
+        // The layers that somebody needs a key frame of, and those who get another layer than before.
+        let (mut awaited, mut switched): (Layers, _) = (0, Vec::new());
+        for id in &publication.subscribers {
+            let Some(subscription) = self.subscriptions.get_mut(id) else { continue };
             let Some(route) = subscription.route.filter(|_| subscription.active && subscription.open) else {
                 continue;
             };
@@ -114,16 +134,24 @@ impl Hub {
                 continue;
             }
             let forward = &mut subscription.forward;
-            let rewritten =
-                packets.iter().filter_map(|packet| match forward.accept(packet, clock_rate, now) {
+            let mut starved_of = None;
+            let mut rewrite =
+                |packet: &MediaPacket, forward: &mut Forward| match forward.accept(packet, clock_rate, now) {
                     Verdict::Send(rewritten) => Some(rtp(packet, rewritten, route, video)),
                     Verdict::Starving => {
-                        starving = true;
+                        starved_of = Some(packet.layer);
                         None
                     }
-                    Verdict::Late => None,
-                });
-            match transport.write(route.ssrc, rewritten) {
+                    Verdict::Late | Verdict::LeftOut | Verdict::Held => None,
+                };
+            let mut written =
+                transport.write(route.ssrc, packets.iter().filter_map(|packet| rewrite(packet, forward)));
+            let released = forward.release(now);
+            if !released.is_empty() {
+                let more = released.iter().filter_map(|packet| rewrite(packet, forward));
+                written = written.and_then(|count| Ok(count + transport.write(route.ssrc, more)?));
+            }
+            match written {
                 Ok(0) => {}
                 Ok(count) => {
                     self.stats.packets_forwarded.add(count);
@@ -133,9 +161,27 @@ impl Hub {
                 }
                 Err(fault) => self.happenings.push_back((subscription.transport, Happening::Ended(fault))),
             }
+            if video {
+                let layer = subscription.forward.awaits(now).or(starved_of);
+                awaited = layer.map_or(awaited, |layer| awaited | 1 << layer);
+                if subscription.forward.layer().is_some_and(|layer| subscription.told != Some(layer)) {
+                    switched.push(*id);
+                }
+            }
         }
-        if starving && publication.keyframes.impatient(now) {
-            self.want_keyframe(id, now, out);
+        let ask: Vec<u8> = (0..)
+            .zip(&publication.keyframes)
+            .filter(|(layer, throttle)| awaited >> layer & 1 == 1 && throttle.impatient(now))
+            .map(|(layer, _)| layer)
+            .collect();
+        for layer in ask {
+            self.want_keyframe(id, layer, now, out);
+        }
+        if !switched.is_empty() {
+            for subscription in switched {
+                self.tell_layer(subscription, out);
+            }
+            self.tell_needed(id, out);
         }
     }
 
@@ -149,13 +195,17 @@ impl Hub {
     }
 
     /// What follows does not continue what was forwarded: begin anew, at a key frame if it is video.
-    pub(super) fn interrupt(&mut self, id: PublicationId) {
+    ///
+    /// `layer`: of that layer only.
+    pub(super) fn interrupt(&mut self, id: PublicationId, layer: Option<u8>) {
         let Some(publication) = self.publications.get_mut(&id) else { return };
         for mirror in &mut publication.mirrors {
             mirror.gap = true;
         }
         for subscription in &publication.subscribers {
-            if let Some(subscription) = self.subscriptions.get_mut(subscription) {
+            if let Some(subscription) = self.subscriptions.get_mut(subscription)
+                && (layer.is_none() || subscription.forward.layer() == layer)
+            {
                 subscription.forward.interrupt();
             }
         }
@@ -163,23 +213,24 @@ impl Hub {
 }
 
 fn rtp(packet: &MediaPacket, rewritten: Rewritten, route: Route, video: bool) -> RtpWrite {
-    let extensions = ExtensionValues {
+    let mut extensions = ExtensionValues {
         audio_level: packet.level_dbov,
         voice_activity: packet.voice,
         ..ExtensionValues::default()
     };
-    let write = RtpWrite::new(
-        route.payload_type,
-        rewritten.seq.into(),
-        rewritten.timestamp,
-        packet.received,
-        packet.payload.clone(),
-    )
-    .marker(packet.marker)
-    .nackable(video)
-    .ext_vals(extensions);
-    match rewritten.vp8 {
-        Some(patch) => write.vp8_patch(patch),
-        None => write,
+    let (mut payload, mut dependency) = (packet.payload.clone(), packet.dependency.clone());
+    if let Some(patch) = rewritten.patch {
+        if let Some(bytes) = &mut dependency {
+            patch.apply_dependency(Arc::make_mut(bytes));
+        } else {
+            patch.apply(Arc::make_mut(&mut payload));
+        }
     }
+    if let Some(bytes) = dependency {
+        extensions.user_values.set(dependency::Extension(bytes));
+    }
+    RtpWrite::new(route.payload_type, rewritten.seq.into(), rewritten.timestamp, packet.received, payload)
+        .marker(rewritten.marker)
+        .nackable(video)
+        .ext_vals(extensions)
 }

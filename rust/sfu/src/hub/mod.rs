@@ -3,6 +3,7 @@
 //! Each input is followed to its end before the next: a call returns when nothing is left to do at that time. The
 //! exception are media packets, which wait for the end of their burst ([`Hub::forward`]).
 
+mod aim;
 mod channels;
 mod command;
 pub mod fanout;
@@ -21,9 +22,10 @@ use crate::message::{Message, Relay};
 use crate::outlet::Outlet;
 use crate::path::Path;
 use crate::paths::Shown;
-use crate::publication::{Ask, Origin, Publication};
+use crate::publication::{Origin, Publication};
 use crate::stats::{Registry, ThreadStats};
 use crate::subscription::Subscription;
+use crate::throttle::Ask;
 use crate::timer::Timers;
 use crate::transport::{Fault, Happening, Setup, Transport};
 
@@ -194,7 +196,7 @@ impl Hub {
             for mirror in &publication.mirrors {
                 out.relay(mirror.thread, Relay::Ended { publication: *id });
             }
-            if matches!(publication.origin, Origin::Mirror) {
+            if matches!(publication.origin, Origin::Mirror { .. }) {
                 out.relay(id.thread(), Relay::Detach { publication: *id, thread: self.thread });
             }
         }
@@ -265,9 +267,9 @@ impl Hub {
                 }
                 Happening::Packet { mid, rid, packet } => self.route(id, mid, rid, packet, now, out),
                 Happening::KeyframeWanted { mid } => {
-                    let wanted = self.transports.get(&id).and_then(|t| t.subscriptions.get(&mid));
-                    if let Some(subscription) = wanted.and_then(|id| self.subscriptions.get(id)) {
-                        self.want_keyframe(subscription.publication, now, out);
+                    let wanted = self.transports.get(&id).and_then(|t| t.subscriptions.get(&mid)).copied();
+                    if let Some(subscription) = wanted {
+                        self.want_picture(subscription, now, out);
                     }
                 }
                 Happening::ChannelOpen { channel, label } => self.open_channel(id, channel, &label, now, out),
@@ -281,42 +283,41 @@ impl Hub {
     /// The transport is up: what it subscribes to can begin.
     fn start_subscriptions(&mut self, id: TransportId, now: Instant, out: &mut dyn Outlet) {
         let Some(transport) = self.transports.get(&id) else { return };
-        let sources: Vec<PublicationId> = transport
-            .subscriptions
-            .values()
-            .filter_map(|id| self.subscriptions.get(id))
-            .filter(|subscription| subscription.active)
-            .map(|subscription| subscription.publication)
-            .collect();
-        for publication in sources {
-            self.want_keyframe(publication, now, out);
+        let subscriptions: Vec<SubscriptionId> = transport.subscriptions.values().copied().collect();
+        for subscription in subscriptions {
+            self.want_picture(subscription, now, out);
         }
     }
 
-    /// A subscriber needs a key frame of `id`, if it is video.
-    fn want_keyframe(&mut self, id: PublicationId, now: Instant, out: &mut dyn Outlet) {
+    /// A key frame of one layer of `id` is needed, if it is video.
+    fn want_keyframe(&mut self, id: PublicationId, layer: u8, now: Instant, out: &mut dyn Outlet) {
         let Some(publication) = self.publications.get_mut(&id) else { return };
         if !publication.is_video() || !publication.active {
             return;
         }
-        match publication.keyframes.ask(now) {
-            Ask::Now => self.request_keyframe(id, now, out),
+        let Some(throttle) = publication.keyframes.get_mut(usize::from(layer)) else { return };
+        match throttle.ask(now) {
+            Ask::Now => self.request_keyframe(id, layer, now, out),
             Ask::At(deadline) => self.timers.set(Owner::Publication(id), deadline),
             Ask::Waiting => {}
         }
     }
 
-    fn request_keyframe(&mut self, id: PublicationId, now: Instant, out: &mut dyn Outlet) {
+    fn request_keyframe(&mut self, id: PublicationId, layer: u8, now: Instant, out: &mut dyn Outlet) {
         let Some(publication) = self.publications.get_mut(&id) else { return };
         let Origin::Home(home) = &publication.origin else {
-            out.relay(id.thread(), Relay::KeyframeWanted { publication: id });
+            out.relay(id.thread(), Relay::KeyframeWanted { publication: id, layer });
             return;
         };
-        let (owner, mid, layer) = (home.transport, home.mid, publication.layer());
+        let (owner, mid, ssrc) = (home.transport, home.mid, home.ssrc_of(layer));
         let Some(transport) = self.transports.get_mut(&owner) else { return };
-        match transport.request_keyframe(mid, layer).and_then(|asked| transport.tick(now).map(|()| asked)) {
+        let asked = match ssrc {
+            Some(ssrc) => transport.request_keyframe(mid, ssrc),
+            None => Ok(false),
+        };
+        match asked.and_then(|asked| transport.tick(now).map(|()| asked)) {
             Ok(true) => self.stats.keyframe_requests.add(1),
-            Ok(false) => publication.keyframes.retract(), // asked again when its first packets come
+            Ok(false) => publication.keyframes[usize::from(layer)].retract(), // asked again when its first packets come
             Err(fault) => {
                 self.happenings.push_back((owner, Happening::Ended(fault)));
                 return;
@@ -329,17 +330,22 @@ impl Hub {
     fn tend(&mut self, id: PublicationId, now: Instant, out: &mut dyn Outlet) {
         let Some(publication) = self.publications.get_mut(&id) else { return };
         let (stalled, check_at) = publication.check_stall(now);
-        let ask = publication.keyframes.due(now);
+        let asks: Vec<(u8, Ask)> = (0..)
+            .zip(&mut publication.keyframes)
+            .filter_map(|(layer, throttle)| Some((layer, throttle.due(now)?)))
+            .collect();
         if stalled {
             out.event(Event::Stalled { publication: id, stalled: true });
         }
         if let Some(deadline) = check_at {
             self.timers.set(Owner::Publication(id), deadline);
         }
-        match ask {
-            Some(Ask::Now) => self.request_keyframe(id, now, out),
-            Some(Ask::At(deadline)) => self.timers.set(Owner::Publication(id), deadline),
-            Some(Ask::Waiting) | None => {}
+        for (layer, ask) in asks {
+            match ask {
+                Ask::Now => self.request_keyframe(id, layer, now, out),
+                Ask::At(deadline) => self.timers.set(Owner::Publication(id), deadline),
+                Ask::Waiting => {}
+            }
         }
     }
 
@@ -409,10 +415,12 @@ impl Hub {
         let Some(source) = self.retire(id) else { return };
         let Some(publication) = self.publications.get_mut(&source) else { return };
         publication.subscribers.retain(|subscriber| *subscriber != id);
-        if publication.subscribers.is_empty() && matches!(publication.origin, Origin::Mirror) {
+        if publication.subscribers.is_empty() && matches!(publication.origin, Origin::Mirror { .. }) {
             self.publications.remove(&source);
             self.timers.cancel(Owner::Publication(source));
             out.relay(source.thread(), Relay::Detach { publication: source, thread: self.thread });
+        } else {
+            self.tell_needed(source, out);
         }
     }
 

@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::Hub;
 use crate::event::Event;
 use crate::id::PublicationId;
+use crate::layers::Layers;
 use crate::message::Relay;
 use crate::outlet::Outlet;
 use crate::publication::{Mirror, Origin};
@@ -28,13 +29,24 @@ impl Hub {
             Relay::Ended { publication } => self.end_mirror(publication, out),
             Relay::Packets { publication, gap, packets } => {
                 if gap {
-                    self.interrupt(publication);
+                    self.interrupt(publication, None);
                 }
                 self.fan_out(publication, &packets, now, out);
                 self.flush(now, out);
             }
             Relay::Said { group, saying } => self.repeat(group, None, &saying, now, out),
-            Relay::KeyframeWanted { publication } => self.want_keyframe(publication, now, out),
+            Relay::KeyframeWanted { publication, layer } => self.want_keyframe(publication, layer, now, out),
+            Relay::Layers { publication: id, active, ladder } => {
+                let Some(publication) = self.publications.get_mut(&id) else { return };
+                (publication.active, publication.ladder) = (active, ladder);
+                self.aim_all(id, now, out);
+            }
+            Relay::LayersNeeded { publication, thread, layers } => {
+                let Some(publication) = self.publications.get_mut(&publication) else { return };
+                if let Some(mirror) = publication.mirrors.iter_mut().find(|mirror| mirror.thread == thread) {
+                    mirror.needed = layers;
+                }
+            }
         }
     }
 
@@ -46,15 +58,17 @@ impl Hub {
             return;
         };
         if publication.mirrors.iter().all(|mirror| mirror.thread != thread) {
-            publication.mirrors.push(Mirror { thread, gap: false });
+            publication.mirrors.push(Mirror { thread, gap: false, needed: Layers::MAX });
         }
+        let (active, ladder) = (publication.active, publication.ladder.clone());
+        out.relay(thread, Relay::Layers { publication: id, active, ladder });
         out.relay(thread, Relay::Attached { publication: id, format });
     }
 
     /// The home says that a publication is gone. A subscription that never knew its format is refused.
     fn end_mirror(&mut self, id: PublicationId, out: &mut dyn Outlet) {
         let Some(publication) = self.publications.get(&id) else { return };
-        if !matches!(publication.origin, Origin::Mirror) {
+        if !matches!(publication.origin, Origin::Mirror { .. }) {
             return;
         }
         if publication.format.is_none() {

@@ -1,5 +1,9 @@
 //! The dependency descriptor: the header extension with which AV1 tells its layers (AV1 RTP specification, appendix A).
 
+use std::sync::Arc;
+
+use str0m::rtp::{ExtensionSerializer, ExtensionValues};
+
 use crate::keyframe::bits::Bits;
 
 use super::place::{Place, Target, Targets};
@@ -10,6 +14,41 @@ pub const URI: &str =
 pub const FRAME_NUMBER_AT: u8 = 1;
 /// Their ids have six bits.
 const MAX_TEMPLATES: usize = 64;
+
+/// As it came, carried through str0m.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Extension(pub Arc<[u8]>);
+
+/// Lets str0m negotiate, read and write the extension.
+#[derive(Debug)]
+pub struct Serializer;
+
+impl ExtensionSerializer for Serializer {
+    fn write_to(&self, buffer: &mut [u8], values: &ExtensionValues) -> usize {
+        let Some(Extension(bytes)) = values.user_values.get() else { return 0 };
+        let Some(place) = buffer.get_mut(..bytes.len()) else { return 0 };
+        place.copy_from_slice(bytes);
+        bytes.len()
+    }
+
+    fn parse_value(&self, bytes: &[u8], values: &mut ExtensionValues) -> bool {
+        values.user_values.set(Extension(bytes.into()));
+        true
+    }
+
+    fn is_video(&self) -> bool {
+        true
+    }
+
+    fn is_audio(&self) -> bool {
+        false
+    }
+
+    /// Key frames carry a structure of more than 16 bytes (RFC 8285, section 4.2).
+    fn requires_two_byte_form(&self, values: &ExtensionValues) -> bool {
+        values.user_values.get().is_some_and(|Extension(bytes)| bytes.len() > 16)
+    }
+}
 
 /// What one packet says.
 #[derive(Clone, Debug, PartialEq, Eq)]

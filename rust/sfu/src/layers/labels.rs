@@ -7,6 +7,8 @@ pub struct Labels {
     pub picture: u64,
     pub width: Width,
     pub picture_at: u8,
+    /// The receiver takes a gap in these numbers for a loss (VP8). With others pictures name those they depend on.
+    pub dense: bool,
     /// TL0PICIDX, the count of pictures of the lowest temporal layer.
     pub base_layer: Option<u8>,
     pub base_layer_at: u8,
@@ -130,6 +132,7 @@ mod tests {
             picture: 0,
             width: Width::Fifteen,
             picture_at: 1,
+            dense: false,
             base_layer: Some(0),
             base_layer_at: 4,
         };

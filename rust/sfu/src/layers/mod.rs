@@ -5,13 +5,20 @@
 
 pub mod dependency;
 pub mod labels;
+mod ladder;
+mod layer;
+mod meter;
 pub mod place;
 pub mod reader;
 pub mod vp8;
 pub mod vp9;
+mod window;
 mod wish;
 
 pub use str0m::media::Rid;
+
+pub use ladder::{Allowance, Choice, Ladder, Layers, MAX_LAYERS, Rung};
+pub use layer::{Layer, captured_us};
 pub use wish::Wish;
 
 /// The longest name of a layer (RFC 8851 has no limit; no browser or library is known that uses more).

@@ -18,6 +18,15 @@ pub struct Reading {
     pub changed: bool,
 }
 
+impl Reading {
+    /// Whether a decoder can start with this packet. One that comes from another layer needs its parameter sets too,
+    /// which H.264 and H.265 may send once only; they say the size.
+    pub fn starts(&self, codec: Codec, simulcast: bool) -> bool {
+        let needs_size = simulcast && matches!(codec, Codec::H264 | Codec::H265);
+        self.key.is_some_and(|key| !needs_size || key.size.is_some())
+    }
+}
+
 /// Owned by a layer; begins anew with each SSRC.
 #[derive(Debug, Default)]
 pub struct Reader {
@@ -76,6 +85,7 @@ impl Reader {
             place = Some(found);
         }
         let labels = self.labels(descriptor.picture, descriptor.base_layer);
+        let labels = labels.map(|labels| Labels { dense: true, ..labels });
         Some(Reading { place, labels, changed, key: None })
     }
 
@@ -131,6 +141,7 @@ impl Reader {
             picture: self.pictures.extend(value, width),
             width,
             picture_at,
+            dense: false,
             base_layer: base.map(|(value, _)| value),
             base_layer_at: base.map_or(0, |(_, at)| at),
         })

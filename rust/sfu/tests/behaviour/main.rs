@@ -13,5 +13,6 @@ mod moving;
 mod reaping;
 mod renegotiation;
 mod strangers;
+mod switching;
 mod tcp;
 mod threads;

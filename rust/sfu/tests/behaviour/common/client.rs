@@ -5,12 +5,13 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use palaver_sfu::id::{GroupId, TransportId};
+use palaver_sfu::layers::dependency;
 use str0m::change::{SdpAnswer, SdpPendingOffer};
 use str0m::channel::{ChannelConfig, ChannelId};
 use str0m::format::{Codec, FormatParams};
-use str0m::media::{Direction, KeyframeRequestKind, MediaKind, Mid, Pt};
+use str0m::media::{Direction, KeyframeRequestKind, MediaKind, Mid, Pt, Rid, Simulcast, SimulcastLayer};
 use str0m::net::{Protocol, Receive, TcpType};
-use str0m::rtp::{ExtensionValues, RtpPacket, RtpWrite};
+use str0m::rtp::{Extension, ExtensionValues, RtpPacket, RtpWrite};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 
 use super::Datagram;
@@ -78,6 +79,8 @@ impl Media {
 
 /// Payload types as Chromium numbers them.
 fn codecs(mut config: RtcConfig) -> RtcConfig {
+    let dependency = Extension::with_serializer(dependency::URI, dependency::Serializer);
+    config.extension_map().set(8, dependency);
     config = config.clear_codecs().enable_opus(true, false).enable_pcmu(true, false).enable_vp8(true);
     let codecs = config.codec_config();
     let vp9 = FormatParams { profile_id: Some(0), ..FormatParams::default() };
@@ -137,8 +140,10 @@ pub struct Client {
     pub channels: HashMap<ChannelId, String>,
     pub closed_channels: usize,
     pub keyframe_requests: Vec<Instant>,
+    /// Those of them that were not answered yet: which layer, and when.
+    pub keyframes_wanted: Vec<(Option<Rid>, Instant)>,
     outgoing: Vec<Datagram>,
-    wanted: Vec<(Media, Direction)>,
+    wanted: Vec<(Media, Direction, Option<Simulcast>)>,
     wanted_channels: Vec<ChannelConfig>,
     directions: Vec<(usize, Direction)>,
     mids: Vec<Mid>,
@@ -178,6 +183,7 @@ impl Client {
             channels: HashMap::new(),
             closed_channels: 0,
             keyframe_requests: Vec::new(),
+            keyframes_wanted: Vec::new(),
             outgoing: Vec::new(),
             wanted: Vec::new(),
             wanted_channels: Vec::new(),
@@ -192,7 +198,15 @@ impl Client {
 
     /// Add a section to the next offer.
     pub fn add(&mut self, media: Media, direction: Direction) {
-        self.wanted.push((media, direction));
+        self.wanted.push((media, direction, None));
+    }
+
+    /// Add a section that sends these layers; without names, one.
+    pub fn add_layers(&mut self, media: Media, rids: &[&str]) {
+        let layer = |rid: &&str| SimulcastLayer::new(rid);
+        let simulcast = Simulcast { send: rids.iter().map(layer).collect(), recv: Vec::new() };
+        let simulcast = (!rids.is_empty()).then_some(simulcast);
+        self.wanted.push((media, Direction::SendOnly, simulcast));
     }
 
     /// Change a section's direction in the next offer.
@@ -224,8 +238,8 @@ impl Client {
 
     pub fn offer(&mut self) -> String {
         let mut api = self.rtc.sdp_api();
-        for (media, direction) in self.wanted.drain(..) {
-            self.mids.push(api.add_media(media.kind(), direction, None, None, None));
+        for (media, direction, simulcast) in self.wanted.drain(..) {
+            self.mids.push(api.add_media(media.kind(), direction, None, None, simulcast));
             self.media.push(media);
         }
         for config in self.wanted_channels.drain(..) {
@@ -276,6 +290,30 @@ impl Client {
             packet = packet.ext_vals(levels);
         }
         stream.write_rtp(packet);
+        self.rtc.handle_input(Input::Timeout(self.now)).unwrap();
+    }
+
+    /// Send one packet of one layer.
+    #[expect(clippy::too_many_arguments, reason = "all that a packet is made of")]
+    pub fn send_layer(
+        &mut self,
+        index: usize,
+        rid: Option<Rid>,
+        media: Media,
+        payload: Vec<u8>,
+        dependency: Option<Vec<u8>>,
+        timestamp: u32,
+        seq: u64,
+        marker: bool,
+    ) {
+        let mut values = ExtensionValues::default();
+        if let Some(bytes) = dependency {
+            values.user_values.set(dependency::Extension(bytes.into()));
+        }
+        let mut api = self.rtc.direct_api();
+        let stream = api.stream_tx_by_mid(self.mids[index], rid).unwrap();
+        let packet = RtpWrite::new(media.payload_type(), seq.into(), timestamp, self.now, payload);
+        stream.write_rtp(packet.marker(marker).nackable(true).ext_vals(values));
         self.rtc.handle_input(Input::Timeout(self.now)).unwrap();
     }
 
@@ -336,7 +374,10 @@ impl Client {
                 self.heard.push((self.channels[&message.id].clone(), message.data));
             }
             Event::Closed => self.closed = true,
-            Event::KeyframeRequest(_) => self.keyframe_requests.push(self.now),
+            Event::KeyframeRequest(request) => {
+                self.keyframe_requests.push(self.now);
+                self.keyframes_wanted.push((request.rid, self.now));
+            }
             Event::RtpPacket(packet) => {
                 let mid = self.rtc.direct_api().stream_rx(&packet.header.ssrc).map(|stream| stream.mid());
                 self.received.push((mid.map_or_else(String::new, |mid| mid.to_string()), packet));

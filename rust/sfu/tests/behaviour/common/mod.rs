@@ -1,7 +1,9 @@
 //! A world in memory: hubs, clients and the network between them, on virtual time.
 #![allow(dead_code, reason = "no test uses all of it")]
 
+pub mod camera;
 pub mod client;
+pub mod film;
 pub mod flow;
 pub mod link;
 pub mod peer;
@@ -264,11 +266,24 @@ impl World {
         self.hubs.iter().map(Hub::census).collect()
     }
 
+    /// The same, where the first sends simulcast.
+    pub fn simulcast(codec: client::Media, threads: [usize; 2]) -> (Self, PublicationId, SubscriptionId) {
+        Self::pair_of(codec, &camera::RIDS, threads)
+    }
+
     /// Two connected clients on the given threads, one that sends `codec` on section "0" and one that receives it.
     pub fn pair(codec: client::Media, threads: [usize; 2]) -> (Self, PublicationId, SubscriptionId) {
+        Self::pair_of(codec, &[], threads)
+    }
+
+    fn pair_of(
+        codec: client::Media,
+        rids: &[&str],
+        threads: [usize; 2],
+    ) -> (Self, PublicationId, SubscriptionId) {
         let mut world = Self::new(threads.into_iter().max().unwrap() + 1);
         let (publisher, subscriber) = (world.client(threads[0]), world.client(threads[1]));
-        world.clients[publisher].add(codec, str0m::media::Direction::SendOnly);
+        world.clients[publisher].add_layers(codec, rids);
         world.clients[subscriber].add(codec, str0m::media::Direction::RecvOnly);
         world.negotiate(publisher);
         world.negotiate(subscriber);
