@@ -45,6 +45,7 @@ from tests.room.scenes import (
     BEN,
     BENS,
     CAM,
+    CID,
     CONFIG,
     SCREEN,
     SUB,
@@ -292,6 +293,9 @@ async def test_while_the_engine_is_far_behind_more_work_is_refused_and_leaving_i
         with pytest.raises(RoomError) as refusal:
             host.submit(publish(ANN, CAM, first_mid=90_000))
         assert refusal.value.fault is Fault.NOT_AVAILABLE
+        with pytest.raises(RoomError, match="behind"):
+            host.enter(Join(CID, "Cid", "presenter"), publish(CID, CAM, BENS))
+        assert CID not in host.room.participants
         assert CAM not in host.room.streams
         host.submit(SendText(ANN, "all", "hi"))
         host.submit(Leave(ANN))
@@ -440,3 +444,37 @@ async def test_a_bug_met_by_a_report_or_by_time_is_contained_too(monkeypatch: py
         assert rooms.running() == []
         assert engine.done[-1] == "close room1"
         assert rooms.stats()["rooms_broken"] == 1
+
+
+# ── entering ────────────────────────────────────────────────────────────────────────────────────────
+
+
+@in_virtual_time
+async def test_who_enters_has_joined_and_begun() -> None:
+    async with running() as (rooms, engine):
+        host = rooms.open(CONFIG)
+        told: list[Event] = []
+        host.listen(told.append)
+        host.enter(Join(ANN, "Ann", "presenter"), publish(ANN))
+        assert [type(event) for event in told] == [ParticipantJoined]
+        await settle()
+        assert [type(action) for action in engine.done] == [OpenSource]
+
+
+@in_virtual_time
+async def test_who_cannot_begin_has_not_entered() -> None:
+    async with running() as (rooms, engine):
+        host = rooms.open(CONFIG)
+        host.submit(Join(ANN, "Ann", "presenter"))
+        host.submit(publish(ANN))
+        await settle()
+        told: list[Event] = []
+        host.listen(told.append)
+        done = list(engine.done)
+        with pytest.raises(RoomError) as refusal:
+            host.enter(Join(BEN, "Ben", "presenter"), publish(BEN, CAM, BENS))
+        assert refusal.value.fault is Fault.STREAM_EXISTS
+        await settle()
+        assert list(host.room.participants) == [ANN]
+        assert told == []
+        assert engine.done == done
