@@ -53,8 +53,9 @@ class Server:
         assert answer.status_code == 200, answer.text
         return str(answer.json()["_id"])
 
-    def token(self, room: str, user: str, role: str = "presenter") -> str:
-        answer = self.rest("POST", f"/v1/rooms/{room}/tokens", {"user": user, "role": role})
+    def token(self, room: str, user: str, role: str = "presenter", *, reusable: bool = False) -> str:
+        body = {"user": user, "role": role} | ({"reusable": True} if reusable else {})
+        answer = self.rest("POST", f"/v1/rooms/{room}/tokens", body)
         assert answer.status_code == 200, answer.text
         return answer.text
 

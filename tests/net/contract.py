@@ -40,12 +40,14 @@ def explore(server: Server, examples: int, seed: int | None = None) -> Outcome:
     )
     account = json.loads(shown.stdout)["super"]
     owner = Server(server.url, server.data_dir, server.process, account["id"], account["key"])
+    room = owner.room("explored")
     environment = os.environ | {
         "SCHEMATHESIS_HOOKS": "tests.net.contract_hooks",
         "PYTHONPATH": str(ROOT),
         "CONTRACT_SERVICE": account["id"],
         "CONTRACT_KEY": account["key"],
-        "CONTRACT_ROOM": owner.room("explored"),
+        "CONTRACT_ROOM": room,
+        "CONTRACT_TOKEN": owner.token(room, "explorer", reusable=True),
     }
     command = [
         sys.executable,

@@ -1,4 +1,4 @@
-"""The description of the API in OpenAPI 3.1, made from the route table, and a page that shows it."""
+"""The description of the API in OpenAPI 3.1, made from the route table and WHIP's own, and a page that shows it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from palaver import __version__
+from palaver.api.whip import description as whip
 from palaver.api.wire import errors
 
 if TYPE_CHECKING:
@@ -62,12 +63,14 @@ def describe(operations: Sequence[Operation]) -> dict[str, Any]:
             paths[version + operation.path][operation.method.lower()] = _operation(
                 operation, version, schema_of
             )
+    paths |= whip.paths(schema_of[repr(Error)])
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "Palaver management API",
             "version": __version__,
-            "description": "The management API of the Open WebRTC Toolkit, version 4.3.1, as Palaver serves it.",
+            "description": "The management API of the Open WebRTC Toolkit, version 4.3.1, as Palaver serves it,"
+            " and WHIP and WHEP.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "paths": paths,
@@ -79,7 +82,8 @@ def describe(operations: Sequence[Operation]) -> dict[str, Any]:
                     "in": "header",
                     "name": "Authorization",
                     "description": "MAuth: HMAC-SHA256 of time and nonce under the service's key.",
-                }
+                },
+                "bearer": whip.BEARER,
             },
         },
         "security": [{"mauth": []}],
