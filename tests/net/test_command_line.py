@@ -103,6 +103,16 @@ def test_a_bad_configuration_names_file_line_and_setting(tmp_path: Path) -> None
     assert "Traceback" not in done.stderr
 
 
+def test_an_ice_server_that_is_none_is_said_so_without_its_password(tmp_path: Path) -> None:
+    done = run(
+        "serve", "--port", str(free_port()), "--media-port", "0", "--data-dir", str(tmp_path),
+        PALAVER_WHIP_ICE_SERVERS="stun:stun.example, turn:secret@turn.example",
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "whip.ice_servers: expected" in done.stderr
+    assert "secret" not in done.stderr
+
+
 def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     done = run("serve", "--port", "0", "--media-port", "0", "--data-dir", str(tmp_path / "file" / "data"))
