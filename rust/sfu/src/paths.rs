@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crate::path::Path;
 
 /// Paths known at a time; the one that was checked longest ago is forgotten.
-const MAX_KNOWN: usize = 16;
+pub const MAX_KNOWN: usize = 16;
 /// New paths that a peer may show at once. Each leaves something behind in str0m until ICE restarts.
 const ALLOWANCE: u32 = 64;
 /// Time after which it may show one more.

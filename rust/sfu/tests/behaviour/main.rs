@@ -6,6 +6,7 @@ mod common;
 mod channels;
 mod continuity;
 mod estimation;
+mod floods;
 mod forwarding;
 mod isolation;
 mod keyframes;
