@@ -71,16 +71,16 @@ async def until(page: Page, expression: str, arg: Any = None, timeout_s: float =
         await page.wait_for_timeout(50)
 
 
-def free_port(kind: socket.SocketKind = socket.SOCK_STREAM, run: int = 1) -> int:
-    """A port that is free now, with the ``run - 1`` next to it."""
+def free_port(run: int = 1) -> int:
+    """A port that is free now for UDP and TCP, with the ``run - 1`` next to it."""
     while True:
         with contextlib.ExitStack() as stack, contextlib.suppress(OSError, OverflowError):
-            first = stack.enter_context(socket.socket(socket.AF_INET, kind))
-            first.bind(("127.0.0.1", 0))
-            port = int(first.getsockname()[1])
-            for offset in range(1, run):
-                other = stack.enter_context(socket.socket(socket.AF_INET, kind))
-                other.bind(("127.0.0.1", port + offset))
+            port = 0
+            for offset in range(run):
+                for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+                    one = stack.enter_context(socket.socket(socket.AF_INET, kind))
+                    one.bind(("127.0.0.1", port and port + offset))
+                    port = port or int(one.getsockname()[1])
             return port
 
 
@@ -89,7 +89,7 @@ def start_server(
     directory: Path, *arguments: str, scheme: str = "http", port: int | None = None, killed: bool = False
 ) -> Iterator[Server]:
     """``palaver serve`` on free ports; stopped (and required to stop cleanly) at the end, or ``killed``."""
-    port, media = port or free_port(), free_port(socket.SOCK_DGRAM, run=8)
+    port, media = port or free_port(), free_port(run=8)
     data_dir = directory / "data"
     log = (directory / "server.log").open("ab")
     process = subprocess.Popen(
@@ -102,13 +102,13 @@ def start_server(
     )  # fmt: skip
     url = f"{scheme}://127.0.0.1:{port}"
     try:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while True:
             with contextlib.suppress(httpx2.TransportError):
                 if httpx2.get(url + "/readyz", timeout=2, verify=False).status_code == 200:
                     break
             assert process.poll() is None, (directory / "server.log").read_text()
-            assert time.monotonic() < deadline, "the server did not become ready in 20 s"
+            assert time.monotonic() < deadline, "the server did not become ready in 60 s"
         keys = json.loads(
             subprocess.run(
                 [str(COMMAND), "keys", "--json", "--data-dir", str(data_dir)],

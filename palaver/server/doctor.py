@@ -64,7 +64,7 @@ def problem(check: str, words: str, hint: str = "") -> Finding:
 
 def examine(config: Config, data_dir: Path) -> list[Finding]:
     """Every finding about a server of this configuration and data directory."""
-    from palaver.server import doctor_data, doctor_network, doctor_settings, doctor_system
+    from palaver.server import doctor_data, doctor_media, doctor_network, doctor_settings, doctor_system
 
     running, findings = None, []
     try:
@@ -81,7 +81,7 @@ def examine(config: Config, data_dir: Path) -> list[Finding]:
         )
         running = None
     patient = Patient(config, data_dir, running)
-    for checks in (doctor_data, doctor_system, doctor_network, doctor_settings):
+    for checks in (doctor_data, doctor_system, doctor_network, doctor_media, doctor_settings):
         for check in checks.CHECKS:
             findings += check(patient)
     return findings

@@ -175,7 +175,7 @@ def test_doctor_finds_a_running_server_well(server: Server) -> None:
         by_check.setdefault(one["check"], []).append(one)
     assert set(by_check) >= {"configuration", "database", "clock", "limits", "http", "media", "certificate"}
     assert "is ready" in by_check["http"][0]["words"]
-    assert all("datagrams of this machine arrive" in one["words"] for one in by_check["media"])
+    assert all("packets of this machine arrive" in one["words"] for one in by_check["media"])
     assert not [one for one in findings if one["level"] == "problem"]
     assert {one.name for one in server.data_dir.iterdir()} == before
     assert "is ready" in said(server, "doctor")

@@ -14,8 +14,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from palaver.server import addresses, doctor, doctor_media, state
 from palaver.server import config as settings
-from palaver.server import doctor, state
 from palaver.server.data import open_directory
 from palaver.server.doctor import Finding, Level
 from palaver.server.services import open_store
@@ -40,7 +40,7 @@ def free() -> Config:
 
 
 def made(**sections: settings.Section) -> Config:
-    media = settings.Media(port=free_port(socket.SOCK_DGRAM, run=2), threads=2)
+    media = settings.Media(port=free_port(run=2), threads=2)
     parts = {"http": settings.Http(port=free_port()), "media": media, **sections}
     return Config(**parts)  # type: ignore[arg-type]  # sections by their names
 
@@ -127,7 +127,7 @@ def test_a_clock_behind_the_files_is_a_problem(used: Path, free: Config) -> None
 def taken() -> Iterator[tuple[int, int]]:
     """A TCP and a UDP port that somebody has."""
     with socket.create_server(("127.0.0.1", 0)) as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
-        udp.bind(("127.0.0.1", 0))
+        udp.bind(("127.0.0.1", free_port()))
         yield tcp.getsockname()[1], udp.getsockname()[1]
 
 
@@ -135,18 +135,61 @@ def test_ports_that_others_have_are_problems(tmp_path: Path, taken: tuple[int, i
     config = Config(http=settings.Http(port=taken[0]), media=settings.Media(port=taken[1], threads=1))
     findings = doctor.examine(config, tmp_path)
     for check, setting in (("http", "http.port"), ("media", "media.port")):
-        [found] = of(findings, check)
+        found = of(findings, check)[0]
         assert found.level is Level.PROBLEM
         assert setting in found.hint
+
+
+@pytest.mark.parametrize("tcp", [True, False])
+def test_the_media_ports_are_tried_by_udp_and_by_tcp(
+    tmp_path: Path, taken: tuple[int, int], tcp: bool
+) -> None:
+    media = settings.Media(port=taken[0], threads=1, tcp=tcp)
+    found = {one.words.split()[0]: one for one in of(doctor.examine(made(media=media), tmp_path), "media")}
+    assert found["UDP"].level is Level.OK
+    assert "packets of this machine arrive" in found["UDP"].words
+    if tcp:
+        assert found["TCP"].level is Level.PROBLEM
+        assert f"port {taken[0]}" in found["TCP"].words
+    else:
+        assert "TCP" not in found
+
+
+def test_ipv6_that_media_does_not_use_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    has = ["203.0.113.5", "2001:db8::5", "127.0.0.1", "::1"]
+    monkeypatch.setattr(
+        addresses, "interface_addresses", lambda ipv6: [one for one in has if ipv6 or ":" not in one]
+    )
+    for host, level in (("0.0.0.0", Level.WARNING), ("::", Level.OK)):
+        findings = doctor.examine(made(http=settings.Http(host=host, port=0)), tmp_path)
+        assert [one.level for one in of(findings, "ipv6")] == [level]
+    has[1:2] = []
+    findings = doctor.examine(made(http=settings.Http(host="::", port=0)), tmp_path)
+    assert [one.level for one in of(findings, "ipv6")] == [Level.OK]
+    assert of(doctor.examine(made(), tmp_path), "ipv6") == [], "on loopback nobody else is concerned"
+
+
+def test_a_kernel_that_does_not_cut_runs_is_a_warning(
+    tmp_path: Path, free: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [found] = of(doctor.examine(free, tmp_path), "segmentation")
+    assert found.level is Level.OK
+    monkeypatch.setattr(doctor_media, "_UDP_SEGMENT", 9999)  # an option that no kernel has
+    [found] = of(doctor.examine(free, tmp_path), "segmentation")
+    assert found.level is Level.WARNING
+    assert "refuses" in found.words
 
 
 def test_private_addresses_alone_are_a_warning(tmp_path: Path) -> None:
     media = settings.Media(port=0, addresses=["10.1.2.3"])
     found = of(doctor.examine(made(media=media), tmp_path), "addresses")
     assert [one.level for one in found] == [Level.WARNING]
-    media = settings.Media(port=0, addresses=["10.1.2.3"], public_addresses=["198.51.100.7"])
+    media = settings.Media(port=0, addresses=["10.1.2.3"], public_addresses=["8.8.8.8", "2606:4700::1"])
     found = of(doctor.examine(made(media=media), tmp_path), "addresses")
     assert [one.level for one in found] == [Level.OK]
+    media = settings.Media(port=0, addresses=["10.1.2.3"], public_addresses=["192.168.0.1"])
+    found = of(doctor.examine(made(media=media), tmp_path), "addresses")
+    assert [one.level for one in found] == [Level.WARNING, Level.OK]
     media = settings.Media(port=0, public_addresses=["meet.example"])
     found = of(doctor.examine(made(media=media), tmp_path), "addresses")
     assert [one.level for one in found] == [Level.PROBLEM]
