@@ -11,28 +11,11 @@ const KEEP: f64 = 1.2;
 /// A layer that is not sent now must fit with this factor to spare.
 const RAISE: f64 = 1.1;
 
-/// One layer of a publication, as it arrives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rung {
-    /// All that is needed to see it, lower layers included where it builds on them.
-    pub bps: u64,
-    pub width: u32,
-    pub height: u32,
-}
-
-/// The most its owner asks for; 0: no limit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Ceiling {
-    pub width: u32,
-    pub height: u32,
-}
-
 /// A video subscription that could be sent.
 #[derive(Clone, Debug)]
 pub struct Wanted<'a> {
-    /// Lowest first.
-    pub ladder: &'a [Rung],
-    pub ceiling: Ceiling,
+    /// What each layer takes that its owner allows, in bits per second, lowest first; with the layers it builds on.
+    pub ladder: &'a [u64],
     /// Higher comes first.
     pub priority: u8,
     /// What is sent now.
@@ -42,25 +25,24 @@ pub struct Wanted<'a> {
 }
 
 impl Wanted<'_> {
-    /// The highest layer below the ceiling; the lowest if none is.
     fn top(&self) -> Option<usize> {
-        let within = |rung: &Rung| {
-            let below = |size: u32, limit: u32| limit == 0 || size <= limit;
-            below(rung.width, self.ceiling.width) && below(rung.height, self.ceiling.height)
-        };
-        let top = self.ladder.iter().rposition(within);
-        top.or((!self.ladder.is_empty()).then_some(0))
-    }
-
-    /// What the layer counts for.
-    fn cost(&self, rung: usize) -> f64 {
-        let factor = if self.current.is_some_and(|current| rung <= current) { 1.0 / KEEP } else { RAISE };
-        self.ladder[rung].bps as f64 * factor
+        self.ladder.len().checked_sub(1)
     }
 
     fn highest(&self) -> Option<usize> {
         let top = self.top()?;
         if self.may_rise { Some(top) } else { self.current.map(|current| current.min(top)) }
+    }
+
+    /// What a layer counts for.
+    fn cost(&self, rung: usize) -> f64 {
+        let factor = if self.current.is_some_and(|current| rung <= current) { 1.0 / KEEP } else { RAISE };
+        self.ladder[rung] as f64 * factor
+    }
+
+    /// What it costs to go on to `rung` from the one chosen so far.
+    fn extra(&self, chosen: Option<usize>, rung: usize) -> f64 {
+        (self.cost(rung) - chosen.map_or(0.0, |rung| self.cost(rung))).max(0.0)
     }
 }
 
@@ -73,7 +55,7 @@ pub fn allocate(target_bps: u64, audio_bps: u64, videos: &[Wanted]) -> Vec<Optio
     for step in 0..steps {
         let mut candidates: Vec<(usize, f64)> = (0..videos.len())
             .filter(|n| highest[*n].is_some_and(|highest| step <= highest))
-            .map(|n| (n, extra(&videos[n], chosen[n], step)))
+            .map(|n| (n, videos[n].extra(chosen[n], step)))
             .collect();
         candidates.sort_by(|a, b| {
             let priority = videos[b.0].priority.cmp(&videos[a.0].priority);
@@ -91,13 +73,8 @@ pub fn allocate(target_bps: u64, audio_bps: u64, videos: &[Wanted]) -> Vec<Optio
 
 /// Bits per second if every video had the highest layer its owner asks for, with what it takes to raise it there.
 pub fn ambition(audio_bps: u64, videos: &[Wanted]) -> u64 {
-    let tops = videos.iter().filter_map(|video| Some(video.ladder[video.top()?].bps as f64 * RAISE));
+    let tops = videos.iter().filter_map(|video| Some(*video.ladder.last()? as f64 * RAISE));
     audio_bps + tops.sum::<f64>() as u64
-}
-
-/// What it costs to go from the layer chosen so far to `step`.
-fn extra(video: &Wanted, chosen: Option<usize>, step: usize) -> f64 {
-    (video.cost(step) - chosen.map_or(0.0, |rung| video.cost(rung))).max(0.0)
 }
 
 #[cfg(test)]
@@ -105,14 +82,10 @@ mod tests {
     use super::*;
 
     const AUDIO: u64 = 40_000;
-    const LADDER: [Rung; 3] = [
-        Rung { bps: 150_000, width: 320, height: 180 },
-        Rung { bps: 500_000, width: 640, height: 360 },
-        Rung { bps: 1_700_000, width: 1280, height: 720 },
-    ];
+    const LADDER: [u64; 3] = [150_000, 500_000, 1_700_000];
 
-    fn video(ladder: &[Rung]) -> Wanted<'_> {
-        Wanted { ladder, ceiling: Ceiling::default(), priority: 0, current: None, may_rise: true }
+    fn video(ladder: &[u64]) -> Wanted<'_> {
+        Wanted { ladder, priority: 0, current: None, may_rise: true }
     }
 
     fn choose(kbps: u64, videos: &[Wanted]) -> Vec<Option<usize>> {
@@ -126,6 +99,7 @@ mod tests {
         assert_eq!(choose(206, &[video(&LADDER)]), [Some(0)]);
         assert_eq!(choose(3000, &[video(&LADDER)]), [Some(2)]);
         assert_eq!(choose(3000, &[video(&[])]), [None]);
+        assert_eq!(ambition(AUDIO, &[video(&LADDER), video(&[])]), 1_910_000);
     }
 
     #[test]
@@ -143,15 +117,6 @@ mod tests {
         let videos = [video(&LADDER), Wanted { priority: 1, ..video(&LADDER) }];
         assert_eq!(choose(250, &videos), [None, Some(0)]);
         assert_eq!(choose(800, &videos), [Some(0), Some(1)]);
-    }
-
-    #[test]
-    fn the_ceiling_is_kept_and_something_is_sent_below_all_sizes() {
-        let ceiling = |width, height| Wanted { ceiling: Ceiling { width, height }, ..video(&LADDER) };
-        assert_eq!(choose(9000, &[ceiling(640, 0)]), [Some(1)]);
-        assert_eq!(choose(9000, &[ceiling(0, 200)]), [Some(0)]);
-        assert_eq!(choose(9000, &[ceiling(10, 10)]), [Some(0)]);
-        assert_eq!(ambition(0, &[ceiling(640, 0)]), 550_000);
     }
 
     #[test]
@@ -182,19 +147,20 @@ mod tests {
             (self.0 >> 33) % bound
         }
 
-        fn ladder(&mut self) -> Vec<Rung> {
+        fn ladder(&mut self) -> Vec<u64> {
             let mut bps = 0;
-            let mut rung = |n: u32, dice: &mut Self| {
-                bps += 20_000 + dice.roll(800_000);
-                Rung { bps, width: 320 * n, height: 180 * n }
-            };
-            (1..=self.roll(5) as u32).map(|n| rung(n, self)).collect()
+            let rungs = 1..=self.roll(5);
+            rungs
+                .map(|_| {
+                    bps += 20_000 + self.roll(800_000);
+                    bps
+                })
+                .collect()
         }
 
-        fn videos<'a>(&mut self, ladders: &'a [Vec<Rung>]) -> Vec<Wanted<'a>> {
-            let one = |ladder: &'a Vec<Rung>, dice: &mut Self| Wanted {
+        fn videos<'a>(&mut self, ladders: &'a [Vec<u64>]) -> Vec<Wanted<'a>> {
+            let one = |ladder: &'a Vec<u64>, dice: &mut Self| Wanted {
                 ladder,
-                ceiling: Ceiling { width: dice.roll(3) as u32 * 640, height: 0 },
                 priority: dice.roll(3) as u8,
                 current: (!ladder.is_empty() && dice.roll(2) == 0)
                     .then(|| dice.roll(ladder.len() as u64) as usize),
@@ -205,7 +171,7 @@ mod tests {
     }
 
     fn sum(videos: &[Wanted], chosen: &[Option<usize>]) -> f64 {
-        videos.iter().zip(chosen).filter_map(|(v, rung)| Some(v.ladder[(*rung)?].bps as f64)).sum()
+        videos.iter().zip(chosen).filter_map(|(v, rung)| Some(v.ladder[(*rung)?] as f64)).sum()
     }
 
     #[test]
@@ -219,7 +185,6 @@ mod tests {
             let left = target.saturating_sub(audio) as f64;
             assert!(sum(&videos, &chosen) <= left * KEEP + 1.0);
             for (video, rung) in videos.iter().zip(&chosen) {
-                assert!(*rung <= video.top());
                 assert!(video.may_rise || *rung <= video.current);
             }
             let fresh: Vec<_> =
