@@ -17,6 +17,7 @@
 //! | [`bwe`] | how much the way to a subscriber can carry |
 //! | [`allocation`] | which layer each video of a transport gets of that |
 //! | [`channel`] | data channels between the transports of a group |
+//! | [`pacer`] | spreads bursts of video towards a narrow path |
 //! | [`demux`] | whose datagram this is |
 //! | [`paths`] | the ways to one peer: known, and in use |
 //! | [`tcp`] | media over TCP: frames, and the connections of a thread |
@@ -47,6 +48,7 @@ pub mod layers;
 pub mod mailbox;
 pub mod message;
 pub mod outlet;
+pub mod pacer;
 pub mod path;
 pub mod paths;
 pub mod publication;
