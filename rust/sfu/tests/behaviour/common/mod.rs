@@ -25,6 +25,7 @@ use palaver_sfu::transport::Setup;
 use str0m::net::Protocol;
 
 pub use client::Client;
+use link::{Conditions, Link};
 
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 const STEP: Duration = Duration::from_millis(5);
@@ -73,6 +74,15 @@ impl Outlet for Tray {
     }
 }
 
+/// Both directions of a path.
+pub struct Duplex {
+    pub down: Link<Datagram>,
+    pub up: Link<Datagram>,
+}
+
+/// IP and UDP headers.
+const OVERHEAD: usize = 28;
+
 pub struct World {
     pub now: Instant,
     pub hubs: Vec<Hub>,
@@ -84,6 +94,8 @@ pub struct World {
     pub loss: Option<u64>,
     /// Clients behind a NAT: their own address, and the one under which hubs see them.
     pub nat: HashMap<SocketAddr, SocketAddr>,
+    /// What is between a client and its hub; nothing for most.
+    paths: HashMap<SocketAddr, Duplex>,
     travelled: u64,
     ids: IdSource,
 }
@@ -119,6 +131,7 @@ impl World {
             tray,
             loss: None,
             nat: HashMap::new(),
+            paths: HashMap::new(),
             travelled: 0,
             ids,
         }
@@ -130,6 +143,16 @@ impl World {
         let address = SocketAddr::from(([10, 0, 1, index as u8 + 1], 6000));
         self.clients.push(Client::new(TransportId(self.ids.next(thread)), address, self.now));
         index
+    }
+
+    /// Put a path between a client and its hub, or change the conditions of the one that is there.
+    pub fn condition(&mut self, client: usize, down: Conditions, up: Conditions) -> &mut Duplex {
+        let (now, seed) = (self.now, client as u64 * 2);
+        let fresh = || Duplex { down: Link::new(down, seed, now), up: Link::new(up, seed + 1, now) };
+        let duplex = self.paths.entry(self.clients[client].address).or_insert_with(fresh);
+        duplex.down.set(down, now);
+        duplex.up.set(up, now);
+        duplex
     }
 
     pub fn command(&mut self, thread: usize, command: Command) {
@@ -217,6 +240,7 @@ impl World {
 
     pub fn step(&mut self) {
         self.now += STEP;
+        self.arrive();
         for hub in &mut self.hubs {
             hub.timeout(self.now, &mut self.tray);
         }
@@ -230,26 +254,60 @@ impl World {
 
     /// Bring datagrams to where they go; what hubs answer at once arrives in the next step.
     pub fn deliver(&mut self, datagrams: Vec<Datagram>) {
-        for datagram in datagrams {
+        for mut datagram in datagrams {
             self.travelled += 1;
             if self.loss.is_some_and(|every| self.travelled.is_multiple_of(every)) {
                 continue;
             }
-            let Datagram { mut source, mut destination, protocol, contents } = datagram;
-            source = self.nat.get(&source).copied().unwrap_or(source);
-            if let Some((inside, _)) = self.nat.iter().find(|(_, outside)| **outside == destination) {
-                destination = *inside;
-            } else if self.nat.contains_key(&destination) {
+            let outside = |(_, outside): &(&SocketAddr, &SocketAddr)| **outside == datagram.destination;
+            if let Some((inside, _)) = self.nat.iter().find(outside) {
+                datagram.destination = *inside;
+            } else if self.nat.contains_key(&datagram.destination) {
                 continue;
             }
-            if let Some(thread) = (0..self.hubs.len()).find(|thread| hub_address(*thread) == destination) {
-                let path = Path { protocol, local: destination, remote: source };
-                self.hubs[thread].receive(self.now, path, &contents, &mut self.tray);
-            } else if let Some(client) = self.clients.iter_mut().find(|client| client.address == destination)
-            {
-                client.receive(self.now, source, &contents);
-            }
+            self.carry(datagram);
         }
+        self.forward();
+    }
+
+    /// Hand a datagram to whom it is for, or to the path it has to take.
+    fn carry(&mut self, datagram: Datagram) {
+        let bytes = datagram.contents.len() + OVERHEAD;
+        if let Some(path) = self.paths.get_mut(&datagram.destination) {
+            path.down.push(self.now, bytes, datagram);
+        } else if let Some(path) = self.paths.get_mut(&datagram.source) {
+            path.up.push(self.now, bytes, datagram);
+        } else {
+            self.hand(self.now, datagram);
+        }
+    }
+
+    /// Bring what has travelled its path, each at its time.
+    fn arrive(&mut self) {
+        let mut arrivals = Vec::new();
+        for path in self.paths.values_mut() {
+            arrivals.extend(path.down.arrivals(self.now));
+            arrivals.extend(path.up.arrivals(self.now));
+        }
+        arrivals.sort_by_key(|(at, datagram)| (*at, datagram.source));
+        for (at, datagram) in arrivals {
+            self.hand(at, datagram);
+        }
+        self.forward();
+    }
+
+    fn hand(&mut self, at: Instant, datagram: Datagram) {
+        let Datagram { source, destination, protocol, contents } = datagram;
+        let source = self.nat.get(&source).copied().unwrap_or(source);
+        if let Some(thread) = (0..self.hubs.len()).find(|thread| hub_address(*thread) == destination) {
+            let path = Path { protocol, local: destination, remote: source };
+            self.hubs[thread].receive(at, path, &contents, &mut self.tray);
+        } else if let Some(client) = self.clients.iter_mut().find(|client| client.address == destination) {
+            client.receive(at, source, &contents);
+        }
+    }
+
+    fn forward(&mut self) {
         for hub in &mut self.hubs {
             hub.forward(self.now, &mut self.tray);
         }
