@@ -66,6 +66,7 @@ async def test_a_slash_at_the_end_makes_no_difference(house: House) -> None:
     assert await house.ok("GET", f"/v1/rooms/{room}/participants/") == []
     assert (await house.ok("GET", f"/v1/rooms/{room}/"))["_id"] == room
     assert await house.ok("GET", f"/v1.1/rooms/{room}/streams/") == []
+    assert (await house.client.get("/docs/")).text == (await house.client.get("/docs")).text
     created = await house.ok("POST", "/v1/rooms/", {"name": "second"})
     assert created["name"] == "second"
 
@@ -169,6 +170,11 @@ async def test_broken_json_is_a_bad_request(house: House, body: bytes) -> None:
     status, code, message = refusal(await send(house, body, "application/json"))
     assert (status, code) == (400, 1301)
     assert message.startswith("body: ")
+
+
+async def test_a_byte_order_mark_is_no_part_of_the_json(house: House) -> None:
+    body = b'\xef\xbb\xbf{"name": "x"}'
+    assert (await send(house, body, "application/json")).json()["name"] == "x"
 
 
 @pytest.mark.parametrize("content_type", [None, "text/plain", "application/octet-stream"])

@@ -181,6 +181,13 @@ async def test_numeric_strings_count_as_numbers(house: House) -> None:
     assert video["bgColor"] == {"r": 255, "g": 0, "b": 0}
 
 
+async def test_numbers_count_as_text_where_people_write_them(house: House) -> None:
+    sip = {"sipServer": "sip.example", "username": 1001, "password": 4711}
+    room = await created(house, views=[{"label": 7}], sip=sip)
+    assert room["views"][0]["label"] == "7"
+    assert room["sip"] == {"sipServer": "sip.example", "username": "1001", "password": "4711"}
+
+
 async def test_given_roles_replace_the_defaults_as_they_are(house: House) -> None:
     roles = [role("speaker", "a", "av"), {"role": "mute"}]
     assert (await created(house, roles=roles))["roles"] == roles
@@ -300,7 +307,7 @@ async def test_areas_are_fractions_and_come_back_as_strings(house: House) -> Non
 INVALID: list[tuple[dict[str, Any], str]] = [
     ({"views": [{"video": {"maxInput": 257}}]}, "views[0].video.maxInput: expected ≤ 256"),
     ({"views": [{"video": {"maxInput": 0}}]}, "views[0].video.maxInput: expected ≥ 1"),
-    ({"views": [{}, {"video": {"maxInput": "many"}}]}, "views[1].video.maxInput: expected int, got str"),
+    ({"views": [{}, {"video": {"maxInput": "many"}}]}, "views[1].video.maxInput: expected integer, got string"),
     ({"views": [{"video": {"bgColor": {"g": 256}}}]}, "views[0].video.bgColor.g: expected ≤ 255"),
     ({"views": [{"video": {"bgColor": {"b": -1}}}]}, "views[0].video.bgColor.b: expected ≥ 0"),
     ({"views": [{"video": {"motionFactor": "nan"}}]}, "views[0].video.motionFactor: expected > 0.0"),
@@ -324,7 +331,7 @@ INVALID: list[tuple[dict[str, Any], str]] = [
     ({"participantLimit": 2**53}, "participantLimit: expected ≤ 9007199254740991"),
     ({"participantLimit": 1e300}, "participantLimit: "),
     ({"inputLimit": 10**400}, "inputLimit: "),
-    ({"transcoding": {"audio": "maybe"}}, "transcoding.audio: expected bool, got str"),
+    ({"transcoding": {"audio": "maybe"}}, "transcoding.audio: expected boolean, got string"),
     ({"mediaIn": {"audio": [{}]}}, "mediaIn.audio[0].codec: required"),
     ({"mediaOut": {"video": {"parameters": {"framerate": ["fast"]}}}}, "mediaOut.video.parameters.framerate[0]: "),
     ({"mediaOut": {}}, "views[0].audio.format: MediaOut conflicts with View Setting"),
@@ -494,7 +501,7 @@ async def test_another_rooms_id_is_refused(house: House) -> None:
     answer = await house.refused("PUT", f"/v1/rooms/{room}", {"_id": "0" * 24})
     assert answer == (400, 1301, "_id: not the id of this room")
     answer = await house.refused("PUT", f"/v1/rooms/{room}", {"_id": 5})
-    assert answer == (400, 1301, "_id: expected str, got int")
+    assert answer == (400, 1301, "_id: expected string, got integer")
 
 
 async def test_an_empty_name_is_refused(house: House) -> None:

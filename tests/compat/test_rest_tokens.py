@@ -108,7 +108,7 @@ async def test_a_token_ends_with_its_room(house: House) -> None:
         ({}, "user"),
         ({"role": "presenter"}, "user"),
         ({"user": "", "role": "presenter"}, "user"),
-        ({"user": 5, "role": "presenter"}, "user"),
+        ({"user": [5], "role": "presenter"}, "user"),
         ({"user": "x" * 513, "role": "presenter"}, "user"),
         ({"user": "\u0000", "role": "presenter"}, "user"),
         ({"user": "ann"}, "role"),
@@ -140,6 +140,21 @@ async def test_the_roles_are_the_rooms_own(house: House) -> None:
 
 async def test_a_preference_and_what_else_old_clients_send_is_accepted(house: House) -> None:
     await token(house, {**ANN, "preference": {"isp": "isp", "region": "region"}, "domain": "x", "unknown": 1})
+
+
+async def test_null_means_absent(house: House) -> None:
+    await token(house, {**ANN, "preference": None, "reusable": None, "ttlSeconds": None})
+    assert (await house.refused("POST", f"/v1/rooms/{await house.room()}/tokens", {**ANN, "user": None}))[
+        :2
+    ] == (
+        400,
+        1301,
+    )
+
+
+async def test_a_user_may_be_a_number(house: House) -> None:
+    record = await house.desk.redeem(await token(house, {**ANN, "user": 4711}))
+    assert record.user == "4711"
 
 
 async def test_a_reusable_token_is_for_whip_and_whep_until_it_expires(house: House) -> None:

@@ -80,7 +80,8 @@ def _resources(api: Api) -> list[BaseRoute]:
 
 
 def _descriptions() -> list[BaseRoute]:
-    return [Route("/openapi.json", _Fixed(_document)), Route("/docs", _Fixed(_page))]
+    page = _Fixed(_page)
+    return [Route("/openapi.json", _Fixed(_document)), Route("/docs", page), Route("/docs/", page)]
 
 
 @functools.cache

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 _CLOSE: Final = ((b"connection", b"close"),)
 """The rest of the body is not wanted."""
 
+_MARK: Final = "\ufeff".encode()
+"""A byte order mark, with which some editors begin a file; RFC 8259, section 8.1, lets us ignore it."""
+
 
 class Disconnected(Exception):
     """The client went away before its request was complete; nobody waits for an answer."""
@@ -64,7 +67,7 @@ async def read_bytes(scope: Scope, receive: Receive, limit: int, timeout_s: floa
 
 def _decode(body: bytes) -> Any:
     try:
-        return msgspec.json.decode(body)
+        return msgspec.json.decode(body.removeprefix(_MARK))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ProtocolError(f"body: failed to parse JSON: {error}") from None
     except RecursionError:

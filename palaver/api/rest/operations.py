@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from palaver.api.wire.parse import convert
+from palaver.api.wire.parse import convert, without_nulls
 from palaver.room.values import RoomId
 
 if TYPE_CHECKING:
@@ -110,4 +110,6 @@ class Operation:
         """``body`` in the shape that the handler takes. Raises ProtocolError."""
         if body is None:
             body = self.empty_body
+        if self.nulls:
+            body = without_nulls(body)
         return self.parse(body) if self.parse else convert(body, self.takes)

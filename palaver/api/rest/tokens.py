@@ -29,7 +29,7 @@ _log = structlog.get_logger("palaver.rest")
 async def create_token(call: Call) -> Answer:
     """A token: base64 of JSON, of which clients read ``host`` and ``secure``. It admits once, within three minutes."""
     wanted: TokenRequest = call.body
-    user, role = call.caller.user or wanted.user, call.caller.role or wanted.role
+    user, role = call.caller.user or str(wanted.user), call.caller.role or wanted.role
     if not user:
         raise ProtocolError("user: expected a non-empty string")
     if role not in role_names(call.room.document):
@@ -94,6 +94,7 @@ OPERATIONS: Final = (
         "/rooms/{room}/tokens",
         create_token,
         takes=TokenRequest,
+        nulls=True,
         says="eyJ0b2tlbklkIjogIjY3NDM…",
         empty_body={},
         example={"user": "ann", "role": "presenter"},

@@ -11,6 +11,7 @@ from palaver.room import values
 
 Count = Annotated[int, Meta(ge=0, le=MAX_INT)]
 Number = Annotated[int, Meta(ge=-MAX_INT, le=MAX_INT)] | Annotated[float, Meta(ge=-MAX_INT, le=MAX_INT)]
+WholeNumber = Annotated[int, Meta(ge=-MAX_INT, le=MAX_INT)]
 Positive = Annotated[int, Meta(gt=0, le=MAX_INT)] | Annotated[float, Meta(gt=0, le=MAX_INT)]
 
 

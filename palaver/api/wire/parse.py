@@ -18,6 +18,8 @@ _PLACE: Final = re.compile(r"(?s)(?P<what>.*) - at `(?:key in )?\$(?P<where>.*)`
 _MISSING: Final = re.compile(r"Object missing required field `(?P<field>.*)`")
 _BOUND: Final = re.compile(r"Expected `(?:int|float|number)` (?P<sign><=|>=|<|>) (?P<limit>\S+)")
 _PATH: Final = re.compile(r"(?P<path>[A-Za-z0-9_.\[\]]+): ")
+_TYPE: Final = re.compile(r"`([^`]*)`")
+_TYPES: Final = {"str": "string", "int": "integer", "float": "number", "bool": "boolean"}
 _SIGNS: Final = {"<=": "≤", ">=": "≥", "<": "<", ">": ">"}
 
 
@@ -46,10 +48,12 @@ def explain(message: str, at: str = "") -> str:
         message = f"expected {_SIGNS[bound['sign']]} {bound['limit']}"
     elif inner := _PATH.match(message):  # said by a shape of ours about one of its members
         where, message = f"{where}.{inner['path']}", message[inner.end() :]
+    elif message == "Expected `str` of length >= 1":
+        message = "expected a non-empty string"
     elif message[:1].isupper():
         message = message[0].lower() + message[1:]
     path = f"{at}{where}".lstrip(".") or "body"
-    return f"{path}: {message.replace('`', '')}"
+    return f"{path}: {_TYPE.sub(lambda found: _TYPES.get(found[1], found[1]), message)}"
 
 
 def without_nulls(value: Any) -> Any:

@@ -8,10 +8,16 @@ from typing import Annotated, Final, Literal
 
 from msgspec import UNSET, Meta, UnsetType, field
 
-from palaver.api.wire.formats import AudioFormat, Number, Positive, Resolution, Shape, VideoFormat
-from palaver.api.wire.parse import MAX_INT
+from palaver.api.wire.formats import (
+    AudioFormat,
+    Number,
+    Positive,
+    Resolution,
+    Shape,
+    VideoFormat,
+    WholeNumber,
+)
 
-Integer = Annotated[int, Meta(ge=-MAX_INT, le=MAX_INT)]
 Text = Annotated[str, Meta(min_length=1)]
 Color = Annotated[int, Meta(ge=0, le=255)]
 FractionValue = str | int | float
@@ -131,11 +137,12 @@ class ViewVideo(Shape):
 class View(Shape):
     """A mixed stream of the room; ``video: false`` mixes audio only."""
 
-    label: Text = "common"
+    label: Text | WholeNumber = "common"
     audio: ViewAudio = field(default_factory=ViewAudio)
     video: ViewVideo | bool = field(default_factory=ViewVideo)
 
     def __post_init__(self) -> None:
+        self.label = str(self.label)
         if self.video is True:
             self.video = ViewVideo()
 
@@ -204,15 +211,18 @@ class Sip(Shape):
     """The room's account at a SIP server. The password is encrypted in the store."""
 
     sip_server: Text
-    username: Text
-    password: str
+    username: Text | WholeNumber
+    password: str | WholeNumber
+
+    def __post_init__(self) -> None:
+        self.username, self.password = str(self.username), str(self.password)
 
 
 class RoomOptions(Shape):
     """What may be given of a room on creation; what is absent gets OWT's default."""
 
-    input_limit: Integer | UnsetType = UNSET
-    participant_limit: Integer | UnsetType = UNSET
+    input_limit: WholeNumber | UnsetType = UNSET
+    participant_limit: WholeNumber | UnsetType = UNSET
     select_active_audio: bool | UnsetType = UNSET
     enable_bandwidth_adaptation: bool | UnsetType = UNSET
     roles: list[Role] | UnsetType = UNSET
@@ -305,8 +315,8 @@ class RoomDocument(Shape):
     """A whole room without its id; made with OWT's defaults."""
 
     name: str
-    input_limit: Integer = -1
-    participant_limit: Integer = -1
+    input_limit: WholeNumber = -1
+    participant_limit: WholeNumber = -1
     select_active_audio: bool = False
     enable_bandwidth_adaptation: bool = False
     roles: list[Role] = field(default_factory=_roles)

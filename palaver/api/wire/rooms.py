@@ -10,7 +10,7 @@ from msgspec import UnsetType
 from palaver.api.wire import room_document as wire
 from palaver.api.wire.errors import ProtocolError
 from palaver.api.wire.formats import AudioFormat, Shape, VideoFormat, audio_format, video_format
-from palaver.api.wire.parse import convert, without_nulls
+from palaver.api.wire.parse import convert
 from palaver.room.values import (
     NO_LIMIT,
     Grant,
@@ -53,8 +53,7 @@ class Definition(Protocol):
 
 
 def new_room(body: Any) -> dict[str, Any]:
-    """The document of the room that ``body`` (``{name, options?}``) asks for. Raises ProtocolError."""
-    body = without_nulls(body)
+    """The document of the room that ``body`` (``{name, options?}``, without nulls) asks for. Raises ProtocolError."""
     if not isinstance(body, dict):
         raise ProtocolError("body: expected object")
     name = convert(body, _Named).name
@@ -63,8 +62,8 @@ def new_room(body: Any) -> dict[str, Any]:
 
 
 def updated_room(room: str, document: dict[str, Any], body: Any) -> dict[str, Any]:
-    """``document`` with the top-level members of ``body`` in place of its own. Raises ProtocolError."""
-    update = convert(without_nulls(body), wire.RoomUpdate)
+    """``document`` with the top-level members of ``body``, without nulls, in place of its own. Raises ProtocolError."""
+    update = convert(body, wire.RoomUpdate)
     if not isinstance(update.own_id, UnsetType) and update.own_id != room:
         raise ProtocolError("_id: not the id of this room")
     changes = msgspec.to_builtins(update)
@@ -160,7 +159,7 @@ def _views(views: list[wire.View]) -> tuple[View, ...]:
     """The views by label; of those that share one, the first, as a label names a single stream."""
     first: dict[str, View] = {}
     for view in views:
-        first.setdefault(view.label, _view(view))
+        first.setdefault(str(view.label), _view(view))
     return tuple(first.values())
 
 
@@ -168,10 +167,10 @@ def _view(view: wire.View) -> View:
     audio = audio_format(view.audio.format)
     video = view.video
     if isinstance(video, bool):
-        return View(view.label, audio, None)
+        return View(str(view.label), audio, None)
     wanted = video.parameters
     return View(
-        view.label,
+        str(view.label),
         audio,
         video_format(video.format),
         VideoParameters(

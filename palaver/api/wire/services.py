@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, UnsetType, field
 
-from palaver.api.wire.formats import Shape
+from palaver.api.wire.formats import Shape, WholeNumber
 
 Name = Annotated[str, Meta(min_length=1, max_length=512, pattern=r"^[^\x00]*$")]
 """Text that every database can hold: PostgreSQL's has no NUL."""
@@ -45,10 +45,10 @@ class Preference(Shape):
 class TokenRequest(Shape):
     """Who may join, as what. The user and role of the MAuth header, where it has them, take precedence.
 
-    ``reusable`` makes a token for WHIP and WHEP that admits until ``ttlSeconds`` are over.
+    A number is as good as a name. ``reusable`` makes a token for WHIP and WHEP that admits for ``ttlSeconds``.
     """
 
-    user: Annotated[str, Meta(max_length=512, pattern=r"^[^\x00]*$")] = ""
+    user: Annotated[str, Meta(max_length=512, pattern=r"^[^\x00]*$")] | WholeNumber = ""
     role: Annotated[str, Meta(max_length=512, pattern=r"^[^\x00]*$")] = ""
     preference: Preference | UnsetType = UNSET
     reusable: bool = False
