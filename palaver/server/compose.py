@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import socket
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ from palaver.server import addresses, http, services, state, tls
 from palaver.server.observe import Health, LoopLag
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from palaver.server.config import Config
     from palaver.server.data import Account, DataDirectory
@@ -78,9 +79,16 @@ def listen(config: Config, directory: DataDirectory) -> Listening:
             info[4][:2], family=info[0], backlog=_BACKLOG, dualstack_ipv6=wanted.host == "::"
         )
     except OSError as error:
-        reason = error.strerror or str(error)
+        reason = _reason(error)
         raise StartError(f"cannot listen on {wanted.host} port {wanted.port}: {reason}") from error
     return Listening(bound, certificate, on_loopback)
+
+
+def _reason(error: OSError) -> str:
+    """What the system says, without what Python adds to it."""
+    if error.errno is not None and error.errno in errno.errorcode:
+        return os.strerror(error.errno)
+    return error.strerror or str(error)
 
 
 def make_engine(config: Config) -> LocalEngine:
@@ -163,8 +171,11 @@ class Node:
         files = (str(certificate.cert), str(certificate.key)) if certificate else None
         return http.server(app, self._limits, certificate=files, grace_s=self._config.http.drain_s)
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Serve until ``stop`` is set, then drain. A part that fails ends the server with its exception."""
+    async def run(self, stop: asyncio.Event, greet: Callable[[], None]) -> None:
+        """Serve until ``stop`` is set, then drain. A part that fails ends the server with its exception.
+
+        ``greet`` is called once requests are answered.
+        """
         async with asyncio.TaskGroup() as parts:
             running = [
                 parts.create_task(self._engine.run(), name="engine"),
@@ -173,7 +184,7 @@ class Node:
                 parts.create_task(self._lag.run(), name="loop lag"),
             ]
             serving = parts.create_task(self._server.serve(sockets=[self._listening.socket]), name="http")
-            parts.create_task(self._announce(), name="announce")
+            parts.create_task(self._announce(greet), name="announce")
             await stop.wait()
             self._log.info("draining", seconds=self._config.http.drain_s)
             with contextlib.suppress(TimeoutError):
@@ -184,7 +195,7 @@ class Node:
             for part in running:
                 part.cancel()
 
-    async def _announce(self) -> None:
+    async def _announce(self, greet: Callable[[], None]) -> None:
         """Tell that we are here, once requests are answered."""
         await self._server.listening.wait()
         self._health.started = True
@@ -198,6 +209,7 @@ class Node:
             tuple(self._engine.ports),
         )
         state.write(self._directory.path, here)
+        greet()
         self._log.info("serving", url=url, media_ports=self._engine.ports, version=__version__)
 
     async def _drain(self) -> None:
@@ -249,13 +261,19 @@ def _whip_settings(config: Config) -> WhipSettings:
     )
 
 
-async def serve(config: Config, directory: DataDirectory, listening: Listening, stop: asyncio.Event) -> None:
-    """Run a node until ``stop``. Raises StartError, StoreError, ServiceError."""
+async def serve(
+    config: Config,
+    directory: DataDirectory,
+    listening: Listening,
+    stop: asyncio.Event,
+    greet: Callable[[], None],
+) -> None:
+    """Run a node until ``stop``; ``greet`` is called once it answers. Raises StartError, StoreError, ServiceError."""
     engine = make_engine(config)
     store = await services.open_store(config, directory)
     try:
         accounts = await services.ensure(store, config.service)
-        await Node(config, directory, listening, engine, store, accounts).run(stop)
+        await Node(config, directory, listening, engine, store, accounts).run(stop, greet)
     finally:
         await store.close()
         state.forget(directory.path)

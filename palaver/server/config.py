@@ -177,6 +177,16 @@ NOT_SETTINGS: Final = (
 
 Settings = dict[str, dict[str, Any]]
 
+_PLACE: Final = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)")
+_TYPE: Final = re.compile(r"`([^`]*)`")
+_TYPES: Final = {
+    "str": "text",
+    "int": "whole number",
+    "float": "number",
+    "bool": "true or false",
+    "array": "list",
+}
+
 
 def load(path: Path | None, environ: Mapping[str, str], flags: Settings) -> Config:
     """The configuration of a file (or none), the environment and the command line. Raises ConfigError."""
@@ -184,7 +194,9 @@ def load(path: Path | None, environ: Mapping[str, str], flags: Settings) -> Conf
     if path is not None:
         try:
             text = path.read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
+        except OSError as error:
+            raise ConfigError(f"{path}: {error.strerror or error}") from error
+        except UnicodeDecodeError as error:
             raise ConfigError(f"{path}: {error}") from error
     merged = _from_file(text, path)
     sources = {(s, k): f"{path}:{_line(text, s, k)}" for s, table in merged.items() for k in table}
@@ -205,7 +217,9 @@ def _from_file(text: str, path: Path | None) -> Settings:
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: {error}") from error
+        place = _PLACE.search(str(error))
+        line = place[1] if place and place[1] else len(text.splitlines())
+        raise ConfigError(f"{path}:{line}: {_lower(_PLACE.sub('', str(error)))}") from error
     for section, table in document.items():
         if section not in SECTIONS:
             where = f"{path}:{_line(text, section, None)}"
@@ -251,8 +265,13 @@ def _section(section: str, table: dict[str, Any], sources: Mapping[tuple[str, st
             table[field_.name] = msgspec.convert(table[field_.name], field_.type, strict=False)
         except msgspec.ValidationError as error:
             where = sources[section, field_.name]
-            raise ConfigError(f"{where}: {section}.{field_.name}: {_lower(str(error))}") from error
+            raise ConfigError(f"{where}: {section}.{field_.name}: {_plain(str(error))}") from error
     return kind(**table)
+
+
+def _plain(message: str) -> str:
+    """What msgspec says, for people who do not write Python."""
+    return _lower(_TYPE.sub(lambda found: _TYPES.get(found[1], found[1]), message))
 
 
 def _lower(text: str) -> str:

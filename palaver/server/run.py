@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import gc
 import os
 import signal
@@ -42,7 +43,6 @@ def run_server(config: Config, data_dir: Path, fail: Fail) -> int:
         directory = open_directory(data_dir)
         with locked(directory):
             listening = compose.listen(config, directory)
-            _greet(config, directory, listening)
             gc.freeze()
             uvloop.run(_until_signal(config, directory, listening))
     except (DataError, TlsError, compose.StartError, StoreError, ServiceError) as error:
@@ -75,7 +75,8 @@ async def _until_signal(config: Config, directory: DataDirectory, listening: Lis
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, heard)
-    await compose.serve(config, directory, listening, stop)
+    greet = functools.partial(_greet, config, directory, listening)
+    await compose.serve(config, directory, listening, stop, greet)
 
 
 def _greet(config: Config, directory: DataDirectory, listening: Listening) -> None:

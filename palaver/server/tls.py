@@ -98,6 +98,6 @@ def given(cert: str, key: str) -> Certificate:
         raise TlsError("http.tls_cert and http.tls_key go together: one is missing")
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key)
-    except (OSError, ssl.SSLError) as error:
-        raise TlsError(f"http.tls_cert {cert}, http.tls_key {key}: {error}") from error
+    except OSError as error:  # ssl.SSLError is one
+        raise TlsError(f"http.tls_cert {cert}, http.tls_key {key}: {error.strerror or error}") from error
     return Certificate(Path(cert), Path(key))
