@@ -69,7 +69,7 @@ def explore(server: Server, examples: int, seed: int | None = None) -> Outcome:
     ]
     options += ["--generation-database", "none"] + (["--seed", str(seed)] if seed is not None else [])
     done = subprocess.run(
-        [*command, *options], env=environment, capture_output=True, text=True, check=False, timeout=1200
+        [*command, *options], env=environment, capture_output=True, text=True, check=False, timeout=3600
     )
     cases = re.search(r"(\d+) generated", done.stdout)
     tested = re.search(r"Tested: (\d+)", done.stdout)
