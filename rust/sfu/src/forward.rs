@@ -4,13 +4,16 @@
 //! This is the first half of sending: it decides what a packet is to look like. Sealing and transmission know nothing
 //! of it (see [`crate::hub::fanout`]).
 
+mod link;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::count::Count;
 use crate::layers::labels::{Labels, Patch};
-use crate::layers::place::{Place, Target};
+use crate::layers::place::Place;
 use crate::layers::{Choice, Layers};
+use link::Link;
 
 /// How long a key frame is asked for to change to another layer, while one is sent. If it comes later, it is taken.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -67,6 +70,29 @@ pub struct Rewritten {
     pub patch: Option<Patch>,
 }
 
+impl Rewritten {
+    /// New numbers in the header, the payload as it is.
+    pub fn plain(seq: u64, timestamp: u32, marker: bool) -> Self {
+        Self { seq, timestamp, marker, patch: None }
+    }
+
+    /// Copy the packet's payload into `space`, which is as long, as it is to look.
+    pub fn fill(&self, payload: &[u8], space: &mut [u8]) {
+        space.copy_from_slice(payload);
+        if let Some(patch) = self.patch {
+            patch.apply(space);
+        }
+    }
+
+    /// The same for its dependency descriptor.
+    pub fn fill_dependency(&self, dependency: &[u8], space: &mut [u8]) {
+        space.copy_from_slice(dependency);
+        if let Some(patch) = self.patch {
+            patch.apply_dependency(space);
+        }
+    }
+}
+
 /// What is to be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Aim {
@@ -85,21 +111,6 @@ struct Sent {
     captured_us: Option<i64>,
     picture: u64,
     base_layer: u8,
-}
-
-/// How the publisher's numbers map to the subscriber's while packets of one layer flow.
-#[derive(Clone, Debug)]
-struct Link {
-    layer: u8,
-    target: Option<Target>,
-    seq: Count,
-    pictures: Option<Count>,
-    timestamp: u64,
-    base_layer: u8,
-    /// Timestamp of the newest picture, sent or not.
-    newest: Option<u64>,
-    /// The last packet that was sent ended its frame.
-    complete: bool,
 }
 
 /// The outgoing numbers of one section. They outlive a subscription: a section keeps its SSRC, and one SSRC must
@@ -303,62 +314,10 @@ impl Sent {
     }
 }
 
-impl Link {
-    /// Go to another decode target of the layer, if this packet lets that happen: down at each picture, up in time where
-    /// the stream says so, up in space at a key frame.
-    fn steer(&mut self, aim: Aim, packet: &MediaPacket) {
-        let begins = self.newest.is_none_or(|newest| newest < packet.timestamp);
-        if begins {
-            self.newest = Some(packet.timestamp);
-        }
-        let Aim::Chosen(choice) = aim else { return };
-        if choice.layer != self.layer || choice.target == self.target || !begins {
-            return;
-        }
-        let possible = match (self.target, choice.target) {
-            (Some(from), Some(to)) if from.contains >> to.index & 1 == 0 => {
-                let enters = packet.place.is_some_and(|place| place.entry >> to.index & 1 == 1);
-                packet.starts || enters && to.spatial <= from.spatial
-            }
-            (Some(_), None) => packet.starts,
-            _ => true,
-        };
-        if possible {
-            self.target = choice.target;
-        }
-    }
-
-    /// Whether the packet is of a later frame than the one at hand, or that one is complete.
-    fn is_over(&self, packet: &MediaPacket) -> bool {
-        self.seq.is_new(packet.seq)
-            && (self.complete || self.newest.is_some_and(|newest| newest < packet.timestamp))
-    }
-
-    /// Whether the packet is not sent; those after it take its numbers. One that comes late has its place already.
-    fn leaves_out(&mut self, packet: &MediaPacket) -> bool {
-        let (Some(place), Some(target)) = (packet.place, self.target) else { return false };
-        if place.needed >> target.index & 1 == 1 || !self.seq.is_new(packet.seq) {
-            return false;
-        }
-        self.seq.leave_out(packet.seq);
-        if let (Some(labels), Some(pictures)) =
-            (packet.labels.filter(|labels| labels.dense), &mut self.pictures)
-        {
-            pictures.leave_out(labels.picture);
-        }
-        true
-    }
-
-    /// Whether the picture ends here for this subscriber, since what follows is left out.
-    fn ends(&self, packet: &MediaPacket) -> bool {
-        let (Some(place), Some(target)) = (packet.place, self.target) else { return false };
-        place.last >> target.index & 1 == 1
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::layers::place::Target;
     use crate::layers::reader::Reader;
     use str0m::format::Codec;
 

@@ -239,6 +239,19 @@ mod tests {
     }
 
     #[test]
+    fn layers_without_names_are_numbered_in_the_order_of_their_group() {
+        let one = offer("0", &[("video", 9, "0")]);
+        let group = "a=ssrc-group:FID 10 11\r\na=ssrc-group:SIM 10 20 30\r\n";
+        let outline = inspect(&format!("{one}{group}"), &Outline::default()).unwrap();
+        let names: Vec<String> = outline.layers("0").map(|rid| rid.to_string()).collect();
+        assert_eq!(names, ["0", "1", "2"]);
+        assert_eq!(outline.layer_of("0", 20).map(|rid| rid.to_string()).as_deref(), Some("1"));
+        assert_eq!((outline.layer_of("0", 11), outline.layer_of("1", 10)), (None, None));
+        let with_rids = inspect(&format!("{one}{group}a=rid:q send\r\n"), &Outline::default()).unwrap();
+        assert_eq!(with_rids.layers("0").count(), 0, "str0m knows those");
+    }
+
+    #[test]
     fn inconsistent_offers_are_refused() {
         let refused = |offer: &str| inspect(offer, &Outline::default()).unwrap_err();
         assert_eq!(refused(""), Refusal::NoSections);
@@ -250,6 +263,10 @@ mod tests {
         assert_eq!(refused(&offer("1", &[("audio", 9, "0")])), Refusal::Bundle);
         assert_eq!(refused(&offer("0", &[("text", 9, "0")])), Refusal::UnknownKind("text".into()));
         assert_eq!(refused(&offer("a-b", &[("audio", 9, "a-b")])), Refusal::BadMid("a-b".into()));
+        for rid in ["far_off", "ninechars"] {
+            let named = format!("{}a=rid:{rid} send\r\n", offer("0", &[("video", 9, "0")]));
+            assert_eq!(refused(&named), Refusal::BadRid(rid.into()));
+        }
         let many: Vec<String> = (0..=MAX_SECTIONS).map(|mid| mid.to_string()).collect();
         let sections: Vec<_> = many.iter().map(|mid| ("audio", 9, mid.as_str())).collect();
         assert_eq!(refused(&offer(&many.join(" "), &sections)), Refusal::TooManySections(MAX_SECTIONS + 1));

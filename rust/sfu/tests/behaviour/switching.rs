@@ -24,6 +24,13 @@ pub fn name(world: &mut World, subscription: SubscriptionId, rid: &str) {
     wish(world, subscription, Wish { rid: Some(rid.into()), ..Wish::default() });
 }
 
+/// Let a camera begin, in which layers may come in any order, and forget how.
+pub fn settle(world: &mut World, camera: &mut Camera) {
+    camera.run(world, SETTLED);
+    world.clients[1].received.clear();
+    world.events();
+}
+
 /// The names of the layers that the owner was told of.
 pub fn told(world: &mut World) -> Vec<Option<String>> {
     let events = world.events().into_iter();

@@ -320,6 +320,27 @@ impl Client {
         self.rtc.handle_input(Input::Timeout(self.now)).unwrap();
     }
 
+    /// Send one packet as a stream of one's own choice.
+    pub fn send_on(
+        &mut self,
+        index: usize,
+        ssrc: u32,
+        media: Media,
+        payload: Vec<u8>,
+        timestamp: u32,
+        seq: u64,
+    ) {
+        let mut api = self.rtc.direct_api();
+        if api.stream_tx(&ssrc.into()).is_none() {
+            let name = ssrc.to_string().as_str().into(); // str0m can send only one stream without a name
+            api.declare_stream_tx(ssrc.into(), Some((ssrc + 1).into()), self.mids[index], Some(name));
+        }
+        let stream = api.stream_tx(&ssrc.into()).unwrap();
+        let packet = RtpWrite::new(media.payload_type(), seq.into(), timestamp, self.now, payload);
+        stream.write_rtp(packet.marker(true).nackable(true));
+        self.rtc.handle_input(Input::Timeout(self.now)).unwrap();
+    }
+
     /// Ask for a key frame of what is received on a section.
     pub fn want_keyframe(&mut self, index: usize) {
         let mut api = self.rtc.direct_api();

@@ -46,6 +46,8 @@ pub struct Tray {
     pub hung_up: Vec<Path>,
     /// Packets for other threads are dropped, as if their queue were full.
     pub congested: bool,
+    /// The layers of the packets that went to other threads.
+    pub relayed: Vec<u8>,
 }
 
 impl Outlet for Tray {
@@ -66,6 +68,9 @@ impl Outlet for Tray {
     }
 
     fn relay(&mut self, thread: usize, relay: Relay) -> bool {
+        if let Relay::Packets { packets, .. } = &relay {
+            self.relayed.extend(packets.iter().map(|packet| packet.layer));
+        }
         if self.congested && matches!(relay, Relay::Packets { .. }) {
             return false;
         }
@@ -92,6 +97,9 @@ pub struct World {
     pub tray: Tray,
     /// One in so many datagrams is lost, in both directions.
     pub loss: Option<u64>,
+    /// The same, only on the way to clients other than the first.
+    pub lose_to_subscribers: Option<u64>,
+    pub subscribed: Vec<SubscriptionId>,
     /// Clients behind a NAT: their own address, and the one under which hubs see them.
     pub nat: HashMap<SocketAddr, SocketAddr>,
     /// What is between a client and its hub; nothing for most.
@@ -130,6 +138,8 @@ impl World {
             clients: Vec::new(),
             tray,
             loss: None,
+            lose_to_subscribers: None,
+            subscribed: Vec::new(),
             nat: HashMap::new(),
             paths: HashMap::new(),
             travelled: 0,
@@ -204,6 +214,7 @@ impl World {
         let transport = self.clients[client].transport;
         let subscription = SubscriptionId(self.ids.next(transport.thread()));
         let mid = mid.into();
+        self.subscribed.push(subscription);
         self.command(transport.thread(), Command::Subscribe { subscription, publication, transport, mid });
         subscription
     }
@@ -256,7 +267,10 @@ impl World {
     pub fn deliver(&mut self, datagrams: Vec<Datagram>) {
         for mut datagram in datagrams {
             self.travelled += 1;
-            if self.loss.is_some_and(|every| self.travelled.is_multiple_of(every)) {
+            let outward =
+                datagram.source != self.clients[0].address && datagram.destination != self.clients[0].address;
+            let loss = self.loss.or(self.lose_to_subscribers.filter(|_| outward));
+            if loss.is_some_and(|every| self.travelled.is_multiple_of(every)) {
                 continue;
             }
             let outside = |(_, outside): &(&SocketAddr, &SocketAddr)| **outside == datagram.destination;
