@@ -12,6 +12,7 @@
 //! | [`layers`] | what there is to choose from in a publication, and what a subscriber wants of it |
 //! | [`keyframe`] | finds key frames and picture sizes in RTP payloads |
 //! | [`rtcp`] | reads and writes RTCP |
+//! | [`srtp`] | seals what is sent and opens RTCP, with keys from DTLS |
 //! | [`sdp`] | looks through an offer before str0m may change anything because of it |
 //! | [`codec`] | the formats that are negotiated, and when two of them are the same |
 //! | [`bwe`] | how much the way to a subscriber can carry |
@@ -54,6 +55,7 @@ pub mod paths;
 pub mod publication;
 pub mod rtcp;
 pub mod sdp;
+pub mod srtp;
 pub mod stats;
 pub mod subscription;
 pub mod tcp;

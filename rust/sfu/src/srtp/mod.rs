@@ -1,0 +1,55 @@
+//! SRTP and SRTCP (RFC 3711, RFC 7714) for what we send ourselves, with the keys that str0m's DTLS agreed on.
+//!
+//! str0m has the same keys. So that no key is ever used twice with one nonce, which would give away the key stream and
+//! with GCM the authentication key too, each SSRC is sealed by one of us only: all that carry media are ours, and of
+//! SRTCP, whose nonces are built from the sender's SSRC as well, we number ours far from str0m's ([`seal`]).
+
+mod cipher;
+mod exporter;
+mod keys;
+mod open;
+pub mod seal;
+
+pub use exporter::{Exported, crypto_provider, exporting};
+pub use keys::Keys;
+pub use open::{Opener, Refused};
+pub use seal::Sealer;
+
+/// The index of SRTCP and its encryption flag, at the end of a packet.
+const INDEX: usize = 4;
+/// What SRTCP leaves in the clear: the first header and the sender's SSRC.
+const CLEAR: usize = 8;
+
+/// How packets are protected; what WebRTC uses (RFC 8827 §6.5, RFC 7714 §14.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Profile {
+    Aes128CmSha1,
+    Aes128Gcm,
+    Aes256Gcm,
+}
+
+impl Profile {
+    /// Bytes of a master or session key.
+    const fn key(self) -> usize {
+        match self {
+            Self::Aes128CmSha1 | Self::Aes128Gcm => 16,
+            Self::Aes256Gcm => 32,
+        }
+    }
+
+    /// Bytes of a master or session salt.
+    const fn salt(self) -> usize {
+        match self {
+            Self::Aes128CmSha1 => 14,
+            Self::Aes128Gcm | Self::Aes256Gcm => 12,
+        }
+    }
+
+    /// Bytes that sealing adds to an RTP packet.
+    pub const fn tag(self) -> usize {
+        match self {
+            Self::Aes128CmSha1 => 10,
+            Self::Aes128Gcm | Self::Aes256Gcm => 16,
+        }
+    }
+}
