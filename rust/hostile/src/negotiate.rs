@@ -2,8 +2,9 @@
 //! and never harm the hub.
 
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
+use palaver_sfu::clock::Clock;
 use palaver_sfu::event::Event;
 use palaver_sfu::hub::Hub;
 use palaver_sfu::message::{Command, Message, Relay};
@@ -50,10 +51,12 @@ pub fn run(offers: &[u8]) -> bool {
     let (first, second) = offers.split_once('\0').unwrap_or((offers, ""));
     let setup = Setup {
         certificate: certificate(),
+        crypto: palaver_sfu::srtp::crypto_provider(),
         addresses: vec!["127.0.0.1:5000".parse().unwrap()],
         tcp: true,
         groups: Arc::default(),
         connect_timeout: Duration::from_secs(30),
+        clock: Clock::new(Instant::now(), SystemTime::now()),
     };
     let (registry, now) = (Arc::<Registry>::default(), Instant::now());
     let (mut hub, mut answers) = (Hub::new(0, setup, Arc::default(), registry), Answers::default());

@@ -8,15 +8,17 @@ use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::RawFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::channel::Groups;
+use crate::clock::Clock;
 use crate::event::{Event, EventQueue};
 use crate::hub::Hub;
 use crate::id::{GroupId, IdSource, PublicationId, SubscriptionId, TransportId};
 use crate::layers::Wish;
 use crate::mailbox::Mailbox;
 use crate::message::{Command, Message};
+use crate::srtp;
 use crate::stats::{Registry, ThreadStats, TransportStats};
 use crate::tcp::Limits;
 use crate::transport::Setup;
@@ -104,6 +106,7 @@ impl Core {
             threads: Mutex::default(),
         };
         let groups = Arc::<Groups>::default();
+        let clock = Clock::new(Instant::now(), SystemTime::now());
         let mut workers = Vec::new();
         for (thread, sockets) in bound.into_iter().enumerate() {
             let udp = sockets.udp.iter().map(UdpSocket::local_addr);
@@ -111,10 +114,12 @@ impl Core {
             core.ports.extend(addresses.first().map(SocketAddr::port));
             let setup = Setup {
                 certificate: certificate.clone(),
+                crypto: srtp::crypto_provider(),
                 addresses,
                 tcp: options.tcp.is_some(),
                 groups: groups.clone(),
                 connect_timeout: options.connect_timeout,
+                clock,
             };
             let stats = Arc::<ThreadStats>::default();
             core.stats.push(stats.clone());

@@ -59,6 +59,11 @@ pub fn is_stun(datagram: &[u8]) -> bool {
     datagram.len() >= HEADER && datagram[0] < 4 && datagram[4..8] == MAGIC_COOKIE
 }
 
+/// Whether a datagram is RTCP, or RTP's sealed equivalent of it (RFC 7983 §7, RFC 5761 §4).
+pub fn is_rtcp(datagram: &[u8]) -> bool {
+    matches!(datagram, [128..=191, 192..=223, ..])
+}
+
 /// The receiver's half of USERNAME in a STUN message.
 pub fn local_ufrag(datagram: &[u8]) -> Option<&str> {
     let name = std::str::from_utf8(attribute(datagram, USERNAME)?).ok()?;
@@ -117,6 +122,12 @@ mod tests {
         assert_eq!(local_ufrag(&stun(&[(USERNAME, &[0xff, 0xfe])])), None);
         assert_eq!(local_ufrag(b"not stun at all, but long enough"), None);
         assert_eq!(local_ufrag(&[]), None);
+    }
+
+    #[test]
+    fn a_nomination_is_an_attribute_without_a_value() {
+        assert!(nominates(&stun(&[(USERNAME, b"a:b"), (USE_CANDIDATE, &[])])));
+        assert!(!nominates(&stun(&[(USERNAME, b"a:b")])));
     }
 
     #[test]

@@ -44,6 +44,10 @@ pub struct MediaPacket {
     pub dependency: Option<Arc<[u8]>>,
     /// By the publisher's clock, which its layers share. Known with simulcast, after the first sender report.
     pub captured_us: Option<i64>,
+    /// When it was recorded, by our wall clock in NTP format; when it arrived, if the publisher did not tell.
+    pub captured: u64,
+    /// Counts the packets of the publication in the order of their arrival.
+    pub index: u64,
     pub received: Instant,
 }
 
@@ -337,6 +341,8 @@ mod tests {
             labels: None,
             dependency: None,
             captured_us: None,
+            captured: 0,
+            index: 0,
             received: Instant::now(),
         }
     }

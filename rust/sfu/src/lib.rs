@@ -5,10 +5,11 @@
 //! | [`core`] | the handle: binds, starts and joins the threads, takes commands |
 //! | [`worker`] | one thread: the only place that reads and writes sockets and asks what time it is |
 //! | [`hub`] | everything one thread owns, without I/O: inputs are datagrams, messages and time |
-//! | [`transport`] | one peer: a str0m session and the sections it has negotiated |
+//! | [`transport`], [`fault`] | one peer: a str0m session and the sections it has negotiated; why it ends |
 //! | [`publication`], [`subscription`] | one section that is forwarded, and one that is sent |
 //! | [`forward`] | rewrites one track for one subscriber |
 //! | [`count`] | counts a source's numbers anew where some are left out |
+//! | [`egress`] | writes, seals, repeats and reports on what is sent to one peer |
 //! | [`layers`] | what there is to choose from in a publication, and what a subscriber wants of it |
 //! | [`keyframe`] | finds key frames and picture sizes in RTP payloads |
 //! | [`rtcp`] | reads and writes RTCP |
@@ -23,6 +24,7 @@
 //! | [`paths`] | the ways to one peer: known, and in use |
 //! | [`tcp`] | media over TCP: frames, and the connections of a thread |
 //! | [`throttle`] | when a publisher is asked for a key frame |
+//! | [`clock`], [`window`] | the wall clock; which sequence numbers were seen |
 //! | [`timer`] | who wants to be woken, and when |
 //! | [`outlet`], [`path`] | where a hub's output goes, and which way |
 //! | [`mailbox`], [`message`], [`event`] | what is said to a thread, and what is said to the owner of the core |
@@ -35,11 +37,14 @@
 pub mod allocation;
 pub mod bwe;
 pub mod channel;
+pub mod clock;
 pub mod codec;
 pub mod core;
 pub mod count;
 pub mod demux;
+pub mod egress;
 pub mod event;
+pub mod fault;
 pub mod forward;
 pub mod hub;
 pub mod id;
@@ -62,6 +67,7 @@ pub mod tcp;
 pub mod throttle;
 pub mod timer;
 pub mod transport;
+pub mod window;
 pub mod worker;
 
 pub use crate::core::{BindError, Busy, Core, Options};

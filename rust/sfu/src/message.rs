@@ -78,7 +78,7 @@ pub enum Relay {
     /// To the home: `thread` has no subscriber left.
     Detach { publication: PublicationId, thread: usize },
     /// To a mirror: the publication exists.
-    Attached { publication: PublicationId, format: CodecSpec },
+    Attached { publication: PublicationId, format: CodecSpec, cname: u64 },
     /// To a mirror: whether the publication is active, and what can be chosen from.
     Layers { publication: PublicationId, active: bool, ladder: Ladder },
     /// To the home: `thread` needs packets of these layers only.

@@ -7,6 +7,8 @@ use str0m::format::CodecSpec;
 use str0m::media::{Mid, Pt};
 use str0m::rtp::{RtpPacket, Ssrc};
 
+use crate::clock::{self, Moment};
+use crate::egress::ring::Ring;
 use crate::forward::MediaPacket;
 use crate::id::{SubscriptionId, TransportId};
 use crate::layers::{Ladder, Layer, Layers, MAX_LAYERS, Rid, captured_us, dependency};
@@ -20,8 +22,7 @@ const LEVEL_STEP: u8 = 3;
 /// How often is looked whether layers have stopped, while packets come.
 const REVIEW_INTERVAL: Duration = Duration::from_millis(100);
 
-/// The longest payload that is forwarded; none that crossed an Ethernet is longer. Subscribers' sessions cannot hold
-/// payloads above 2000 bytes: str0m's retransmission buffer panics.
+/// The longest payload that is forwarded; none that crossed an Ethernet is longer.
 const MAX_PAYLOAD: usize = 1500;
 
 /// Owned by the hub of its thread.
@@ -39,6 +40,10 @@ pub struct Publication {
     pub ladder: Ladder,
     /// Packets of the burst at hand that are not forwarded yet.
     pub burst: Vec<MediaPacket>,
+    /// Packets that were forwarded and may be asked for again.
+    pub ring: Ring,
+    /// Names who records it: what comes from one transport is played together.
+    pub cname: u64,
 }
 
 #[derive(Debug)]
@@ -69,10 +74,24 @@ pub struct Home {
     /// In the order of the offer; one without a name if there is no simulcast.
     layers: Vec<Layer>,
     next_review: Option<Instant>,
+    /// What the publisher's last sender reports said, by SSRC.
+    syncs: Vec<(u32, Sync)>,
+    /// Of the next packet.
+    index: u64,
     level: Option<(u8, Instant)>,
     last_packet: Option<Instant>,
     stalled: bool,
 }
+
+/// One moment, on a stream's clock and by our wall clock in NTP format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sync {
+    pub rtp: u32,
+    pub ntp: u64,
+}
+
+/// Streams of one section whose reports are remembered.
+const MAX_SYNCS: usize = 16;
 
 /// What a packet told, besides being forwarded.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -98,18 +117,20 @@ impl Publication {
             payload_type,
             layers,
             next_review: None,
+            syncs: Vec::new(),
+            index: 0,
             level: None,
             last_packet: None,
             stalled: false,
         };
-        Self::new(Origin::Home(home), Some(format))
+        Self::new(Origin::Home(home), Some(format), transport.0)
     }
 
     pub fn mirror() -> Self {
-        Self::new(Origin::Mirror { needed: Layers::MAX }, None)
+        Self::new(Origin::Mirror { needed: Layers::MAX }, None, 0)
     }
 
-    fn new(origin: Origin, format: Option<CodecSpec>) -> Self {
+    fn new(origin: Origin, format: Option<CodecSpec>, cname: u64) -> Self {
         Self {
             origin,
             format,
@@ -119,6 +140,8 @@ impl Publication {
             keyframes: Default::default(),
             ladder: Ladder::default(),
             burst: Vec::new(),
+            ring: Ring::default(),
+            cname,
         }
     }
 
@@ -127,7 +150,8 @@ impl Publication {
     }
 
     /// Take in a packet of the section; what is to be forwarded joins the burst.
-    pub fn receive(&mut self, packet: RtpPacket, rid: Option<Rid>, now: Instant) -> Observed {
+    pub fn receive(&mut self, packet: RtpPacket, rid: Option<Rid>, moment: Moment) -> Observed {
+        let now = moment.instant;
         let (Origin::Home(home), Some(format)) = (&mut self.origin, self.format) else {
             return Observed::default();
         };
@@ -155,6 +179,7 @@ impl Publication {
             observed.level = home.note_level(&packet, now);
         }
         let captured_us = if simulcast { captured_us(&packet, format.clock_rate.get()) } else { None };
+        let captured = home.captured(&packet, format.clock_rate.get(), moment);
         let dependency = packet.header.ext_vals.user_values.get::<dependency::Extension>();
         self.burst.push(MediaPacket {
             layer,
@@ -169,9 +194,26 @@ impl Publication {
             voice: packet.header.ext_vals.voice_activity,
             payload: packet.payload,
             captured_us,
+            captured,
+            index: home.next_index(),
             received: now,
         });
         observed
+    }
+
+    /// The publisher reported on one of its streams.
+    pub fn sync(&mut self, ssrc: u32, sync: Sync) {
+        let Origin::Home(home) = &mut self.origin else { return };
+        home.syncs.retain(|(known, _)| *known != ssrc);
+        if home.syncs.len() == MAX_SYNCS {
+            home.syncs.remove(0);
+        }
+        home.syncs.push((ssrc, sync));
+    }
+
+    /// Whether the burst ends within a frame, whose rest is on its way.
+    pub fn is_open(&self) -> bool {
+        self.is_video() && self.burst.last().is_some_and(|packet| !packet.marker)
     }
 
     /// See which layers arrive and how much of each, from time to time; true if the ladder is another now.
@@ -216,6 +258,19 @@ impl Home {
     /// The stream of a layer, to ask it for a key frame.
     pub fn ssrc_of(&self, layer: u8) -> Option<Ssrc> {
         self.layers.get(usize::from(layer))?.ssrc()
+    }
+
+    /// When a packet was recorded: by the publisher's report, or else when it arrived.
+    fn captured(&self, packet: &RtpPacket, clock_rate: u32, now: Moment) -> u64 {
+        let ssrc = *packet.header.ssrc;
+        let Some((_, sync)) = self.syncs.iter().find(|(known, _)| *known == ssrc) else { return now.ntp };
+        let ticks = packet.header.timestamp.wrapping_sub(sync.rtp).cast_signed();
+        sync.ntp.wrapping_add(clock::span(i64::from(ticks), clock_rate))
+    }
+
+    fn next_index(&mut self) -> u64 {
+        self.index += 1;
+        self.index
     }
 
     fn note_arrival(&mut self, now: Instant) -> Observed {

@@ -21,13 +21,13 @@ macro_rules! counters {
     };
 }
 
-/// One number. Nothing is ordered by it.
+/// One number, written by one thread. Nothing is ordered by it.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
 
 impl Counter {
     pub fn add(&self, n: u64) {
-        self.0.fetch_add(n, Relaxed);
+        self.0.store(self.get().wrapping_add(n), Relaxed);
     }
 
     pub fn set(&self, n: u64) {
@@ -47,12 +47,19 @@ counters!(
         bytes_received,
         bytes_sent,
         packets_forwarded,
+        /// Sent again because a subscriber asked.
+        packets_retransmitted,
+        /// Asked for again, and neither sent: no longer here, or more than the subscriber's share.
+        repairs_missed,
+        repairs_refused,
         /// Lost to a full queue or a full socket.
         packets_dropped,
         /// Nobody's: garbage, strangers, late datagrams of the departed.
         packets_unknown,
         /// STUN that names a peer of ours and was not signed by it.
         stun_forged,
+        /// RTCP that was not authentic, a replay, or not what it said it was.
+        rtcp_refused,
         keyframe_requests,
         receive_calls,
         send_calls,

@@ -1,8 +1,8 @@
 //! One publication sent on one section of a transport.
 
-use str0m::media::{Mid, Pt};
-use str0m::rtp::Ssrc;
+use str0m::media::Mid;
 
+use crate::egress::{Lane, Route};
 use crate::forward::Forward;
 use crate::id::{PublicationId, TransportId};
 use crate::layers::{Allowance, Wish};
@@ -15,6 +15,8 @@ pub struct Subscription {
     pub mid: Mid,
     /// How to send; None until the publication's format is known, which takes a moment if it lives on another thread.
     pub route: Option<Route>,
+    /// Where to send it; None while the section is not one on which we send.
+    pub lane: Option<Lane>,
     /// As its owner wants it.
     pub active: bool,
     /// Whether the section is one on which we send, by the last negotiation.
@@ -25,11 +27,4 @@ pub struct Subscription {
     /// The layer that its owner was told of.
     pub told: Option<u8>,
     pub forward: Forward,
-}
-
-/// Where packets go within a transport.
-#[derive(Clone, Copy, Debug)]
-pub struct Route {
-    pub ssrc: Ssrc,
-    pub payload_type: Pt,
 }

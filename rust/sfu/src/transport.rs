@@ -3,7 +3,6 @@
 //! str0m may panic on input it did not foresee. Every call into it goes through [`Transport::guarded`]: a panic ends
 //! this transport and nothing else.
 
-use std::any::Any;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,22 +12,29 @@ use std::time::{Duration, Instant};
 use str0m::change::SdpOffer;
 use str0m::channel::{ChannelData, ChannelId};
 use str0m::config::DtlsCert;
+use str0m::crypto::CryptoProvider;
 use str0m::format::CodecSpec;
 use str0m::ice::{IceCreds, StunMessage};
 use str0m::media::{KeyframeRequestKind, Media, Mid, Pt, Rid, Rids};
 use str0m::net::{Protocol, Receive, TcpType};
-use str0m::rtp::{RtpPacket, RtpWrite, Ssrc};
+use str0m::rtp::{RtpPacket, Ssrc};
 use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc, RtcError};
 
 use crate::channel::{self, Channels, Groups, Saying};
+use crate::clock::{self, Clock};
 use crate::codec;
 use crate::demux;
+use crate::egress::header::Extensions;
+use crate::egress::{Egress, Lane, Route};
+use crate::fault::{Fault, NegotiationError, panic_message};
 use crate::forward::Forward;
 use crate::id::{GroupId, PublicationId, SubscriptionId};
 use crate::outlet::Outlet;
 use crate::path::Path;
 use crate::paths::Paths;
+use crate::publication::Sync;
 use crate::sdp::{self, Outline};
+use crate::srtp::{self, Exported, Opener, Refused};
 use crate::stats::TransportStats;
 
 /// Candidates taken from the peer. An ICE-lite agent does not need any.
@@ -39,12 +45,17 @@ const MAX_STREAMS: usize = 4096;
 const ICE_GRACE: Duration = Duration::from_secs(10);
 /// Rounds of polling without time going on before str0m is left alone for a moment.
 const MAX_ROUNDS: u32 = 64;
-const RTX_PACKETS: usize = 512;
+/// Packets that str0m keeps of each stream it sends, of which there are none.
+const SEND_BUFFER: usize = 1;
+/// A publisher's wall clock that is off by more than this from one report to the next was set anew.
+const CLOCK_STEP: u64 = 1 << 32;
 
 /// What every transport of a thread has in common.
 #[derive(Clone, Debug)]
 pub struct Setup {
     pub certificate: DtlsCert,
+    /// From [`srtp::crypto_provider`].
+    pub crypto: Arc<CryptoProvider>,
     /// Local address of each socket of the thread.
     pub addresses: Vec<SocketAddr>,
     /// Whether TCP is listened for on the same ports.
@@ -52,6 +63,7 @@ pub struct Setup {
     /// Shared by all threads.
     pub groups: Arc<Groups>,
     pub connect_timeout: Duration,
+    pub clock: Clock,
 }
 
 /// What str0m reports, for the hub to act on.
@@ -59,60 +71,39 @@ pub struct Setup {
 #[expect(clippy::large_enum_variant, reason = "nearly all are packets")]
 pub enum Happening {
     Connected,
-    Packet { mid: Mid, rid: Option<Rid>, packet: RtpPacket },
-    ChannelOpen { channel: ChannelId, label: String },
-    ChannelClosed { channel: ChannelId },
+    Packet {
+        mid: Mid,
+        rid: Option<Rid>,
+        packet: RtpPacket,
+    },
+    ChannelOpen {
+        channel: ChannelId,
+        label: String,
+    },
+    ChannelClosed {
+        channel: ChannelId,
+    },
     Said(ChannelData),
-    KeyframeWanted { mid: Mid },
+    KeyframeWanted {
+        mid: Mid,
+    },
+    /// The peer reported on a stream that it sends.
+    Synced {
+        mid: Mid,
+        ssrc: u32,
+        sync: Sync,
+    },
     Ended(Fault),
-}
-
-/// Why a transport cannot go on.
-#[derive(Debug)]
-pub enum Fault {
-    Closed,
-    Panic(String),
-    Dtls(String),
-    Other(String),
-    IceTimeout,
-    NeverConnected,
-}
-
-impl std::fmt::Display for Fault {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Closed => f.write_str("closed by peer"),
-            Self::Panic(message) => write!(f, "panic: {message}"),
-            Self::Dtls(message) => write!(f, "dtls failed: {message}"),
-            Self::Other(message) => write!(f, "failed: {message}"),
-            Self::IceTimeout => f.write_str("ice timeout"),
-            Self::NeverConnected => f.write_str("never connected"),
-        }
-    }
-}
-
-impl From<RtcError> for Fault {
-    fn from(error: RtcError) -> Self {
-        match error {
-            // The only SDP that is looked at while running is its fingerprint, against the certificate.
-            RtcError::Dtls(_) | RtcError::RemoteSdp(_) => Self::Dtls(error.to_string()),
-            _ => Self::Other(error.to_string()),
-        }
-    }
-}
-
-/// Why an offer was not accepted.
-#[derive(Debug)]
-pub enum NegotiationError {
-    /// Nothing has changed.
-    Refused(String),
-    /// It went wrong half-way; the transport is of no more use.
-    Broken(Fault),
 }
 
 /// Owned by the hub of its thread.
 pub struct Transport {
     rtc: Rtc,
+    exported: Exported,
+    opener: Option<Opener>,
+    clock: Clock,
+    /// Our wall clock minus the peer's, in NTP format.
+    clock_offset: Option<u64>,
     outline: Outline,
     credentials: IceCreds,
     streams: HashMap<Ssrc, (Mid, Option<Rid>)>,
@@ -126,8 +117,13 @@ pub struct Transport {
     pub paths: Paths,
     pub group: GroupId,
     pub channels: Channels,
-    /// Written to since it was last flushed.
-    pub dirty: bool,
+    /// What we send; None before DTLS is up.
+    pub egress: Option<Egress>,
+    /// The SSRCs of each section on which we send, or did: the stream's, and its retransmissions'. They are in our
+    /// answers and str0m sends nothing with them.
+    ssrcs: HashMap<Mid, (Ssrc, Option<Ssrc>)>,
+    /// Streams of sections that are not subscribed at the moment.
+    pub lanes: HashMap<Mid, Lane>,
     pub publications: HashMap<Mid, PublicationId>,
     pub subscriptions: HashMap<Mid, SubscriptionId>,
     /// Numbering of sections that are not subscribed at the moment.
@@ -141,24 +137,32 @@ impl Transport {
         stats: Arc<TransportStats>,
         now: Instant,
     ) -> Result<Self, Fault> {
-        let rtc = unwind(|| {
-            let config = Rtc::builder()
-                .set_ice_lite(true)
-                .set_rtp_mode(true)
-                .set_dtls_cert(setup.certificate.clone())
-                .set_send_buffer_video(RTX_PACKETS);
-            let mut rtc = codec::configure(channel::configure(config)).build(now);
-            for address in &setup.addresses {
-                rtc.add_local_candidate(Candidate::host(*address, "udp")?);
-                if setup.tcp {
-                    let passive = Candidate::builder().tcp().host(*address).tcptype(TcpType::Passive);
-                    rtc.add_local_candidate(passive.build()?);
+        let (rtc, exported) = srtp::exporting(|| {
+            unwind(|| {
+                let config = Rtc::builder()
+                    .set_crypto_provider(setup.crypto.clone())
+                    .set_ice_lite(true)
+                    .set_rtp_mode(true)
+                    .set_dtls_cert(setup.certificate.clone())
+                    .set_send_buffer_audio(SEND_BUFFER)
+                    .set_send_buffer_video(SEND_BUFFER);
+                let mut rtc = codec::configure(channel::configure(config)).build(now);
+                for address in &setup.addresses {
+                    rtc.add_local_candidate(Candidate::host(*address, "udp")?);
+                    if setup.tcp {
+                        let passive = Candidate::builder().tcp().host(*address).tcptype(TcpType::Passive);
+                        rtc.add_local_candidate(passive.build()?);
+                    }
                 }
-            }
-            Ok(rtc)
-        })?;
+                Ok(rtc)
+            })
+        });
         Ok(Self {
-            rtc,
+            rtc: rtc?,
+            exported,
+            opener: None,
+            clock: setup.clock,
+            clock_offset: None,
             outline: Outline::default(),
             credentials: IceCreds { ufrag: String::new(), pass: String::new() },
             streams: HashMap::new(),
@@ -172,7 +176,9 @@ impl Transport {
             paths: Paths::new(now),
             group,
             channels: Channels::new(now),
-            dirty: false,
+            egress: None,
+            ssrcs: HashMap::new(),
+            lanes: HashMap::new(),
             publications: HashMap::new(),
             subscriptions: HashMap::new(),
             resting: HashMap::new(),
@@ -185,9 +191,13 @@ impl Transport {
         let outline = sdp::inspect(offer, &self.outline).map_err(|refusal| refused(&refusal))?;
         let parsed = unwind(|| SdpOffer::from_sdp_string(offer).map_err(RtcError::Sdp))
             .map_err(|fault| refused(&format_args!("offer cannot be read: {fault}")))?;
+        let mut ssrcs = std::mem::take(&mut self.ssrcs);
+        let known: Vec<Mid> = ssrcs.keys().copied().collect();
         let (answer, credentials) = self
             .guarded(|rtc| {
+                lend(rtc, &ssrcs);
                 let answer = rtc.sdp_api().accept_offer(parsed)?.to_sdp_string();
+                take_back(rtc, &outline, &mut ssrcs);
                 Ok((answer, rtc.direct_api().local_ice_credentials()))
             })
             .map_err(|fault| match fault {
@@ -202,8 +212,14 @@ impl Transport {
             self.paths.restart();
         }
         self.streams.clear();
+        for (mid, (ssrc, rtx)) in ssrcs.iter().filter(|(mid, _)| !known.contains(mid)) {
+            self.lanes.insert(*mid, Lane::new(**ssrc, rtx.map(|rtx| *rtx)));
+        }
+        self.ssrcs = ssrcs;
         let rtc = &self.rtc;
         self.resting.retain(|mid, _| rtc.media(*mid).is_some());
+        self.lanes.retain(|mid, _| rtc.media(*mid).is_some());
+        self.ssrcs.retain(|mid, _| rtc.media(*mid).is_some());
         Ok(answer)
     }
 
@@ -244,9 +260,7 @@ impl Transport {
 
     /// Take in a datagram. False: it was not for str0m to read.
     pub fn receive(&mut self, now: Instant, path: Path, datagram: &[u8]) -> Result<bool, Fault> {
-        self.stats.packets_received.add(1);
-        self.stats.bytes_received.add(datagram.len() as u64);
-        self.paths.hear(path, now);
+        self.hear(now, path, datagram.len());
         let connected = self.connected;
         self.guarded(|rtc| {
             let Ok(receive) = Receive::new(path.protocol, path.remote, path.local, datagram) else {
@@ -261,9 +275,15 @@ impl Transport {
         })
     }
 
-    /// Let time pass: whatever was written is sealed now.
+    /// A datagram came from the peer.
+    pub fn hear(&mut self, now: Instant, path: Path, bytes: usize) {
+        self.stats.packets_received.add(1);
+        self.stats.bytes_received.add(bytes as u64);
+        self.paths.hear(path, now);
+    }
+
+    /// Let time pass.
     pub fn tick(&mut self, now: Instant) -> Result<(), Fault> {
-        self.dirty = false;
         if self.connect_by.is_some_and(|deadline| deadline <= now) {
             return Err(Fault::NeverConnected);
         }
@@ -321,6 +341,7 @@ impl Transport {
             Event::Connected => {
                 self.connected = true;
                 self.connect_by = None;
+                self.start_egress()?;
                 happened(Happening::Connected);
             }
             // Before that, the time to connect runs.
@@ -333,12 +354,15 @@ impl Transport {
                     happened(Happening::Packet { mid, rid, packet });
                 }
             }
-            Event::KeyframeRequest(request) => happened(Happening::KeyframeWanted { mid: request.mid }),
             Event::ChannelOpen(channel, label) if self.group != GroupId::NONE => {
                 happened(Happening::ChannelOpen { channel, label });
             }
             Event::ChannelClose(channel) => happened(Happening::ChannelClosed { channel }),
             Event::ChannelData(message) => happened(Happening::Said(message)),
+            Event::SenderFeedback(report) => {
+                let sync = self.sync(&report.sender_info, report.received_at);
+                happened(Happening::Synced { mid: report.mid, ssrc: *report.sender_info.ssrc, sync });
+            }
             Event::Closed => return Err(Fault::Closed),
             _ => {}
         }
@@ -399,33 +423,57 @@ impl Transport {
         self.rtc.media(mid).is_some_and(|media| media.direction().is_sending())
     }
 
-    /// The stream and payload type with which `format` is sent on section `mid`.
-    pub fn outgoing(&mut self, mid: Mid, format: &CodecSpec) -> Result<Option<(Ssrc, Pt)>, Fault> {
-        self.guarded(|rtc| {
-            let Some(media) = rtc.media(mid) else { return Ok(None) };
-            let params = rtc.codec_config().params();
-            let negotiated = media.remote_pts().iter().filter_map(|pt| params.iter().find(|p| p.pt() == *pt));
-            let found = negotiated
-                .into_iter()
-                .find(|p| codec::same_format(&p.spec(), format))
-                .map(str0m::format::PayloadParams::pt);
-            let Some(pt) = found else { return Ok(None) };
-            Ok(rtc.direct_api().stream_tx_by_mid(mid, None).map(|stream| (stream.ssrc(), pt)))
+    /// How `format` is sent on section `mid`; None if it is not.
+    pub fn outgoing(&self, mid: Mid, format: &CodecSpec) -> Option<Route> {
+        let media = self.rtc.media(mid).filter(|_| self.ssrcs.contains_key(&mid))?;
+        let params = self.rtc.codec_config().params();
+        let mut negotiated = media.remote_pts().iter().filter_map(|pt| params.iter().find(|p| p.pt() == *pt));
+        let found = negotiated.find(|p| codec::same_format(&p.spec(), format))?;
+        Some(Route {
+            payload_type: *found.pt(),
+            rtx: found.resend().map(|pt| *pt),
+            nack: found.fb_nack(),
+            clock_rate: format.clock_rate.get(),
+            extensions: Extensions::of(media, found.fb_transport_cc()),
         })
     }
 
-    /// Queue packets on one stream; they leave with the next [`Self::tick`]. Returns how many.
-    pub fn write(&mut self, ssrc: Ssrc, packets: impl Iterator<Item = RtpWrite>) -> Result<u64, Fault> {
-        self.guarded(|rtc| {
-            let mut api = rtc.direct_api();
-            let Some(stream) = api.stream_tx(&ssrc) else { return Ok(0) };
-            let mut count = 0;
-            for packet in packets {
-                stream.write_rtp(packet);
-                count += 1;
-            }
-            Ok(count)
-        })
+    /// The section that sends with an SSRC.
+    pub fn sender_of(&self, ssrc: u32) -> Option<Mid> {
+        let is = |known: Ssrc| *known == ssrc;
+        let found = self.ssrcs.iter().find(|(_, (main, rtx))| is(*main) || rtx.is_some_and(is));
+        found.map(|(mid, _)| *mid)
+    }
+
+    /// All SSRCs that we send with.
+    pub fn own_ssrcs(&self) -> Vec<u32> {
+        self.ssrcs.values().flat_map(|(main, rtx)| [Some(**main), rtx.map(|rtx| *rtx)]).flatten().collect()
+    }
+
+    /// Open an SRTCP packet in place; None if there are no keys yet.
+    pub fn open<'a>(&mut self, packet: &'a mut [u8]) -> Option<Result<&'a [u8], Refused>> {
+        Some(self.opener.as_mut()?.open(packet))
+    }
+
+    /// DTLS is up: take the keys.
+    fn start_egress(&mut self) -> Result<(), Fault> {
+        let ready = self.exported.take().and_then(|keys| Some((keys.sealer()?, keys.opener()?)));
+        let (sealer, opener) = ready.ok_or_else(|| Fault::Dtls("no keys for SRTP".to_owned()))?;
+        self.egress = Some(Egress::new(sealer, self.stats.clone()));
+        self.opener = Some(opener);
+        Ok(())
+    }
+
+    /// What a sender report says, by our wall clock. The peer's differs by an unknown amount and the time the report
+    /// took, which is taken to be what it was for the first: so what was together stays together.
+    fn sync(&mut self, info: &str0m::rtp::rtcp::SenderInfo, received: Instant) -> Sync {
+        let theirs = clock::ntp(info.ntp_time);
+        let offset = self.clock.at(received).ntp.wrapping_sub(theirs);
+        let known = self
+            .clock_offset
+            .filter(|known| offset.wrapping_sub(*known).cast_signed().unsigned_abs() < CLOCK_STEP);
+        let offset = *self.clock_offset.insert(known.unwrap_or(offset));
+        Sync { rtp: info.rtp_time.numer() as u32, ntp: theirs.wrapping_add(offset) }
     }
 
     /// Ask the peer for a key frame; false if it cannot be asked yet.
@@ -488,16 +536,33 @@ impl Transport {
     }
 }
 
+/// Let str0m have our streams while it writes an answer.
+fn lend(rtc: &mut Rtc, ssrcs: &HashMap<Mid, (Ssrc, Option<Ssrc>)>) {
+    for (mid, (ssrc, rtx)) in ssrcs {
+        if rtc.media(*mid).is_some() {
+            rtc.direct_api().declare_stream_tx(*ssrc, *rtx, *mid, None);
+        }
+    }
+}
+
+/// Take all streams away from it, new ones too: it would report on them, and say goodbye for them.
+fn take_back(rtc: &mut Rtc, outline: &Outline, ssrcs: &mut HashMap<Mid, (Ssrc, Option<Ssrc>)>) {
+    for section in &outline.sections {
+        let mid = section.mid.as_str().into();
+        let mut api = rtc.direct_api();
+        let Some((ssrc, rtx)) = api.stream_tx_by_mid(mid, None).map(|stream| (stream.ssrc(), stream.rtx()))
+        else {
+            continue;
+        };
+        api.remove_stream_tx(ssrc);
+        ssrcs.entry(mid).or_insert((ssrc, rtx));
+    }
+}
+
 fn unwind<T>(f: impl FnOnce() -> Result<T, RtcError>) -> Result<T, Fault> {
     // A session that panicked is dropped without another call, so its broken invariants reach nobody.
     match catch_unwind(AssertUnwindSafe(f)) {
         Ok(result) => Ok(result?),
         Err(payload) => Err(Fault::Panic(panic_message(payload.as_ref()).to_owned())),
     }
-}
-
-/// What a panic said.
-pub fn panic_message(payload: &(dyn Any + Send)) -> &str {
-    let owned = payload.downcast_ref::<String>().map(String::as_str);
-    owned.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("unknown cause")
 }

@@ -11,6 +11,7 @@ use str0m::net::Protocol;
 
 use crate::core::Sockets;
 use crate::event::{Event, EventQueue};
+use crate::fault::panic_message;
 use crate::hub::Hub;
 use crate::io::{Poll, Receiver, Sender};
 use crate::mailbox::Mailbox;
@@ -19,10 +20,9 @@ use crate::outlet::Outlet;
 use crate::path::Path;
 use crate::stats::ThreadStats;
 use crate::tcp::{Connections, Limits};
-use crate::transport::panic_message;
 
-/// Bursts read from one socket before the others have their turn.
-const BURSTS_PER_TURN: usize = 4;
+/// Bursts read from one socket before the others have their turn. It is nearly always empty before that.
+const BURSTS_PER_TURN: usize = 16;
 /// Time spent on messages before the sockets have their turn.
 const MESSAGES_PER_TURN: Duration = Duration::from_millis(5);
 /// Read from one connection before the others have their turn.
@@ -182,7 +182,6 @@ impl Worker {
                     self.hub.receive(now, Path::udp(local, source), datagram, &mut self.out);
                 }
             }
-            self.hub.forward(now, &mut self.out);
             let stats = &self.out.stats;
             stats.receive_calls.add(1);
             stats.packets_received.add(packets);
@@ -191,6 +190,7 @@ impl Worker {
                 break;
             }
         }
+        self.hub.forward(Instant::now(), &mut self.out);
     }
 }
 

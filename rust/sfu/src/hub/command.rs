@@ -6,14 +6,15 @@ use str0m::media::Mid;
 
 use super::{Hub, Owner};
 use crate::event::Event;
+use crate::fault::{Fault, NegotiationError};
 use crate::forward::Forward;
 use crate::id::{GroupId, PublicationId, SubscriptionId, TransportId};
 use crate::layers::{Allowance, Wish};
 use crate::message::{Command, Relay};
 use crate::outlet::Outlet;
 use crate::publication::{Origin, Publication};
-use crate::subscription::{Route, Subscription};
-use crate::transport::{Fault, Happening, NegotiationError, Transport};
+use crate::subscription::Subscription;
+use crate::transport::{Happening, Transport};
 
 /// Why a command is refused.
 pub(super) type Reason = &'static str;
@@ -125,7 +126,7 @@ impl Hub {
     /// Directions may have changed: subscriptions pause on sections on which we do not send, and resume.
     fn reopen_sections(&mut self, id: TransportId, now: Instant, out: &mut dyn Outlet) {
         let Some(transport) = self.transports.get(&id) else { return };
-        let mut changed = Vec::new();
+        let (mut changed, mut sent) = (Vec::new(), Vec::new());
         for (mid, id) in &transport.subscriptions {
             let Some(subscription) = self.subscriptions.get_mut(id) else { continue };
             let open = transport.sends(*mid);
@@ -134,10 +135,33 @@ impl Hub {
                 subscription.forward.interrupt();
                 changed.push(*id);
             }
+            sent.extend(open.then_some(*id));
+        }
+        for subscription in sent {
+            self.find_route(subscription);
         }
         for subscription in changed {
             self.resume(subscription, now, out);
         }
+    }
+
+    /// Note how a subscription is sent by the last negotiation; false if it cannot be.
+    fn find_route(&mut self, id: SubscriptionId) -> bool {
+        let Some(subscription) = self.subscriptions.get_mut(&id) else { return false };
+        let publication = self.publications.get(&subscription.publication);
+        let Some(format) = publication.and_then(|publication| publication.format) else { return false };
+        let Some(transport) = self.transports.get_mut(&subscription.transport) else { return false };
+        let Some(route) = transport.outgoing(subscription.mid, &format) else { return false };
+        if subscription.lane.is_none() {
+            subscription.lane = transport.lanes.remove(&subscription.mid);
+        }
+        if subscription.route != Some(route)
+            && let Some(lane) = &mut subscription.lane
+        {
+            lane.forget();
+        }
+        subscription.route = Some(route);
+        true
     }
 
     fn add_candidate(&mut self, id: TransportId, candidate: &str, now: Instant, out: &mut dyn Outlet) {
@@ -193,6 +217,7 @@ impl Hub {
             transport: owner,
             mid,
             route: None,
+            lane: None,
             active: true,
             open,
             wish: Wish::default(),
@@ -215,29 +240,19 @@ impl Hub {
 
     /// The publication's format is known: find out how to send it, or refuse the subscription.
     pub(super) fn connect_subscription(&mut self, id: SubscriptionId, now: Instant, out: &mut dyn Outlet) {
-        let Some(subscription) = self.subscriptions.get_mut(&id) else { return };
-        let (source, owner) = (subscription.publication, subscription.transport);
-        let Some(format) = self.publications.get(&source).and_then(|publication| publication.format) else {
+        let Some(subscription) = self.subscriptions.get(&id) else { return };
+        let open = subscription.open;
+        if self.find_route(id) {
+            self.resume(id, now, out);
             return;
-        };
-        let Some(transport) = self.transports.get_mut(&owner) else { return };
-        match transport.outgoing(subscription.mid, &format) {
-            Ok(Some((ssrc, payload_type))) => {
-                subscription.route = Some(Route { ssrc, payload_type });
-                self.poll(owner, now, out);
-                self.resume(id, now, out);
-            }
-            Ok(None) => {
-                let reason = if subscription.open {
-                    "section has not negotiated the publication's codec"
-                } else {
-                    "section does not receive"
-                };
-                refuse(id.0, reason, out);
-                self.unsubscribe(id, out);
-            }
-            Err(fault) => self.happenings.push_back((owner, Happening::Ended(fault))),
         }
+        let reason = if open {
+            "section has not negotiated the publication's codec"
+        } else {
+            "section does not receive"
+        };
+        refuse(id.0, reason, out);
+        self.unsubscribe(id, out);
     }
 
     fn set_publication_active(

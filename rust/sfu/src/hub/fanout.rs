@@ -1,32 +1,32 @@
-//! The hot path: a burst of packets in, rewritten per subscriber, a burst of packets out.
+//! The hot path: a burst of packets in, rewritten and sealed per subscriber, a burst of packets out.
 //!
 //! ```text
-//! receive a burst → route: group by publication → fan out: per subscriber, rewrite and write → flush: seal and send
+//! receive a burst → route: group by publication → hold: wait for the rest of a frame → fan out: per subscriber,
+//! rewrite ([`crate::forward`]), write and seal ([`crate::egress`]) in the arena that the kernel reads from
 //! ```
 //!
-//! **The seam.** Everything up to `fan_out` decides: which packets, for whom, with which numbers ([`crate::forward`]).
-//! What follows, [`Transport::write`](crate::transport::Transport::write) for each packet and one `flush` for the whole
-//! burst, seals and sends. Today str0m does that, once per burst and subscriber, so that a video frame leaves as one
-//! run of datagrams (see [`crate::io`]). To seal packets of one's own, replace these two calls and nothing else; but
-//! then retransmission, sender reports and transport-wide sequence numbers are one's own as well, and no SSRC may ever
-//! be sealed by both: two packets with one key and nonce give away the key stream.
+//! All packets of a burst go to one subscriber before the next has its turn, so that a video frame leaves as one run of
+//! datagrams (see [`crate::io`]). For the same reason a frame that has not arrived as a whole is held, for [`HOLD`] at
+//! most. Per packet and subscriber nothing is allocated or locked, and the payload is copied once.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use str0m::media::{Mid, Rid};
-use str0m::rtp::{ExtensionValues, RtpPacket, RtpWrite};
+use str0m::rtp::RtpPacket;
 
-use super::Hub;
+use super::{Hub, Owner};
+use crate::egress::report;
 use crate::event::Event;
-use crate::forward::{Forward, MediaPacket, Rewritten, Verdict};
+use crate::forward::{Forward, MediaPacket, Verdict};
 use crate::id::{PublicationId, TransportId};
-use crate::layers::{Layers, dependency};
+use crate::layers::Layers;
 use crate::message::Relay;
 use crate::outlet::Outlet;
 use crate::publication::STALL;
-use crate::subscription::Route;
-use crate::transport::Happening;
+
+/// How long the beginning of a frame waits for its end.
+pub const HOLD: Duration = Duration::from_millis(1);
 
 impl Hub {
     /// One packet has come from a transport: it joins the burst of its publication.
@@ -44,7 +44,7 @@ impl Hub {
         };
         let Some(publication) = self.publications.get_mut(&id) else { return };
         let was_empty = publication.burst.is_empty();
-        let observed = publication.receive(packet, rid, now);
+        let observed = publication.receive(packet, rid, self.setup.clock.at(now));
         if was_empty && !publication.burst.is_empty() {
             self.touched.push(id);
         }
@@ -65,27 +65,47 @@ impl Hub {
         }
     }
 
-    /// The burst is complete: send what it brought.
+    /// The socket is empty: send what came, except for frames whose rest may come within moments.
     pub fn forward(&mut self, now: Instant, out: &mut dyn Outlet) {
         if self.touched.is_empty() {
             return;
         }
+        self.held = None;
         let mut touched = std::mem::take(&mut self.touched);
-        for id in touched.drain(..) {
-            if self.publications.get_mut(&id).is_some_and(|publication| publication.review(now)) {
-                self.spread_ladder(id, now, out);
+        touched.retain(|id| {
+            let until = self.hold(*id, now);
+            if until.is_none() {
+                self.forward_burst(*id, now, out);
             }
-            let Some(publication) = self.publications.get_mut(&id) else { continue };
-            let burst = std::mem::take(&mut publication.burst);
-            if burst.is_empty() {
-                continue;
-            }
-            self.relay_burst(id, &burst, out);
-            self.fan_out(id, &burst, now, out);
-        }
+            self.held = self.held.into_iter().chain(until).min();
+            until.is_some()
+        });
         self.touched = touched;
-        self.flush(now, out);
         self.settle(now, out);
+    }
+
+    /// Until when the burst of a publication is held; None if it is complete, or has been held long enough.
+    fn hold(&self, id: PublicationId, now: Instant) -> Option<Instant> {
+        let publication = self.publications.get(&id).filter(|publication| publication.is_open())?;
+        let until = publication.burst.first()?.received + HOLD;
+        (now < until).then_some(until)
+    }
+
+    fn forward_burst(&mut self, id: PublicationId, now: Instant, out: &mut dyn Outlet) {
+        if self.publications.get_mut(&id).is_some_and(|publication| publication.review(now)) {
+            self.spread_ladder(id, now, out);
+        }
+        let Some(publication) = self.publications.get_mut(&id) else { return };
+        let mut burst = std::mem::take(&mut publication.burst);
+        if burst.is_empty() {
+            return;
+        }
+        self.relay_burst(id, &burst, out);
+        self.fan_out(id, &burst, now, out);
+        burst.clear();
+        if let Some(publication) = self.publications.get_mut(&id) {
+            publication.burst = burst; // its space is used again
+        }
     }
 
     /// Pass a burst on to the mirrors: to each the layers that it needs.
@@ -111,7 +131,7 @@ impl Hub {
         }
     }
 
-    /// Rewrite and write `packets` for every subscriber on this thread.
+    /// Rewrite, seal and send `packets` to every subscriber on this thread.
     pub(super) fn fan_out(
         &mut self,
         id: PublicationId,
@@ -119,63 +139,61 @@ impl Hub {
         now: Instant,
         out: &mut dyn Outlet,
     ) {
-        let Some(publication) = self.publications.get(&id) else { return };
-        let Some(format) = publication.format else { return };
-        let (clock_rate, video) = (format.clock_rate.get(), format.codec.is_video());
+        let Some(publication) = self.publications.get_mut(&id) else { return };
+        let video = publication.is_video();
+        for packet in packets {
+            publication.ring.push(packet.clone(), now);
+        }
+        let moment = self.setup.clock.at(now);
+        let mut forwarded = 0;
         // The layers that somebody needs a key frame of, and those who get another layer than before.
         let (mut awaited, mut switched): (Layers, _) = (0, Vec::new());
         for id in &publication.subscribers {
             let Some(subscription) = self.subscriptions.get_mut(id) else { continue };
-            let Some(route) = subscription.route.filter(|_| subscription.active && subscription.open) else {
+            if !subscription.active || !subscription.open {
                 continue;
-            };
+            }
+            let (Some(route), Some(lane)) = (&subscription.route, &mut subscription.lane) else { continue };
             let Some(transport) = self.transports.get_mut(&subscription.transport) else { continue };
-            if !transport.connected() {
-                continue;
-            }
+            let Some(egress) = &mut transport.egress else { continue };
+            egress.set_path(transport.paths.current());
             let forward = &mut subscription.forward;
-            let mut starved_of = None;
-            let mut rewrite =
-                |packet: &MediaPacket, forward: &mut Forward| match forward.accept(packet, clock_rate, now) {
-                    Verdict::Send(rewritten) => Some(rtp(packet, rewritten, route, video)),
-                    Verdict::Starving => {
-                        starved_of = Some(packet.layer);
-                        None
-                    }
-                    Verdict::Late | Verdict::LeftOut | Verdict::Held => None,
-                };
-            let mut written =
-                transport.write(route.ssrc, packets.iter().filter_map(|packet| rewrite(packet, forward)));
-            let released = forward.release(now);
-            if !released.is_empty() {
-                let more = released.iter().filter_map(|packet| rewrite(packet, forward));
-                written = written.and_then(|count| Ok(count + transport.write(route.ssrc, more)?));
-            }
-            match written {
-                Ok(0) => {}
-                Ok(count) => {
-                    self.stats.packets_forwarded.add(count);
-                    if !std::mem::replace(&mut transport.dirty, true) {
-                        self.dirty.push(subscription.transport);
-                    }
+            let (before, mut starved_of) = (forwarded, None);
+            let mut send = |packet: &MediaPacket, forward: &mut Forward| match forward.accept(
+                packet,
+                route.clock_rate,
+                now,
+            ) {
+                Verdict::Send(rewritten) => {
+                    forwarded += u64::from(egress.send(moment, packet, &rewritten, lane, route, out));
                 }
-                Err(fault) => self.happenings.push_back((subscription.transport, Happening::Ended(fault))),
+                Verdict::Starving => starved_of = Some(packet.layer),
+                Verdict::Late | Verdict::LeftOut | Verdict::Held => {}
+            };
+            for packet in packets {
+                send(packet, forward);
+            }
+            for packet in &forward.release(now) {
+                send(packet, forward);
+            }
+            if forwarded > before && egress.begins_to_report() {
+                self.timers.set(Owner::Report(subscription.transport), now + report::FIRST);
             }
             if video {
-                let layer = subscription.forward.awaits(now).or(starved_of);
+                let layer = forward.awaits(now).or(starved_of);
                 awaited = layer.map_or(awaited, |layer| awaited | 1 << layer);
-                if subscription.forward.layer().is_some_and(|layer| subscription.told != Some(layer)) {
+                if forward.layer().is_some_and(|layer| subscription.told != Some(layer)) {
                     switched.push(*id);
                 }
             }
         }
-        let ask: Vec<u8> = (0..)
-            .zip(&publication.keyframes)
-            .filter(|(layer, throttle)| awaited >> layer & 1 == 1 && throttle.impatient(now))
-            .map(|(layer, _)| layer)
-            .collect();
-        for layer in ask {
-            self.want_keyframe(id, layer, now, out);
+        self.stats.packets_forwarded.add(forwarded);
+        for layer in (0..).take(publication.keyframes.len()).filter(|layer| awaited >> layer & 1 == 1) {
+            let throttle =
+                self.publications.get(&id).map(|publication| &publication.keyframes[usize::from(layer)]);
+            if throttle.is_some_and(|throttle| throttle.impatient(now)) {
+                self.want_keyframe(id, layer, now, out);
+            }
         }
         if !switched.is_empty() {
             for subscription in switched {
@@ -183,15 +201,6 @@ impl Hub {
             }
             self.tell_needed(id, out);
         }
-    }
-
-    /// Seal and send what was written.
-    pub(super) fn flush(&mut self, now: Instant, out: &mut dyn Outlet) {
-        let mut dirty = std::mem::take(&mut self.dirty);
-        for id in dirty.drain(..) {
-            self.tick(id, now, out);
-        }
-        self.dirty = dirty;
     }
 
     /// What follows does not continue what was forwarded: begin anew, at a key frame if it is video.
@@ -210,27 +219,4 @@ impl Hub {
             }
         }
     }
-}
-
-fn rtp(packet: &MediaPacket, rewritten: Rewritten, route: Route, video: bool) -> RtpWrite {
-    let mut extensions = ExtensionValues {
-        audio_level: packet.level_dbov,
-        voice_activity: packet.voice,
-        ..ExtensionValues::default()
-    };
-    let (mut payload, mut dependency) = (packet.payload.clone(), packet.dependency.clone());
-    if let Some(patch) = rewritten.patch {
-        if let Some(bytes) = &mut dependency {
-            patch.apply_dependency(Arc::make_mut(bytes));
-        } else {
-            patch.apply(Arc::make_mut(&mut payload));
-        }
-    }
-    if let Some(bytes) = dependency {
-        extensions.user_values.set(dependency::Extension(bytes));
-    }
-    RtpWrite::new(route.payload_type, rewritten.seq.into(), rewritten.timestamp, packet.received, payload)
-        .marker(rewritten.marker)
-        .nackable(video)
-        .ext_vals(extensions)
 }

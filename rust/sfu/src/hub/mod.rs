@@ -7,6 +7,7 @@ mod aim;
 mod channels;
 mod command;
 pub mod fanout;
+mod feedback;
 mod relay;
 
 use std::collections::{HashMap, VecDeque};
@@ -17,23 +18,27 @@ use str0m::net::Protocol;
 
 use crate::demux::{self, Demux};
 use crate::event::Event;
+use crate::fault::Fault;
 use crate::id::{GroupId, PublicationId, SubscriptionId, TransportId};
 use crate::message::{Message, Relay};
 use crate::outlet::Outlet;
 use crate::path::Path;
 use crate::paths::Shown;
 use crate::publication::{Origin, Publication};
+use crate::rtcp::TransportFeedback;
 use crate::stats::{Registry, ThreadStats};
 use crate::subscription::Subscription;
 use crate::throttle::Ask;
 use crate::timer::Timers;
-use crate::transport::{Fault, Happening, Setup, Transport};
+use crate::transport::{Happening, Setup, Transport};
 
 /// Who can be woken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 enum Owner {
     Transport(TransportId),
     Publication(PublicationId),
+    /// A transport that has sent and has to report on it.
+    Report(TransportId),
 }
 
 pub struct Hub {
@@ -51,8 +56,11 @@ pub struct Hub {
     happenings: VecDeque<(TransportId, Happening)>,
     /// Publications with packets in the burst at hand.
     touched: Vec<PublicationId>,
-    /// Transports that were written to.
-    dirty: Vec<TransportId>,
+    /// When the first of them is not held any longer.
+    held: Option<Instant>,
+    /// RTCP is opened here.
+    scratch: Vec<u8>,
+    transport_feedback: TransportFeedback,
     stats: Arc<ThreadStats>,
     registry: Arc<Registry>,
 }
@@ -83,7 +91,9 @@ impl Hub {
             timers: Timers::default(),
             happenings: VecDeque::new(),
             touched: Vec::new(),
-            dirty: Vec::new(),
+            held: None,
+            scratch: Vec::new(),
+            transport_feedback: TransportFeedback::default(),
             stats,
             registry,
         }
@@ -108,10 +118,15 @@ impl Hub {
         } else {
             self.demux.by_path(path)
         };
-        let Some((id, transport)) = owner.and_then(|id| Some((id, self.transports.get_mut(&id)?))) else {
+        let Some(id) = owner.filter(|id| self.transports.contains_key(id)) else {
             self.stats.packets_unknown.add(1);
             return false;
         };
+        if demux::is_rtcp(datagram) && !self.read_rtcp(id, now, path, datagram, out) {
+            self.settle(now, out);
+            return true;
+        }
+        let Some(transport) = self.transports.get_mut(&id) else { return true };
         match transport.receive(now, path, datagram) {
             Ok(true) => self.poll(id, now, out),
             Ok(false) => self.stats.packets_unknown.add(1),
@@ -169,14 +184,18 @@ impl Hub {
             match owner {
                 Owner::Transport(id) => self.tick(id, now, out),
                 Owner::Publication(id) => self.tend(id, now, out),
+                Owner::Report(id) => self.report(id, now, out),
             }
         }
         self.settle(now, out);
+        if self.held.is_some_and(|until| until <= now) {
+            self.forward(now, out);
+        }
     }
 
     /// When to call [`Self::timeout`].
     pub fn deadline(&self) -> Option<Instant> {
-        self.timers.next()
+        self.held.into_iter().chain(self.timers.next()).min()
     }
 
     /// Say goodbye to every peer.
@@ -237,7 +256,7 @@ impl Hub {
     /// Let a transport's time pass if it is due, and poll it.
     fn tick(&mut self, id: TransportId, now: Instant, out: &mut dyn Outlet) {
         let Some(transport) = self.transports.get_mut(&id) else { return };
-        if !transport.dirty && transport.deadline() > now {
+        if transport.deadline() > now {
             self.timers.set(Owner::Transport(id), transport.deadline());
             return;
         }
@@ -275,6 +294,12 @@ impl Hub {
                 Happening::ChannelOpen { channel, label } => self.open_channel(id, channel, &label, now, out),
                 Happening::ChannelClosed { channel } => self.end_channel(id, channel),
                 Happening::Said(message) => self.hear(id, &message, now, out),
+                Happening::Synced { mid, ssrc, sync } => {
+                    let published = self.transports.get(&id).and_then(|t| t.publications.get(&mid));
+                    if let Some(publication) = published.and_then(|id| self.publications.get_mut(id)) {
+                        publication.sync(ssrc, sync);
+                    }
+                }
                 Happening::Ended(fault) => self.lose(id, &fault, out),
             }
         }
@@ -363,6 +388,11 @@ impl Hub {
 
     fn close_transport(&mut self, id: TransportId, now: Instant, out: &mut dyn Outlet) {
         let Some(transport) = self.transports.get_mut(&id) else { return };
+        let ssrcs = transport.own_ssrcs();
+        if let Some(egress) = &mut transport.egress {
+            egress.set_path(transport.paths.current());
+            egress.goodbye(&ssrcs, out);
+        }
         if transport.close().is_ok() {
             let _ = transport.poll(now, out, drop); // its goodbye; that it then ends is no news
         }
@@ -381,6 +411,7 @@ impl Hub {
         }
         self.leave_group(id, transport.group);
         self.timers.cancel(Owner::Transport(id));
+        self.timers.cancel(Owner::Report(id));
         self.registry.remove(id);
         for subscription in transport.subscriptions.values() {
             self.unsubscribe(*subscription, out);
@@ -426,11 +457,16 @@ impl Hub {
 
     /// Forget a subscription, but not the numbers its section has used. Returns its publication, which still lists it.
     fn retire(&mut self, id: SubscriptionId) -> Option<PublicationId> {
-        let Subscription { publication, transport, mid, mut forward, .. } = self.subscriptions.remove(&id)?;
+        let Subscription { publication, transport, mid, mut forward, lane, .. } =
+            self.subscriptions.remove(&id)?;
         if let Some(transport) = self.transports.get_mut(&transport) {
             transport.subscriptions.remove(&mid);
             forward.interrupt();
             transport.resting.insert(mid, forward);
+            if let Some(mut lane) = lane {
+                lane.forget();
+                transport.lanes.insert(mid, lane);
+            }
         }
         self.stats.subscriptions.set(self.subscriptions.len() as u64);
         Some(publication)

@@ -19,9 +19,9 @@ impl Hub {
                     publication.mirrors.retain(|mirror| mirror.thread != thread);
                 }
             }
-            Relay::Attached { publication, format } => {
+            Relay::Attached { publication, format, cname } => {
                 let Some(mirror) = self.publications.get_mut(&publication) else { return };
-                mirror.format = Some(format);
+                (mirror.format, mirror.cname) = (Some(format), cname);
                 for subscription in mirror.subscribers.clone() {
                     self.connect_subscription(subscription, now, out);
                 }
@@ -32,7 +32,6 @@ impl Hub {
                     self.interrupt(publication, None);
                 }
                 self.fan_out(publication, &packets, now, out);
-                self.flush(now, out);
             }
             Relay::Said { group, saying } => self.repeat(group, None, &saying, now, out),
             Relay::KeyframeWanted { publication, layer } => self.want_keyframe(publication, layer, now, out),
@@ -61,8 +60,9 @@ impl Hub {
             publication.mirrors.push(Mirror { thread, gap: false, needed: Layers::MAX });
         }
         let (active, ladder) = (publication.active, publication.ladder.clone());
+        let cname = publication.cname;
         out.relay(thread, Relay::Layers { publication: id, active, ladder });
-        out.relay(thread, Relay::Attached { publication: id, format });
+        out.relay(thread, Relay::Attached { publication: id, format, cname });
     }
 
     /// The home says that a publication is gone. A subscription that never knew its format is refused.

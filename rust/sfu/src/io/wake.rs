@@ -38,6 +38,8 @@ impl EventFd {
 pub struct Poll {
     watch: Watch,
     ready: [libc::epoll_event; 64],
+    /// Whether the kernel takes a timeout below a millisecond.
+    precise: bool,
 }
 
 /// Says what a [`Poll`] waits for.
@@ -70,33 +72,70 @@ impl Watch {
     }
 }
 
+const MILLISECOND: Duration = Duration::from_millis(1);
+
 impl Poll {
     pub fn new() -> io::Result<Self> {
         // SAFETY: no pointers are involved; the result is checked before it is owned.
         let fd = unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) };
         let watch = Watch(Arc::new(own(fd)?));
-        Ok(Self { watch, ready: [libc::epoll_event { events: 0, u64: 0 }; 64] })
+        Ok(Self { watch, ready: [libc::epoll_event { events: 0, u64: 0 }; 64], precise: true })
     }
 
     pub fn watch(&self) -> &Watch {
         &self.watch
     }
 
-    /// Tokens of what is ready, after at most `timeout`. Rounded up to a millisecond: never wakes too early.
+    /// Tokens of what is ready, after at most `timeout`; never sooner. Rounded up to a millisecond, so that timers that
+    /// are close together cost one wake-up, unless it is shorter than that.
     pub fn wait(&mut self, timeout: Option<Duration>) -> impl Iterator<Item = usize> {
+        let count = match timeout {
+            Some(short) if self.precise && short < MILLISECOND && !short.is_zero() => {
+                self.wait_precisely(short)
+            }
+            _ => self.wait_roughly(timeout),
+        };
+        // An interrupted wait reports nothing; the caller comes back.
+        self.ready[..usize::try_from(count).unwrap_or(0)].iter().map(|event| event.u64 as usize)
+    }
+}
+
+impl Poll {
+    fn wait_roughly(&mut self, timeout: Option<Duration>) -> libc::c_int {
         let timeout = timeout
             .map_or(-1, |timeout| i32::try_from(timeout.as_nanos().div_ceil(1_000_000)).unwrap_or(i32::MAX));
         // SAFETY: `ready` is valid for as many events as its length says.
-        let count = unsafe {
+        unsafe {
             libc::epoll_wait(
                 self.watch.0.as_raw_fd(),
                 self.ready.as_mut_ptr(),
                 self.ready.len() as libc::c_int,
                 timeout,
             )
-        };
-        // An interrupted wait reports nothing; the caller comes back.
-        self.ready[..usize::try_from(count).unwrap_or(0)].iter().map(|event| event.u64 as usize)
+        }
+    }
+
+    /// With nanoseconds, which Linux has since 5.11.
+    fn wait_precisely(&mut self, timeout: Duration) -> libc::c_int {
+        let limit: [i64; 2] = [0, i64::from(timeout.subsec_nanos())]; // the kernel's own timespec, on any system
+        // SAFETY: `ready` is valid for as many events as its length says, `limit` outlives the call, no signal mask is
+        // given. Not by way of libc, where the call is younger than in the kernel.
+        let count = unsafe {
+            libc::syscall(
+                libc::SYS_epoll_pwait2,
+                self.watch.0.as_raw_fd(),
+                self.ready.as_mut_ptr(),
+                self.ready.len() as libc::c_int,
+                limit.as_ptr(),
+                std::ptr::null::<libc::sigset_t>(),
+                0_usize,
+            )
+        } as libc::c_int;
+        if count < 0 && io::Error::last_os_error().raw_os_error() == Some(libc::ENOSYS) {
+            self.precise = false;
+            return self.wait_roughly(Some(timeout));
+        }
+        count
     }
 }
 

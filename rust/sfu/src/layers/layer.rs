@@ -9,8 +9,8 @@ use super::ladder::Rung;
 use super::meter::Meter;
 use super::place::Target;
 use super::reader::{Reader, Reading};
-use super::window::Window;
 use super::{Rid, dependency};
+use crate::window::Window;
 
 /// A layer that is silent for this many of its frames, while others are not, has stopped.
 const SILENT_FRAMES: f64 = 5.0;

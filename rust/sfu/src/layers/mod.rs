@@ -12,7 +12,6 @@ pub mod place;
 pub mod reader;
 pub mod vp8;
 pub mod vp9;
-mod window;
 mod wish;
 
 pub use str0m::media::Rid;

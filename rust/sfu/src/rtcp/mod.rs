@@ -109,7 +109,8 @@ fn read(packet: &[u8]) -> Result<Packet<'_>, Malformed> {
     let mut body = &packet[HEADER..];
     if is_padded(packet) {
         let padding = usize::from(*body.last().ok_or(Malformed)?);
-        if padding == 0 || padding % 4 != 0 {
+        // Words of it by RFC 3550 §6.4.1, but transport-wide feedback fills up its last word with it.
+        if padding == 0 {
             return Err(Malformed);
         }
         body = body.get(..body.len().checked_sub(padding).ok_or(Malformed)?).ok_or(Malformed)?;
@@ -185,8 +186,10 @@ mod tests {
         assert_eq!(kinds(&other_version), Err(Malformed));
         let padded =
             |padding: u8| [&[0xa1, 206, 0, 3][..], &[0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, padding]].concat();
-        assert_eq!(kinds(&padded(4)), Ok(vec!["Pli".to_owned()]));
-        for padding in [0, 3, 8, 16, 255] {
+        for padding in [1, 2, 4] {
+            assert_eq!(kinds(&padded(padding)), Ok(vec!["Pli".to_owned()]));
+        }
+        for padding in [0, 5, 13, 16, 255] {
             assert_eq!(kinds(&padded(padding)), Err(Malformed), "{padding}");
         }
         assert_eq!(kinds(&[padded(4), good].concat()), Err(Malformed), "padding in the middle");

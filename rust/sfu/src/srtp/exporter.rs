@@ -8,7 +8,8 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Instant;
 
 use str0m::crypto::dtls::{
-    DtlsCert, DtlsImplError, DtlsInstance, DtlsOutput, DtlsProvider, DtlsVersion, ProtocolVersion, SrtpProfile,
+    DtlsCert, DtlsImplError, DtlsInstance, DtlsOutput, DtlsProvider, DtlsVersion, ProtocolVersion,
+    SrtpProfile,
 };
 use str0m::crypto::{CryptoError, CryptoProvider};
 
@@ -37,20 +38,22 @@ thread_local! {
 pub fn exporting<T>(make: impl FnOnce() -> T) -> (T, Exported) {
     let exported = Exported::default();
     NEXT.set(Some(exported.clone()));
-    let made = make();
+    let session = make();
     NEXT.take();
-    (made, exported)
+    (session, exported)
 }
 
 /// What str0m is to use for cryptography.
 pub fn crypto_provider() -> Arc<CryptoProvider> {
-    static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| {
-        let mut provider = str0m::crypto::from_feature_flags();
-        // str0m wants a reference for ever; there is one wrapper in a process.
-        provider.dtls_provider = Box::leak(Box::new(Wrapper(provider.dtls_provider)));
-        Arc::new(provider)
-    });
+    static PROVIDER: LazyLock<Arc<CryptoProvider>> =
+        LazyLock::new(|| wrap(str0m::crypto::from_feature_flags()));
     PROVIDER.clone()
+}
+
+/// The same, but for DTLS. To be called once or twice: str0m wants a reference for ever, and gets one.
+pub fn wrap(mut provider: CryptoProvider) -> Arc<CryptoProvider> {
+    provider.dtls_provider = Box::leak(Box::new(Wrapper(provider.dtls_provider)));
+    Arc::new(provider)
 }
 
 #[derive(Debug)]

@@ -124,7 +124,7 @@ mod tests {
             let material: Vec<u8> = (0..2 * (profile.key() + profile.salt())).map(|n| n as u8).collect();
             let [client, server] = [true, false].map(|side| Keys::new(profile, &material, side).unwrap());
             let mut plain = Vec::new();
-            crate::rtcp::write::receiver_report(&mut plain, 7);
+            crate::rtcp::write::pli(&mut plain, 7, 8);
             for (ours, theirs) in [(&client, &server), (&server, &client)] {
                 let mut packet = plain.clone();
                 ours.sealer().unwrap().seal_rtcp(&mut packet).unwrap();

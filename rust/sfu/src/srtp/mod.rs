@@ -10,7 +10,7 @@ mod keys;
 mod open;
 pub mod seal;
 
-pub use exporter::{Exported, crypto_provider, exporting};
+pub use exporter::{Exported, crypto_provider, exporting, wrap};
 pub use keys::Keys;
 pub use open::{Opener, Refused};
 pub use seal::Sealer;

@@ -12,14 +12,15 @@ const LAST_INDEX: u32 = (1 << 31) - 1;
 #[derive(Debug)]
 pub struct Sealer {
     profile: Profile,
-    rtp: Cipher,
-    rtcp: Cipher,
+    /// For RTP, and for RTCP.
+    media: Cipher,
+    control: Cipher,
     index: u32,
 }
 
 impl Sealer {
-    pub(super) fn new(profile: Profile, rtp: Cipher, rtcp: Cipher) -> Self {
-        Self { profile, rtp, rtcp, index: FIRST_INDEX }
+    pub(super) fn new(profile: Profile, media: Cipher, control: Cipher) -> Self {
+        Self { profile, media, control, index: FIRST_INDEX }
     }
 
     /// Bytes that are added to an RTP packet.
@@ -38,7 +39,7 @@ impl Sealer {
         let ssrc: [u8; 4] = packet.get(8..12)?.try_into().ok()?;
         let end = packet.len().checked_sub(self.profile.tag())?;
         let (sealed, tag) = packet.split_at_mut(end);
-        match &self.rtp {
+        match &self.media {
             Cipher::Gcm { key, salt } => {
                 let (clear, text) = sealed.split_at_mut_checked(header)?;
                 tag.copy_from_slice(&cipher::seal_gcm(key, cipher::gcm_nonce(salt, ssrc, seq), clear, text)?);
@@ -62,7 +63,7 @@ impl Sealer {
         let index = self.index;
         self.index += 1;
         let trailer = (index | 1 << 31).to_be_bytes(); // encrypted
-        match &self.rtcp {
+        match &self.control {
             Cipher::Gcm { key, salt } => {
                 let mut clear = [0; CLEAR + INDEX];
                 clear[..CLEAR].copy_from_slice(&packet[..CLEAR]);
@@ -90,18 +91,24 @@ mod tests {
     use super::*;
 
     /// RFC 7714 §16.1.1 and §16.2.1: "Gallia est omnis divisa in partes tres".
-    const RTP: &str = "8040f17b 8041f8d3 5501a0b2 47616c6c 69612065 7374206f 6d6e6973 20646976 69736120 696e2070
+    const RTP: &str =
+        "8040f17b 8041f8d3 5501a0b2 47616c6c 69612065 7374206f 6d6e6973 20646976 69736120 696e2070
         61727465 73207472 6573";
-    const RTP_128: &str = "8040f17b 8041f8d3 5501a0b2 f24de3a3 fb34de6c acba861c 9d7e4bca be633bd5 0d294e6f 42a5f47a
+    const RTP_128: &str =
+        "8040f17b 8041f8d3 5501a0b2 f24de3a3 fb34de6c acba861c 9d7e4bca be633bd5 0d294e6f 42a5f47a
         51c7d19b 36de3adf 8833899d 7f27beb1 6a9152cf 765ee439 0cce";
-    const RTP_256: &str = "8040f17b 8041f8d3 5501a0b2 32b1de78 a822fe12 ef9f78fa 332e33aa b1801238 9a58e2f3 b50b2a02
+    const RTP_256: &str =
+        "8040f17b 8041f8d3 5501a0b2 32b1de78 a822fe12 ef9f78fa 332e33aa b1801238 9a58e2f3 b50b2a02
         76ffae0f 1ba63799 b87b7aa3 db36dfff d6b0f9bb 7878d7a7 6c13";
     /// RFC 7714 §17.1 and §17.3.
-    const RTCP: &str = "81c8000d 4d617273 4e545031 4e545032 52545020 0000042a 0000e930 4c756e61 deadbeef deadbeef
+    const RTCP: &str =
+        "81c8000d 4d617273 4e545031 4e545032 52545020 0000042a 0000e930 4c756e61 deadbeef deadbeef
         deadbeef deadbeef deadbeef";
-    const RTCP_128: &str = "81c8000d 4d617273 63e94885 dcdab67c a727d766 2f6b7e99 7ff5c0f7 6c06f32d c676a5f1 730d6fda
+    const RTCP_128: &str =
+        "81c8000d 4d617273 63e94885 dcdab67c a727d766 2f6b7e99 7ff5c0f7 6c06f32d c676a5f1 730d6fda
         4ce09b46 86303ded 0bb9275b c84aa458 96cf4d2f c5abf872 45d9eade 800005d4";
-    const RTCP_256: &str = "81c8000d 4d617273 d50ae4d1 f5ce5d30 4ba297e4 7d470c28 2c3ece5d bffe0a50 a2eaa5c1 110555be
+    const RTCP_256: &str =
+        "81c8000d 4d617273 d50ae4d1 f5ce5d30 4ba297e4 7d470c28 2c3ece5d bffe0a50 a2eaa5c1 110555be
         8415f658 c61de047 6f1b6fad 1d1eb30c 4446839f 57ff6f6c b26ac3be 800005d4";
     const KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
     const SALT: &str = "517569642070726f2071756f";
@@ -142,7 +149,8 @@ mod tests {
         let mut packet = hex("800f1234 decafbad cafebabe abababab abababab abababab abababab");
         packet.extend([0; 10]);
         assert!(sealer.seal_rtp(&mut packet, 12, 0x1234));
-        let expected = "800f1234 decafbad cafebabe 4e55dc4c e79978d8 8ca4d215 949d2402 b78d6acc 99ea179b 8dbb";
+        let expected =
+            "800f1234 decafbad cafebabe 4e55dc4c e79978d8 8ca4d215 949d2402 b78d6acc 99ea179b 8dbb";
         assert_eq!(packet, hex(expected));
     }
 

@@ -2,16 +2,20 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use palaver_sfu::id::{GroupId, TransportId};
 use palaver_sfu::layers::dependency;
+use palaver_sfu::srtp::{self, Exported, Sealer};
 use str0m::change::{SdpAnswer, SdpPendingOffer};
 use str0m::channel::{ChannelConfig, ChannelId};
+use str0m::crypto::CryptoProvider;
 use str0m::format::{Codec, FormatParams};
 use str0m::media::{Direction, KeyframeRequestKind, MediaKind, Mid, Pt, Rid, Simulcast, SimulcastLayer};
 use str0m::net::{Protocol, Receive, TcpType};
-use str0m::rtp::{Extension, ExtensionValues, RtpPacket, RtpWrite};
+use str0m::rtp::rtcp::Rtcp;
+use str0m::rtp::{Extension, ExtensionValues, RawPacket, RtpHeader, RtpPacket, RtpWrite};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 
 use super::Datagram;
@@ -91,8 +95,8 @@ fn codecs(mut config: RtcConfig) -> RtcConfig {
     config
 }
 
-/// Leave each section its one codec and that codec's retransmissions.
-fn narrow(offer: &str, media: &[Media]) -> String {
+/// Leave each section its one codec and that codec's retransmissions, unless they are `plain`.
+fn narrow(offer: &str, media: &[Media], plain: bool) -> String {
     let mut sections = offer.split("\r\nm=");
     let mut narrowed = sections.next().unwrap().to_owned() + "\r\n";
     let mut media = media.iter();
@@ -103,7 +107,7 @@ fn narrow(offer: &str, media: &[Media]) -> String {
         }
         let media = media.next().unwrap();
         let primary = *media.payload_type();
-        let types = if media.is_video() { vec![primary, primary + 1] } else { vec![primary] };
+        let types = if media.is_video() && !plain { vec![primary, primary + 1] } else { vec![primary] };
         let keeps = |line: &&str| {
             let described =
                 ["a=rtpmap:", "a=fmtp:", "a=rtcp-fb:"].iter().find_map(|name| line.strip_prefix(name));
@@ -141,6 +145,13 @@ pub struct Client {
     pub heard: Vec<(String, Vec<u8>)>,
     pub channels: HashMap<ChannelId, String>,
     pub closed_channels: usize,
+    /// Everything that could be opened, retransmissions and padding too, without its payload.
+    pub headers: Vec<RtpHeader>,
+    pub reports: Vec<(Instant, Rtcp)>,
+    /// Retransmissions are not offered.
+    pub plain: bool,
+    exported: Exported,
+    sealer: Option<Sealer>,
     pub keyframe_requests: Vec<Instant>,
     /// Those of them that were not answered yet: which layer, and when.
     pub keyframes_wanted: Vec<(Option<Rid>, Instant)>,
@@ -162,7 +173,18 @@ impl Client {
 
     /// A client that has but one way out: from `address`, by `protocol`.
     pub fn over(protocol: Protocol, transport: TransportId, address: SocketAddr, now: Instant) -> Self {
-        let mut rtc = codecs(Rtc::builder()).set_rtp_mode(true).build(now);
+        Self::with_crypto(protocol, transport, address, now, srtp::crypto_provider())
+    }
+
+    pub fn with_crypto(
+        protocol: Protocol,
+        transport: TransportId,
+        address: SocketAddr,
+        now: Instant,
+        crypto: Arc<CryptoProvider>,
+    ) -> Self {
+        let config = codecs(Rtc::builder()).set_rtp_mode(true).enable_raw_packets(true);
+        let (mut rtc, exported) = srtp::exporting(|| config.set_crypto_provider(crypto).build(now));
         rtc.add_local_candidate(match protocol {
             Protocol::Tcp => {
                 Candidate::builder().tcp().host(address).tcptype(TcpType::Active).build().unwrap()
@@ -185,6 +207,11 @@ impl Client {
             heard: Vec::new(),
             channels: HashMap::new(),
             closed_channels: 0,
+            headers: Vec::new(),
+            reports: Vec::new(),
+            plain: false,
+            exported,
+            sealer: None,
             keyframe_requests: Vec::new(),
             keyframes_wanted: Vec::new(),
             outgoing: Vec::new(),
@@ -253,7 +280,7 @@ impl Client {
         }
         let (offer, pending) = api.apply().expect("something to offer");
         self.pending = Some(pending);
-        narrow(&offer.to_sdp_string(), &self.media)
+        narrow(&offer.to_sdp_string(), &self.media, self.plain)
     }
 
     /// Offer new ICE credentials.
@@ -262,7 +289,7 @@ impl Client {
         api.ice_restart(true);
         let (offer, pending) = api.apply().unwrap();
         self.pending = Some(pending);
-        narrow(&offer.to_sdp_string(), &self.media)
+        narrow(&offer.to_sdp_string(), &self.media, self.plain)
     }
 
     pub fn answered(&mut self, answer: &str) {
@@ -281,13 +308,26 @@ impl Client {
     }
 
     pub fn send_as(&mut self, index: usize, media: Media, payload: &[u8], timestamp: u32, seq: u64) {
+        self.send_part(index, media, payload, timestamp, seq, true);
+    }
+
+    /// `marker`: the frame ends with this packet.
+    pub fn send_part(
+        &mut self,
+        index: usize,
+        media: Media,
+        payload: &[u8],
+        timestamp: u32,
+        seq: u64,
+        marker: bool,
+    ) {
         let levels =
             ExtensionValues { audio_level: Some(-40), voice_activity: Some(true), ..Default::default() };
         let mut api = self.rtc.direct_api();
         let stream = api.stream_tx_by_mid(self.mids[index], None).unwrap();
         let mut packet =
             RtpWrite::new(media.payload_type(), seq.into(), timestamp, self.now, payload.to_vec())
-                .marker(true)
+                .marker(marker)
                 .nackable(media.is_video());
         if !media.is_video() {
             packet = packet.ext_vals(levels);
@@ -339,6 +379,17 @@ impl Client {
         let packet = RtpWrite::new(media.payload_type(), seq.into(), timestamp, self.now, payload);
         stream.write_rtp(packet.marker(true).nackable(true));
         self.rtc.handle_input(Input::Timeout(self.now)).unwrap();
+    }
+
+    /// Send RTCP that str0m would not.
+    pub fn send_rtcp(&mut self, to: SocketAddr, write: impl FnOnce(&mut Vec<u8>)) -> Datagram {
+        if self.sealer.is_none() {
+            self.sealer = self.exported.take().and_then(|keys| keys.sealer());
+        }
+        let mut contents = Vec::new();
+        write(&mut contents);
+        self.sealer.as_mut().unwrap().seal_rtcp(&mut contents).unwrap();
+        Datagram { source: self.address, destination: to, protocol: Protocol::Udp, contents }
     }
 
     /// Ask for a key frame of what is received on a section.
@@ -405,6 +456,11 @@ impl Client {
                 self.keyframe_requests.push(self.now);
                 self.keyframes_wanted.push((request.rid, self.now));
             }
+            Event::RawPacket(packet) => match *packet {
+                RawPacket::RtpRx(header, _) => self.headers.push(header),
+                RawPacket::RtcpRx(report) => self.reports.push((self.now, report)),
+                RawPacket::RtpTx(..) | RawPacket::RtcpTx(_) => {}
+            },
             Event::RtpPacket(packet) => {
                 let mid = self.rtc.direct_api().stream_rx(&packet.header.ssrc).map(|stream| stream.mid());
                 self.received.push((mid.map_or_else(String::new, |mid| mid.to_string()), packet));

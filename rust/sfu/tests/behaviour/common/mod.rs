@@ -7,21 +7,25 @@ pub mod film;
 pub mod flow;
 pub mod link;
 pub mod peer;
+pub mod profile;
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use palaver_sfu::channel::Groups;
+use palaver_sfu::clock::Clock;
 use palaver_sfu::event::Event;
 use palaver_sfu::hub::{Census, Hub};
 use palaver_sfu::id::{IdSource, PublicationId, SubscriptionId, TransportId};
 use palaver_sfu::message::{Command, Message, Relay};
 use palaver_sfu::outlet::Outlet;
 use palaver_sfu::path::Path;
+use palaver_sfu::srtp;
 use palaver_sfu::stats::{Registry, ThreadStats};
 use palaver_sfu::transport::Setup;
+use str0m::crypto::CryptoProvider;
 use str0m::net::Protocol;
 
 pub use client::Client;
@@ -104,6 +108,9 @@ pub struct World {
     pub nat: HashMap<SocketAddr, SocketAddr>,
     /// What is between a client and its hub; nothing for most.
     paths: HashMap<SocketAddr, Duplex>,
+    /// If it is there, what hubs send is noted in it.
+    pub sent: Option<Vec<Vec<u8>>>,
+    pub crypto: Arc<CryptoProvider>,
     travelled: u64,
     ids: IdSource,
 }
@@ -114,17 +121,25 @@ pub fn hub_address(thread: usize) -> SocketAddr {
 
 impl World {
     pub fn new(threads: usize) -> Self {
+        Self::with_crypto(threads, srtp::crypto_provider())
+    }
+
+    /// All use what `crypto` gives.
+    pub fn with_crypto(threads: usize, crypto: Arc<CryptoProvider>) -> Self {
         let certificate = str0m::crypto::from_feature_flags().dtls_provider.generate_certificate().unwrap();
         let registry = Arc::<Registry>::default();
         let stats: Vec<_> = (0..threads).map(|_| Arc::<ThreadStats>::default()).collect();
         let groups = Arc::<Groups>::default();
+        let clock = Clock::new(Instant::now(), SystemTime::now());
         let hub = |thread: usize| {
             let setup = Setup {
                 certificate: certificate.clone(),
+                crypto: crypto.clone(),
                 addresses: vec![hub_address(thread)],
                 tcp: true,
                 groups: groups.clone(),
                 connect_timeout: CONNECT_TIMEOUT,
+                clock,
             };
             Hub::new(thread, setup, stats[thread].clone(), registry.clone())
         };
@@ -142,6 +157,8 @@ impl World {
             subscribed: Vec::new(),
             nat: HashMap::new(),
             paths: HashMap::new(),
+            sent: None,
+            crypto,
             travelled: 0,
             ids,
         }
@@ -151,7 +168,9 @@ impl World {
     pub fn client(&mut self, thread: usize) -> usize {
         let index = self.clients.len();
         let address = SocketAddr::from(([10, 0, 1, index as u8 + 1], 6000));
-        self.clients.push(Client::new(TransportId(self.ids.next(thread)), address, self.now));
+        let transport = TransportId(self.ids.next(thread));
+        let crypto = self.crypto.clone();
+        self.clients.push(Client::with_crypto(Protocol::Udp, transport, address, self.now, crypto));
         index
     }
 
@@ -273,6 +292,10 @@ impl World {
             if loss.is_some_and(|every| self.travelled.is_multiple_of(every)) {
                 continue;
             }
+            let from_hub = datagram.source.ip() == hub_address(0).ip();
+            if let Some(sent) = self.sent.as_mut().filter(|_| from_hub) {
+                sent.push(datagram.contents.clone());
+            }
             let outside = |(_, outside): &(&SocketAddr, &SocketAddr)| **outside == datagram.destination;
             if let Some((inside, _)) = self.nat.iter().find(outside) {
                 datagram.destination = *inside;
@@ -345,7 +368,7 @@ impl World {
 
     /// Two connected clients on the given threads, one that sends `codec` on section "0" and one that receives it.
     pub fn pair(codec: client::Media, threads: [usize; 2]) -> (Self, PublicationId, SubscriptionId) {
-        Self::pair_of(codec, &[], threads)
+        Self::new(threads.into_iter().max().unwrap() + 1).with_pair(codec, &[], threads)
     }
 
     fn pair_of(
@@ -353,7 +376,17 @@ impl World {
         rids: &[&str],
         threads: [usize; 2],
     ) -> (Self, PublicationId, SubscriptionId) {
-        let mut world = Self::new(threads.into_iter().max().unwrap() + 1);
+        Self::new(threads.into_iter().max().unwrap() + 1).with_pair(codec, rids, threads)
+    }
+
+    /// Two such clients in this world.
+    pub fn with_pair(
+        mut self,
+        codec: client::Media,
+        rids: &[&str],
+        threads: [usize; 2],
+    ) -> (Self, PublicationId, SubscriptionId) {
+        let world = &mut self;
         let (publisher, subscriber) = (world.client(threads[0]), world.client(threads[1]));
         world.clients[publisher].add_layers(codec, rids);
         world.clients[subscriber].add(codec, str0m::media::Direction::RecvOnly);
@@ -363,6 +396,6 @@ impl World {
         let publication = world.publish(publisher, &from);
         let subscription = world.subscribe(publication, subscriber, &to);
         world.connect();
-        (world, publication, subscription)
+        (self, publication, subscription)
     }
 }

@@ -1,7 +1,8 @@
-//! Which sequence numbers were seen.
+//! Remembers which of the last 1024 sequence numbers were seen.
+//!
+//! A packet and its retransmission must not both be forwarded, and nothing may be sealed twice under one number: two
+//! packets with one key and nonce give both away.
 
-/// Remembers which of the last 1024 sequence numbers were seen. A packet and its retransmission must not both be
-/// forwarded: that would seal two packets with one key and nonce.
 #[derive(Debug, Default)]
 pub struct Window {
     newest: Option<u64>,

@@ -1,0 +1,162 @@
+//! What is sent to one peer: media that others publish, written by us from the header to the authentication tag.
+//!
+//! ```text
+//! forward (which numbers) → header (which extensions) → payload copied behind it → sealed in place → outlet
+//! ```
+//!
+//! str0m does not know of these packets. What belongs to sending is here too: transport-wide numbers, retransmissions
+//! ([`repair`]), padding, sender reports ([`report`]). The streams themselves are [`Lane`]s, one per section.
+
+pub mod budget;
+pub mod header;
+pub mod history;
+pub mod lane;
+pub mod repair;
+pub mod report;
+pub mod ring;
+
+use std::sync::Arc;
+
+use crate::clock::Moment;
+use crate::forward::{MediaPacket, Rewritten};
+use crate::outlet::Outlet;
+use crate::path::Path;
+use crate::srtp::Sealer;
+use crate::stats::TransportStats;
+
+use budget::Budget;
+use header::{Header, Stamp};
+pub use lane::{Lane, Route};
+
+/// The longest datagram that is sent; a publication's packets are shorter (see [`crate::publication`]).
+pub const MAX_DATAGRAM: usize = 1600;
+
+/// Owned by its transport, from the moment that DTLS is up.
+#[derive(Debug)]
+pub struct Egress {
+    sealer: Sealer,
+    /// Where the peer is; nothing is sent while that is not known.
+    path: Option<Path>,
+    stats: Arc<TransportStats>,
+    /// The next transport-wide sequence number.
+    transport_seq: u16,
+    budget: Budget,
+    header: Header,
+    /// For the packets of RTCP that are being written.
+    rtcp: Vec<u8>,
+    /// Media was sent since the last report, so that there will be another.
+    reporting: bool,
+}
+
+/// One packet and what it is to look like.
+#[derive(Clone, Copy)]
+pub(crate) struct Outgoing<'a> {
+    pub packet: &'a MediaPacket,
+    pub rewritten: &'a Rewritten,
+    pub stamp: Stamp,
+}
+
+impl Egress {
+    pub fn new(sealer: Sealer, stats: Arc<TransportStats>) -> Self {
+        Self {
+            sealer,
+            path: None,
+            stats,
+            transport_seq: 0,
+            budget: Budget::default(),
+            header: Header::default(),
+            rtcp: Vec::new(),
+            reporting: false,
+        }
+    }
+
+    /// To be said before anything is sent: the peer may have moved.
+    pub fn set_path(&mut self, path: Option<Path>) {
+        self.path = path;
+    }
+
+    /// Send a packet on a lane. False: it could not be sent.
+    pub fn send(
+        &mut self,
+        now: Moment,
+        packet: &MediaPacket,
+        rewritten: &Rewritten,
+        lane: &mut Lane,
+        route: &Route,
+        out: &mut dyn Outlet,
+    ) -> bool {
+        // Twice under one number would be twice with one nonce, whatever went wrong before.
+        if self.path.is_none() || !lane.used.insert(rewritten.seq) {
+            return false;
+        }
+        let stamp = self.stamp(now, lane, route);
+        let outgoing = Outgoing { packet, rewritten, stamp };
+        let Some(bytes) = self.write_media(outgoing, lane, route, out) else { return false };
+        self.budget.earn(bytes);
+        lane.note_sent(outgoing, route, now);
+        true
+    }
+
+    /// What a packet's header says about when and how it was sent.
+    fn stamp(&mut self, now: Moment, lane: &Lane, route: &Route) -> Stamp {
+        let transport_seq = route.extensions.transport_seq.map(|_| {
+            let seq = self.transport_seq;
+            self.transport_seq = seq.wrapping_add(1);
+            seq
+        });
+        Stamp {
+            abs_send_time: now.abs_send_time(),
+            transport_seq: transport_seq.unwrap_or(0),
+            mid: !lane.is_known(),
+        }
+    }
+
+    /// Write and seal a packet under its own numbers. Returns its size, or None if it was too long.
+    fn write_media(
+        &mut self,
+        outgoing: Outgoing<'_>,
+        lane: &Lane,
+        route: &Route,
+        out: &mut dyn Outlet,
+    ) -> Option<usize> {
+        let Outgoing { packet, rewritten, stamp } = outgoing;
+        let header = self.header.begin(
+            route.payload_type,
+            rewritten.marker,
+            rewritten.seq,
+            rewritten.timestamp,
+            lane.ssrc,
+        );
+        header.extend(&route.extensions, stamp, packet, rewritten);
+        self.seal(rewritten.seq, packet.payload.len(), out, |space| rewritten.fill(&packet.payload, space))
+    }
+
+    /// Seal the header that was begun and a payload of `length` that `fill` writes. Returns the datagram's size.
+    fn seal(
+        &mut self,
+        seq: u64,
+        length: usize,
+        out: &mut dyn Outlet,
+        fill: impl Fn(&mut [u8]),
+    ) -> Option<usize> {
+        let path = self.path?;
+        let (header, sealer) = (self.header.bytes(), &self.sealer);
+        let end = header.len() + length;
+        let total = end + sealer.overhead();
+        if total > MAX_DATAGRAM {
+            return None;
+        }
+        out.send(path, total, &mut |space| {
+            space[..header.len()].copy_from_slice(header);
+            fill(&mut space[header.len()..end]);
+            sealer.seal_rtp(space, header.len(), seq)
+        });
+        self.count(total);
+        Some(total)
+    }
+
+    fn count(&self, bytes: usize) {
+        self.stats.packets_sent.add(1);
+        self.stats.bytes_sent.add(bytes as u64);
+    }
+}

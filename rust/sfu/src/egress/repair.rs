@@ -1,0 +1,146 @@
+//! Packets sent again: those that the peer lost (RFC 4588, or as they were), and old ones in place of padding.
+
+use super::history::Sent;
+use super::ring::Ring;
+use super::{Egress, Lane, Outgoing, Route};
+use crate::clock::Moment;
+use crate::forward::MediaPacket;
+use crate::outlet::Outlet;
+
+/// A retransmission begins with the original sequence number (RFC 4588 §4).
+const ORIGINAL_SEQ: usize = 2;
+/// What one padding packet can carry (RFC 3550 §5.1: the last byte counts them all).
+const MAX_PADDING: usize = 255;
+
+/// What came of a request for a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repair {
+    Sent,
+    /// Never sent, or too long ago.
+    Gone,
+    /// Sent again a moment ago.
+    Early,
+    /// The peer asks for more than its share.
+    Exhausted,
+}
+
+impl Egress {
+    /// Send again what was sent as `seq`.
+    pub fn repair(
+        &mut self,
+        now: Moment,
+        seq: u16,
+        ring: &Ring,
+        lane: &mut Lane,
+        route: &Route,
+        out: &mut dyn Outlet,
+    ) -> Repair {
+        let Some(sent) = lane.history.find(seq).copied() else { return Repair::Gone };
+        let Some(packet) = ring.get(sent.index) else { return Repair::Gone };
+        if !lane.may_resend(&sent, now.instant) {
+            return Repair::Early;
+        }
+        if !self.budget.spend(now.instant, packet.payload.len()) {
+            return Repair::Exhausted;
+        }
+        if self.resend(now, &sent, packet, lane, route, out).is_none() {
+            return Repair::Gone;
+        }
+        if let Some(sent) = lane.history.find(seq) {
+            sent.resent = Some(now.instant);
+        }
+        Repair::Sent
+    }
+
+    fn resend(
+        &mut self,
+        now: Moment,
+        sent: &Sent,
+        packet: &MediaPacket,
+        lane: &mut Lane,
+        route: &Route,
+        out: &mut dyn Outlet,
+    ) -> Option<usize> {
+        let Some((payload_type, ssrc)) = route.rtx.zip(lane.rtx_ssrc) else {
+            let outgoing = Outgoing { packet, rewritten: &sent.rewritten, stamp: sent.stamp };
+            return self.write_media(outgoing, lane, route, out);
+        };
+        let stamp = self.stamp(now, lane, route);
+        let seq = next(&mut lane.rtx_seq);
+        let rewritten = &sent.rewritten;
+        self.header.begin(payload_type, rewritten.marker, seq, rewritten.timestamp, ssrc).extend(
+            &route.extensions,
+            stamp,
+            packet,
+            rewritten,
+        );
+        self.seal(seq, ORIGINAL_SEQ + packet.payload.len(), out, |space| {
+            let (original, payload) = space.split_at_mut(ORIGINAL_SEQ);
+            original.copy_from_slice(&(rewritten.seq as u16).to_be_bytes());
+            rewritten.fill(&packet.payload, payload);
+        })
+    }
+
+    /// Send about `bytes` that the peer can do without, to learn what its network carries: packets it may have lost,
+    /// newest first, or nothing but padding. Returns how many bytes were sent, 0 if the lane cannot carry any.
+    pub fn pad(
+        &mut self,
+        now: Moment,
+        bytes: usize,
+        ring: &Ring,
+        lane: &mut Lane,
+        route: &Route,
+        out: &mut dyn Outlet,
+    ) -> usize {
+        if route.rtx.is_none() || lane.rtx_ssrc.is_none() || lane.last.is_none() {
+            return 0;
+        }
+        let spare: Vec<Sent> = lane
+            .history
+            .recent()
+            .filter(|sent| ring.get(sent.index).is_some_and(|packet| packet.payload.len() > MAX_PADDING))
+            .take(bytes / MAX_PADDING + 1)
+            .copied()
+            .collect();
+        let (mut total, mut spare) = (0, spare.into_iter());
+        while total < bytes {
+            let repeated = spare.next().and_then(|sent| Some((ring.get(sent.index)?, sent)));
+            let size = match repeated {
+                Some((packet, sent)) => self.resend(now, &sent, packet, lane, route, out),
+                None => self.pad_once(now, (bytes - total).min(MAX_PADDING), lane, route, out),
+            };
+            let Some(size) = size else { break };
+            total += size;
+        }
+        total
+    }
+
+    /// One packet of nothing but padding.
+    fn pad_once(
+        &mut self,
+        now: Moment,
+        padding: usize,
+        lane: &mut Lane,
+        route: &Route,
+        out: &mut dyn Outlet,
+    ) -> Option<usize> {
+        let (payload_type, ssrc, last) = (route.rtx?, lane.rtx_ssrc?, lane.last?);
+        let padding = padding.max(1);
+        let stamp = self.stamp(now, lane, route);
+        let seq = next(&mut lane.rtx_seq);
+        self.header
+            .begin(payload_type, false, seq, last.timestamp, ssrc)
+            .pad()
+            .extend_padding(&route.extensions, stamp);
+        self.seal(seq, padding, out, |space| {
+            space.fill(0);
+            space[padding - 1] = padding as u8;
+        })
+    }
+}
+
+fn next(seq: &mut u64) -> u64 {
+    let now = *seq;
+    *seq += 1;
+    now
+}

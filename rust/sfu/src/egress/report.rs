@@ -1,0 +1,77 @@
+//! Sender reports, and the goodbye (RFC 3550 §6.4.1, §6.5, §6.6).
+
+use std::time::Duration;
+
+use super::{Egress, Lane};
+use crate::clock::{self, Moment};
+use crate::outlet::Outlet;
+use crate::rtcp::{SenderInfo, write};
+
+/// Between two reports on a stream that flows. Receivers need one to play audio and video together, so the first comes
+/// soon after the first packet.
+pub const INTERVAL: Duration = Duration::from_secs(1);
+pub const FIRST: Duration = Duration::from_millis(100);
+/// A datagram is closed when it has come to this.
+const FULL: usize = 1000;
+
+impl Egress {
+    /// Whether there was nothing to report on until now.
+    pub fn begins_to_report(&mut self) -> bool {
+        !std::mem::replace(&mut self.reporting, true)
+    }
+
+    /// Report on a lane if it has sent since the last time; false if it has not. `cname` names who records what it
+    /// carries: streams of the same are played together. What is left unsent is sent by [`Self::end_report`].
+    pub fn report(
+        &mut self,
+        now: Moment,
+        lane: &mut Lane,
+        clock_rate: u32,
+        cname: u64,
+        out: &mut dyn Outlet,
+    ) -> bool {
+        let Some(last) = lane.last.filter(|_| std::mem::take(&mut lane.unreported)) else { return false };
+        let info = SenderInfo {
+            ntp: now.ntp,
+            rtp: last.timestamp.wrapping_add(clock::ticks(last.captured, now.ntp, clock_rate) as u32),
+            packets: lane.packets,
+            octets: lane.octets,
+        };
+        write::sender_report(&mut self.rtcp, lane.ssrc, &info);
+        write::cname(&mut self.rtcp, lane.ssrc, &format!("{cname:016x}"));
+        if self.rtcp.len() > FULL {
+            self.send_rtcp(out);
+        }
+        true
+    }
+
+    /// Send what was reported; `any`: there will be more.
+    pub fn end_report(&mut self, any: bool, out: &mut dyn Outlet) {
+        self.reporting = any;
+        self.send_rtcp(out);
+    }
+
+    /// Say that these streams end.
+    pub fn goodbye(&mut self, ssrcs: &[u32], out: &mut dyn Outlet) {
+        for ssrcs in ssrcs.chunks(31) {
+            write::receiver_report(&mut self.rtcp, ssrcs[0]);
+            write::goodbye(&mut self.rtcp, ssrcs);
+            self.send_rtcp(out);
+        }
+    }
+
+    /// Seal and send what was written.
+    fn send_rtcp(&mut self, out: &mut dyn Outlet) {
+        if let Some(path) = self.path.filter(|_| !self.rtcp.is_empty())
+            && self.sealer.seal_rtcp(&mut self.rtcp).is_some()
+        {
+            let rtcp = &self.rtcp;
+            out.send(path, rtcp.len(), &mut |space| {
+                space.copy_from_slice(rtcp);
+                true
+            });
+            self.count(rtcp.len());
+        }
+        self.rtcp.clear();
+    }
+}

@@ -1,0 +1,140 @@
+//! What subscribers say about what we send them: lost packets, lost pictures, how they receive; and our own reports.
+
+use std::time::Instant;
+
+use super::{Hub, Owner};
+use crate::clock::Moment;
+use crate::egress::repair::Repair;
+use crate::egress::report;
+use crate::id::TransportId;
+use crate::outlet::Outlet;
+use crate::path::Path;
+use crate::rtcp::{self, Packet, Receptions};
+use crate::transport::Happening;
+
+impl Hub {
+    /// Read an RTCP datagram of a transport. True: there is something in it for str0m, which looks after what the peer
+    /// sends; or nothing can be read yet.
+    pub(super) fn read_rtcp(
+        &mut self,
+        id: TransportId,
+        now: Instant,
+        path: Path,
+        datagram: &[u8],
+        out: &mut dyn Outlet,
+    ) -> bool {
+        let Some(transport) = self.transports.get_mut(&id) else { return false };
+        let mut scratch = std::mem::take(&mut self.scratch);
+        scratch.clear();
+        scratch.extend_from_slice(datagram);
+        let concerns_str0m = match transport.open(&mut scratch) {
+            None => true,
+            Some(Err(_)) => {
+                self.stats.rtcp_refused.add(1);
+                false
+            }
+            Some(Ok(plain)) => {
+                transport.hear(now, path, datagram.len());
+                if let Some(egress) = &mut transport.egress {
+                    egress.set_path(transport.paths.current());
+                }
+                self.heed(id, self.setup.clock.at(now), plain, out)
+            }
+        };
+        self.scratch = scratch;
+        concerns_str0m
+    }
+
+    /// Act on the packets of an authentic datagram. True: some are about what the peer sends.
+    fn heed(&mut self, id: TransportId, now: Moment, datagram: &[u8], out: &mut dyn Outlet) -> bool {
+        let Ok(packets) = rtcp::packets(datagram) else {
+            self.stats.rtcp_refused.add(1);
+            return false;
+        };
+        let mut others = false;
+        for packet in packets {
+            match packet {
+                Ok(Packet::ReceiverReport { receptions, .. }) => self.note_receptions(id, receptions, now),
+                Ok(Packet::SenderReport { receptions, .. }) => {
+                    self.note_receptions(id, receptions, now);
+                    others = true;
+                }
+                Ok(Packet::Nack { media, lost }) => self.repair(id, media, lost, now, out),
+                Ok(Packet::Pli { media }) => self.lost_picture(id, media),
+                Ok(Packet::Fir { requests }) => requests.for_each(|(media, _)| self.lost_picture(id, media)),
+                Ok(Packet::TransportCc(body)) => {
+                    if self.transport_feedback.read(body).is_err() {
+                        self.stats.rtcp_refused.add(1);
+                    }
+                }
+                Ok(Packet::Remb { .. }) => {}
+                Ok(Packet::SourceDescription | Packet::Goodbye | Packet::Other) => others = true,
+                Err(_) => self.stats.rtcp_refused.add(1),
+            }
+        }
+        others
+    }
+
+    fn note_receptions(&mut self, id: TransportId, receptions: Receptions<'_>, now: Moment) {
+        let Some(transport) = self.transports.get_mut(&id) else { return };
+        for reception in receptions {
+            let Some(mid) = transport.sender_of(reception.ssrc) else { continue };
+            let subscription =
+                transport.subscriptions.get(&mid).and_then(|id| self.subscriptions.get_mut(id));
+            if let Some(lane) = subscription.and_then(|subscription| subscription.lane.as_mut()) {
+                lane.note_report(&reception, now);
+            }
+        }
+    }
+
+    /// Send again what a subscriber has lost.
+    fn repair(
+        &mut self,
+        id: TransportId,
+        media: u32,
+        lost: impl Iterator<Item = u16>,
+        now: Moment,
+        out: &mut dyn Outlet,
+    ) {
+        let Some(transport) = self.transports.get_mut(&id) else { return };
+        let subscribed = transport.sender_of(media).and_then(|mid| transport.subscriptions.get(&mid));
+        let Some(subscription) = subscribed.and_then(|id| self.subscriptions.get_mut(id)) else { return };
+        let Some(publication) = self.publications.get(&subscription.publication) else { return };
+        let (Some(egress), Some(lane)) = (&mut transport.egress, &mut subscription.lane) else { return };
+        let Some(route) = subscription.route.as_ref().filter(|route| route.nack) else { return };
+        for seq in lost {
+            match egress.repair(now, seq, &publication.ring, lane, route, out) {
+                Repair::Sent => self.stats.packets_retransmitted.add(1),
+                Repair::Gone => self.stats.repairs_missed.add(1),
+                Repair::Exhausted => self.stats.repairs_refused.add(1),
+                Repair::Early => {}
+            }
+        }
+    }
+
+    fn lost_picture(&mut self, id: TransportId, media: u32) {
+        if let Some(mid) = self.transports.get(&id).and_then(|transport| transport.sender_of(media)) {
+            self.happenings.push_back((id, Happening::KeyframeWanted { mid }));
+        }
+    }
+
+    /// Send the sender reports of a transport, and again as long as it sends.
+    pub(super) fn report(&mut self, id: TransportId, now: Instant, out: &mut dyn Outlet) {
+        let Some(transport) = self.transports.get_mut(&id) else { return };
+        let Some(egress) = &mut transport.egress else { return };
+        egress.set_path(transport.paths.current());
+        let moment = self.setup.clock.at(now);
+        let mut any = false;
+        for subscription in transport.subscriptions.values() {
+            let Some(subscription) = self.subscriptions.get_mut(subscription) else { continue };
+            let Some(publication) = self.publications.get(&subscription.publication) else { continue };
+            if let (Some(lane), Some(route)) = (&mut subscription.lane, &subscription.route) {
+                any |= egress.report(moment, lane, route.clock_rate, publication.cname, out);
+            }
+        }
+        egress.end_report(any, out);
+        if any {
+            self.timers.set(Owner::Report(id), now + report::INTERVAL);
+        }
+    }
+}
