@@ -341,7 +341,7 @@ impl Transport {
             Event::Connected => {
                 self.connected = true;
                 self.connect_by = None;
-                self.start_egress()?;
+                self.start_egress(now)?;
                 happened(Happening::Connected);
             }
             // Before that, the time to connect runs.
@@ -456,10 +456,10 @@ impl Transport {
     }
 
     /// DTLS is up: take the keys.
-    fn start_egress(&mut self) -> Result<(), Fault> {
+    fn start_egress(&mut self, now: Instant) -> Result<(), Fault> {
         let ready = self.exported.take().and_then(|keys| Some((keys.sealer()?, keys.opener()?)));
         let (sealer, opener) = ready.ok_or_else(|| Fault::Dtls("no keys for SRTP".to_owned()))?;
-        self.egress = Some(Egress::new(sealer, self.stats.clone()));
+        self.egress = Some(Egress::new(sealer, self.stats.clone(), now));
         self.opener = Some(opener);
         Ok(())
     }

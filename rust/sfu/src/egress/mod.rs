@@ -16,7 +16,9 @@ pub mod report;
 pub mod ring;
 
 use std::sync::Arc;
+use std::time::Instant;
 
+use crate::bwe::Estimator;
 use crate::clock::Moment;
 use crate::forward::{MediaPacket, Rewritten};
 use crate::outlet::Outlet;
@@ -41,6 +43,8 @@ pub struct Egress {
     /// The next transport-wide sequence number.
     transport_seq: u16,
     budget: Budget,
+    /// What the way to the peer can carry. It hears of packets that carry a transport-wide number.
+    pub estimator: Estimator,
     header: Header,
     /// For the packets of RTCP that are being written.
     rtcp: Vec<u8>,
@@ -57,13 +61,14 @@ pub(crate) struct Outgoing<'a> {
 }
 
 impl Egress {
-    pub fn new(sealer: Sealer, stats: Arc<TransportStats>) -> Self {
+    pub fn new(sealer: Sealer, stats: Arc<TransportStats>, now: Instant) -> Self {
         Self {
             sealer,
             path: None,
             stats,
             transport_seq: 0,
             budget: Budget::default(),
+            estimator: Estimator::new(now),
             header: Header::default(),
             rtcp: Vec::new(),
             reporting: false,
@@ -93,6 +98,7 @@ impl Egress {
         let outgoing = Outgoing { packet, rewritten, stamp };
         let Some(bytes) = self.write_media(outgoing, lane, route, out) else { return false };
         self.budget.earn(bytes);
+        self.inform(now, route, stamp, bytes);
         lane.note_sent(outgoing, route, now);
         true
     }
@@ -108,6 +114,13 @@ impl Egress {
             abs_send_time: now.abs_send_time(),
             transport_seq: transport_seq.unwrap_or(0),
             mid: !lane.is_known(),
+        }
+    }
+
+    /// Let the estimator know of a packet that was sent.
+    fn inform(&mut self, now: Moment, route: &Route, stamp: Stamp, bytes: usize) {
+        if route.extensions.transport_seq.is_some() {
+            self.estimator.sent(now.instant, stamp.transport_seq, bytes);
         }
     }
 

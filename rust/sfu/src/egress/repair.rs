@@ -74,11 +74,13 @@ impl Egress {
             packet,
             rewritten,
         );
-        self.seal(seq, ORIGINAL_SEQ + packet.payload.len(), out, |space| {
+        let bytes = self.seal(seq, ORIGINAL_SEQ + packet.payload.len(), out, |space| {
             let (original, payload) = space.split_at_mut(ORIGINAL_SEQ);
             original.copy_from_slice(&(rewritten.seq as u16).to_be_bytes());
             rewritten.fill(&packet.payload, payload);
-        })
+        })?;
+        self.inform(now, route, stamp, bytes);
+        Some(bytes)
     }
 
     /// Send about `bytes` that the peer can do without, to learn what its network carries: packets it may have lost,
@@ -132,10 +134,12 @@ impl Egress {
             .begin(payload_type, false, seq, last.timestamp, ssrc)
             .pad()
             .extend_padding(&route.extensions, stamp);
-        self.seal(seq, padding, out, |space| {
+        let bytes = self.seal(seq, padding, out, |space| {
             space.fill(0);
             space[padding - 1] = padding as u8;
-        })
+        })?;
+        self.inform(now, route, stamp, bytes);
+        Some(bytes)
     }
 }
 

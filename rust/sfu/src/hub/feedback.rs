@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::{Hub, Owner};
+use crate::bwe;
 use crate::clock::Moment;
 use crate::egress::repair::Repair;
 use crate::egress::report;
@@ -65,9 +66,22 @@ impl Hub {
                 Ok(Packet::TransportCc(body)) => {
                     if self.transport_feedback.read(body).is_err() {
                         self.stats.rtcp_refused.add(1);
+                        continue;
+                    }
+                    let egress = self.transports.get_mut(&id).and_then(|transport| transport.egress.as_mut());
+                    if let Some(egress) = egress {
+                        let receptions = self.transport_feedback.iter();
+                        let receptions =
+                            receptions.map(|(seq, arrived_us)| bwe::Reception { seq, arrived_us });
+                        egress.estimator.feedback(now.instant, receptions);
                     }
                 }
-                Ok(Packet::Remb { .. }) => {}
+                Ok(Packet::Remb { bps }) => {
+                    let transport = self.transports.get_mut(&id);
+                    if let Some(egress) = transport.and_then(|transport| transport.egress.as_mut()) {
+                        egress.estimator.remb(now.instant, bps);
+                    }
+                }
                 Ok(Packet::SourceDescription | Packet::Goodbye | Packet::Other) => others = true,
                 Err(_) => self.stats.rtcp_refused.add(1),
             }
