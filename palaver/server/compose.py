@@ -94,6 +94,9 @@ def _reason(error: OSError) -> str:
 def make_engine(config: Config) -> LocalEngine:
     """The packet core, bound to its ports. Raises StartError."""
     media = config.media
+    for setting, value in (("addresses", media.addresses), ("public_addresses", media.public_addresses)):
+        if wrong := [one for one in value if not addresses.is_address(one)]:
+            raise StartError(f"media.{setting}: {wrong[0]!r} is no IP address")
     try:
         return LocalEngine(
             addresses.of_media(config),

@@ -81,7 +81,7 @@ def http_of(running: State) -> Iterator[httpx2.Client]:
 def public_addresses(patient: Patient) -> Iterator[Finding]:
     """Whether clients on the Internet are told an address that they can reach."""
     public = patient.config.media.public_addresses
-    wrong = [one for one in public if not _is_address(one)]
+    wrong = [one for one in public if not addresses.is_address(one)]
     if wrong:
         yield problem("addresses", f"media.public_addresses: {', '.join(wrong)} is no IP address")
         return
@@ -111,14 +111,6 @@ def public_addresses(patient: Patient) -> Iterator[Finding]:
             f"clients are told private addresses only: {', '.join(where)}",
             "for clients elsewhere set media.public_addresses to what they reach this machine by",
         )
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 CHECKS: Final = (http_port, public_addresses)

@@ -97,6 +97,27 @@ def test_a_media_port_in_use_is_said_so(tmp_path: Path) -> None:
     assert done.stdout == ""  # nobody is told an address that nobody answers
 
 
+@pytest.mark.parametrize(("kind", "protocol"), [(socket.SOCK_DGRAM, "UDP"), (socket.SOCK_STREAM, "TCP")])
+def test_the_media_port_in_use_is_named(tmp_path: Path, kind: socket.SocketKind, protocol: str) -> None:
+    first = free_port(run=2)
+    with socket.socket(socket.AF_INET, kind) as taken:
+        taken.bind(("127.0.0.1", first + 1))
+        if kind is socket.SOCK_STREAM:
+            taken.listen()
+        arguments = ("--port", "0", "--media-port", str(first), "--data-dir", str(tmp_path))
+        done = run("serve", *arguments, PALAVER_MEDIA_THREADS="2")
+    assert done.returncode == 1
+    assert f"cannot listen on {protocol} 127.0.0.1:{first + 1}: Address already in use" in done.stderr
+
+
+@pytest.mark.parametrize("setting", ["addresses", "public_addresses"])
+def test_a_name_for_a_media_address_is_refused(tmp_path: Path, setting: str) -> None:
+    named = {f"PALAVER_MEDIA_{setting.upper()}": "127.0.0.1,meet.example"}
+    done = run("serve", "--port", "0", "--media-port", "0", "--data-dir", str(tmp_path), **named)
+    assert done.returncode == 1
+    assert f"media.{setting}: 'meet.example' is no IP address" in done.stderr
+
+
 def test_a_bad_configuration_names_file_line_and_setting(tmp_path: Path) -> None:
     (tmp_path / "palaver.toml").write_text("[http]\nport = 'x'\n")
     done = run("serve", "--config", str(tmp_path / "palaver.toml"), "--data-dir", str(tmp_path))

@@ -1,6 +1,7 @@
 //! Any datagram may come from anyone: whose it is has to be found without harm.
 
 use palaver_sfu::demux;
+use str0m::ice::StunMessage;
 
 use crate::Target;
 
@@ -8,6 +9,8 @@ pub const TARGET: Target = Target { name: "demux", run, seeds, inputs: 100_000 }
 
 pub fn run(datagram: &[u8]) -> bool {
     let ufrag = demux::local_ufrag(datagram);
+    assert!(!demux::nominates(datagram) || demux::is_stun(datagram));
+    let _ = StunMessage::parse(datagram); // the library's reader, which gets what names a peer of ours
     if let Some(ufrag) = ufrag {
         assert!(demux::is_stun(datagram) && !ufrag.is_empty());
     }

@@ -162,9 +162,7 @@ impl Hub {
         let demux = &mut self.demux;
         let shown = transport.paths.show(path, demux::nominates(datagram), now, |former| {
             demux.remove_path(former, id);
-            if former.protocol == Protocol::Tcp {
-                out.hang_up(former);
-            }
+            hang_up([former], out);
         });
         if shown == Shown::Refused {
             return None;
@@ -219,7 +217,8 @@ impl Hub {
                 out.relay(id.thread(), Relay::Detach { publication: *id, thread: self.thread });
             }
         }
-        for id in self.transports.keys() {
+        for (id, transport) in &self.transports {
+            hang_up(transport.paths.known(), out);
             self.registry.remove(*id);
             out.event(Event::Lost { transport: *id, reason: format!("panic: {reason}") });
         }
@@ -405,10 +404,8 @@ impl Hub {
         self.demux.remove_ufrag(transport.ufrag());
         for path in transport.paths.known() {
             self.demux.remove_path(path, id);
-            if path.protocol == Protocol::Tcp {
-                out.hang_up(path);
-            }
         }
+        hang_up(transport.paths.known(), out);
         self.leave_group(id, transport.group);
         self.timers.cancel(Owner::Transport(id));
         self.timers.cancel(Owner::Report(id));
@@ -470,5 +467,12 @@ impl Hub {
         }
         self.stats.subscriptions.set(self.subscriptions.len() as u64);
         Some(publication)
+    }
+}
+
+/// Close those of `paths` that are connections.
+fn hang_up(paths: impl IntoIterator<Item = Path>, out: &mut dyn Outlet) {
+    for path in paths.into_iter().filter(|path| path.protocol == Protocol::Tcp) {
+        out.hang_up(path);
     }
 }

@@ -3,10 +3,14 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::common::World;
 use crate::common::client::Media;
+use crate::common::{World, hub_address};
 use palaver_sfu::event::Event;
+use palaver_sfu::message::Command;
+use palaver_sfu::path::Path;
 use str0m::Candidate;
+use str0m::media::Direction;
+use str0m::net::Protocol;
 
 const FRAME: Duration = Duration::from_millis(20);
 
@@ -22,6 +26,16 @@ fn talk(world: &mut World, packets: u32) -> usize {
 
 fn outside(port: u16) -> SocketAddr {
     SocketAddr::from(([192, 0, 2, 9], port))
+}
+
+/// A client over TCP that is connected, and the path of its connection.
+fn by_tcp(world: &mut World) -> (usize, Path) {
+    let client = world.client_over(Protocol::Tcp, 0);
+    world.clients[client].add(Media::Opus, Direction::SendOnly);
+    world.negotiate(client);
+    world.connect_only(client);
+    let remote = world.clients[client].address;
+    (client, Path { protocol: Protocol::Tcp, local: hub_address(0), remote })
 }
 
 fn lost(world: &mut World) -> bool {
@@ -70,9 +84,36 @@ fn after_an_ice_restart_elsewhere_the_old_address_is_forgotten() {
     assert_eq!((after[0].ufrags, after[0].paths), (before[0].ufrags, before[0].paths));
     // whoever has the old address now is a stranger
     let unknown = world.stats[0].packets_unknown.get();
-    let path = palaver_sfu::path::Path::udp(crate::common::hub_address(0), old);
+    let path = Path::udp(hub_address(0), old);
     let known = world.hubs[0].receive(world.now, path, &[0x80; 60], &mut world.tray);
     assert!(!known);
     assert_eq!(world.stats[0].packets_unknown.get(), unknown + 1);
+    assert!(!lost(&mut world));
+}
+
+#[test]
+fn a_connection_ends_with_its_transport_or_with_all_of_a_thread() {
+    let mut world = World::new(1);
+    let (client, path) = by_tcp(&mut world);
+    let transport = world.clients[client].transport;
+    world.command(0, Command::CloseTransport { transport });
+    assert_eq!(std::mem::take(&mut world.tray.hung_up), [path]);
+
+    let (_, path) = by_tcp(&mut world);
+    let hub = world.hubs.remove(0);
+    world.hubs.insert(0, hub.replace("a bug", &mut world.tray));
+    assert_eq!(world.tray.hung_up, [path]);
+}
+
+#[test]
+fn a_connection_that_ends_is_no_path_any_more_but_its_transport_waits() {
+    let mut world = World::new(1);
+    let (_, path) = by_tcp(&mut world);
+    world.hubs[0].hung_up(path);
+    let census = world.census()[0];
+    assert_eq!((census.transports, census.paths), (1, 0));
+    assert!(!world.hubs[0].receive(world.now, path, &[0x80; 60], &mut world.tray));
+    world.run(Duration::from_secs(5)); // the peer's next check shows it again
+    assert_eq!(world.census()[0].paths, 1);
     assert!(!lost(&mut world));
 }

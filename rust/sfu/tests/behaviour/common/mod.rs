@@ -166,11 +166,15 @@ impl World {
 
     /// A client of `thread` that has not offered anything yet.
     pub fn client(&mut self, thread: usize) -> usize {
+        self.client_over(Protocol::Udp, thread)
+    }
+
+    pub fn client_over(&mut self, protocol: Protocol, thread: usize) -> usize {
         let index = self.clients.len();
         let address = SocketAddr::from(([10, 0, 1, index as u8 + 1], 6000));
         let transport = TransportId(self.ids.next(thread));
         let crypto = self.crypto.clone();
-        self.clients.push(Client::with_crypto(Protocol::Udp, transport, address, self.now, crypto));
+        self.clients.push(Client::with_crypto(protocol, transport, address, self.now, crypto));
         index
     }
 
