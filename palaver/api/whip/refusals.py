@@ -42,6 +42,7 @@ FAULTS: Final[Mapping[Fault, tuple[int, int]]] = MappingProxyType(
         Fault.VIDEO_NOT_ACCEPTED: UNUSABLE,
         Fault.UNSATISFIABLE_AUDIO: UNUSABLE,
         Fault.UNSATISFIABLE_VIDEO: UNUSABLE,
+        Fault.CANNOT_UPDATE: UNUSABLE,
         Fault.STREAM_IS_MIXED: CONFLICT,
         Fault.BAD_REQUEST: UNUSABLE,
         Fault.NOT_AVAILABLE: UNAVAILABLE,
