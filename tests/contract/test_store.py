@@ -253,7 +253,7 @@ async def test_another_master_key_is_refused(url: str) -> None:
 async def test_nodes_may_open_a_new_database_together(url: str) -> None:
     if "///" not in url and "postgres" not in url:
         pytest.skip("memory belongs to one")
-    stores = await asyncio.gather(*(Store.open(url, master_key=MASTER) for _ in range(3)))
+    stores = await asyncio.gather(*(Store.open(url, master_key=MASTER) for _ in range(8)))
     await service(stores[0])
     assert all([await one.services.get(ANNA) for one in stores])
     for one in stores:
