@@ -7,12 +7,13 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+
+from tests.servers import free_port
 
 USER = "postgres"
 
@@ -92,10 +93,7 @@ def running() -> Iterator[Postgres]:
     if os.getuid() == 0:
         owner = pwd.getpwnam(USER)
         os.chown(folder, owner.pw_uid, owner.pw_gid)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = int(free.getsockname()[1])
-    cluster = Postgres(folder, port)
+    cluster = Postgres(folder, free_port())
     try:
         cluster.create()
         cluster.start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import random
 import socket
 import subprocess
 import time
@@ -71,17 +72,27 @@ async def until(page: Page, expression: str, arg: Any = None, timeout_s: float =
         await page.wait_for_timeout(50)
 
 
+def _first_ephemeral_port() -> int:
+    return int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+
+
+_untried = iter(random.sample(range(20_000, max(_first_ephemeral_port(), 21_000) - 10, 10), k=1000))
+
+
 def free_port(run: int = 1) -> int:
-    """A port that is free now for UDP and TCP, with the ``run - 1`` next to it."""
-    while True:
-        with contextlib.ExitStack() as stack, contextlib.suppress(OSError, OverflowError):
-            port = 0
+    """A port that is free now for UDP and TCP, with the ``run - 1`` next to it, and never given twice.
+
+    The kernel does not give it to anybody who connects: else a client that tries to reach a server which is
+    away might get the server's port, and even talk to itself.
+    """
+    for port in _untried:
+        with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
             for offset in range(run):
                 for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
                     one = stack.enter_context(socket.socket(socket.AF_INET, kind))
-                    one.bind(("127.0.0.1", port and port + offset))
-                    port = port or int(one.getsockname()[1])
+                    one.bind(("127.0.0.1", port + offset))
             return port
+    raise AssertionError("no port is left")
 
 
 @contextlib.contextmanager
