@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from playwright.async_api import BrowserContext, Page, expect
@@ -18,7 +19,7 @@ window.inbound = async () => {
   const found = []
   for (const pc of connections) for (const s of (await pc.getStats()).values())
     if (s.type === 'inbound-rtp')
-      found.push({kind: s.kind, frames: s.framesDecoded ?? 0, energy: s.totalAudioEnergy ?? 0})
+      found.push({kind: s.kind, frames: s.framesDecoded ?? 0, energy: s.totalAudioEnergy ?? 0, width: s.frameWidth})
   return found
 }
 """
@@ -75,6 +76,26 @@ async def test_two_people_see_and_hear_each_other_a_third_joins_late_and_one_lea
     await bob.get_by_test_id("leave").click()
     for page in (ann, cem):
         await expect(page.get_by_test_id("tile")).to_have_count(2)
+
+
+WIDTH = "async ([least, most]) => (await inbound()).some(s => s.width >= least && s.width <= most)"
+
+
+async def test_a_picture_is_as_large_as_its_tile_needs(context: BrowserContext, server: Server) -> None:
+    """Layers are a quarter, a half and the whole of 1280 pixels, or of less where the processor is busy."""
+    ann, bob = await enter(context, "sizes", "Ann"), await enter(context, "sizes", "Bob")
+    await bob.set_viewport_size({"width": 1280, "height": 720})
+    await until(bob, WIDTH, [480, 1280], 20)
+    await bob.set_viewport_size({"width": 320, "height": 340})
+    await until(bob, WIDTH, [160, 320], 20)
+    await bob.keyboard.press("s")
+    seen = bob.locator(".tile:not(.own)").get_by_test_id("figures")
+    await expect(seen).to_have_text(re.compile("^q · .* fps · .* kbit/s · .* % lost · .* ms$"))
+    sent = ann.locator(".own").get_by_test_id("figures")
+    await ann.keyboard.press("s")
+    await expect(sent).to_have_text(re.compile("^h · ", re.MULTILINE))
+    await ann.keyboard.press("s")
+    await expect(sent).to_be_hidden()
 
 
 async def test_a_message_reaches_the_others(context: BrowserContext, server: Server) -> None:

@@ -4,10 +4,12 @@ import {
   type Conference,
   Emitter,
   type Kind,
+  type LayerInfo,
   PalaverError,
   type RoomStream,
   type Subscription,
 } from "palaver-client";
+import { limit, type Size } from "./detail.js";
 
 /** A person, or a source without one (such as a camera that the server fetches). */
 export interface Person {
@@ -17,7 +19,11 @@ export interface Person {
   /** Not known while nothing of them is here. */
   muted: boolean | undefined;
   camera: boolean;
+  /** What the server says that it sends of their picture. */
+  layer: LayerInfo | undefined;
   track(kind: Kind): MediaStreamTrack | undefined;
+  /** Says how large their picture has to be. */
+  need(size: Size): void;
 }
 
 const SETTLING_MS = 4000;
@@ -28,6 +34,7 @@ const PAUSE_MS = 4000;
 /** Receives every forward stream of the others. `change` whenever `people` would be another list. */
 export class Crowd extends Emitter<{ change: undefined }> {
   readonly #subscriptions = new Map<string, Subscription>();
+  readonly #wishes = new WeakMap<Subscription, string>();
   readonly #since = new Map<string, number>();
   readonly #stops: (() => void)[];
   #closed = false;
@@ -91,8 +98,28 @@ export class Crowd extends Emitter<{ change: undefined }> {
       own: key === this.conference.me.id,
       muted: known ? !streams.some((stream) => stream.active("audio")) : undefined,
       camera: streams.some((stream) => stream.active("video")),
+      layer: this.#seen(streams)?.layer,
       track: (kind) => this.#track(streams, kind),
+      need: (size) => this.#need(this.#seen(streams), size),
     };
+  }
+
+  /** What we receive of their picture. */
+  #seen(streams: RoomStream[]): Subscription | undefined {
+    const stream = streams.find((s) => s.active("video") && this.#subscriptions.has(s.id));
+    return stream && this.#subscriptions.get(stream.id);
+  }
+
+  /** Asks for another layer if it is another one that suits. */
+  #need(subscription: Subscription | undefined, size: Size): void {
+    if (!subscription?.stream.layers.length) return;
+    const most = limit(subscription.stream.layers, size);
+    const wish = most ? `${most.width} ${most.height}` : "";
+    if ((this.#wishes.get(subscription) ?? "") === wish) return;
+    this.#wishes.set(subscription, wish);
+    // It may end meanwhile; what was refused otherwise is wished for again at the next occasion.
+    const forget = () => void this.#wishes.delete(subscription);
+    subscription.setLayer(most ? { maxResolution: most } : {}).catch(forget);
   }
 
   #track(streams: RoomStream[], kind: Kind): MediaStreamTrack | undefined {
@@ -123,6 +150,7 @@ export class Crowd extends Emitter<{ change: undefined }> {
       const subscription = await this.conference.subscribe(stream, { kinds });
       this.#subscriptions.set(stream.id, subscription);
       subscription.on("renewed", () => this.emit("change", undefined));
+      subscription.on("layerchanged", () => this.emit("change", undefined));
       subscription.on("ended", () => {
         this.#subscriptions.delete(stream.id);
         this.emit("change", undefined);

@@ -1,6 +1,6 @@
 /** Keeps what the room gets of us equal to what the person switched on. */
 
-import { type Conference, type Kind, PalaverError, type Publication } from "palaver-client";
+import { type Conference, type Kind, PalaverError, type Publication, THREE_LAYERS } from "palaver-client";
 import type { Device, Devices } from "./devices.js";
 
 const KINDS: Record<Device, Kind> = { mic: "audio", camera: "video" };
@@ -70,7 +70,7 @@ export class Outgoing {
   async #publish(fresh: Device[]): Promise<void> {
     const tracks = fresh.map((device) => this.devices.track(device)).filter((track) => track !== undefined);
     if (tracks.length === 0) return;
-    const publication = await this.conference.publish(new MediaStream(tracks));
+    const publication = await this.conference.publish(new MediaStream(tracks), { encodings: THREE_LAYERS });
     for (const device of fresh) this.#publications.set(device, publication);
     publication.on("ended", (reason) => {
       for (const device of fresh) this.#publications.delete(device);

@@ -14,11 +14,15 @@ import { wakeAudio } from "./loudness.js";
 import { Outgoing } from "./outgoing.js";
 import { peopleList } from "./people.js";
 import { Replay } from "./replay.js";
+import { Statistics } from "./statistics.js";
 import { Tile } from "./tile.js";
 import { toast } from "./toasts.js";
 import { explained } from "./words.js";
 
 type Panel = "chat" | "people";
+
+/** So often pictures are fitted to their tiles, and statistics are read. */
+const LOOK_MS = 1000;
 
 /** Ends by itself with the conference; `close` only tidies up. */
 export class Stage implements Screen {
@@ -35,6 +39,19 @@ export class Stage implements Screen {
   readonly #chat: Chat;
   readonly #buttons: Record<Panel, HTMLButtonElement>;
   readonly #fitted: { update: () => void };
+  readonly #statistics: Statistics;
+  #counting = false;
+  readonly #measured = h(
+    "button",
+    {
+      type: "button",
+      class: "measure",
+      "aria-pressed": "false",
+      "data-testid": "statistics",
+      onclick: () => this.#measure(!this.#counting),
+    },
+    "Statistics (S)",
+  );
   readonly #replay = new Replay(({ from, message }) => this.#heard(from, message));
   #panel: Panel | undefined;
   #unread = 0;
@@ -46,6 +63,7 @@ export class Stage implements Screen {
   ) {
     const problem = (error: unknown) => toast(explained(error), "problem");
     this.#crowd = new Crowd(conference, problem);
+    this.#statistics = new Statistics(conference);
     this.#outgoing = new Outgoing(conference, devices, problem);
     // Who may only watch must not believe to be seen.
     for (const device of ["mic", "camera"] as const)
@@ -87,10 +105,12 @@ export class Stage implements Screen {
       const now = performance.now();
       for (const tile of this.#tiles.values()) tile.tick(now);
     }, 100);
+    const look = setInterval(() => void this.#look(), LOOK_MS);
     const keys = (event: KeyboardEvent) => this.#key(event);
     document.addEventListener("keydown", keys);
     this.#closing.push(
       () => clearInterval(tick),
+      () => clearInterval(look),
       () => document.removeEventListener("keydown", keys),
       devices.on("change", () => {
         this.#outgoing.sync();
@@ -163,16 +183,50 @@ export class Stage implements Screen {
     this.#buttons.people.dataset.count = String(people.length);
     this.#alone.hidden = people.length > 1;
     this.#fitted.update();
+    this.#fit(people);
+  }
+
+  /** Small tiles get small pictures, large ones and who speaks large ones. */
+  #fit(people: readonly Person[]): void {
+    const now = performance.now();
+    for (const person of people) {
+      const tile = this.#tiles.get(person.key);
+      if (tile && !person.own) person.need(tile.need(now));
+    }
+  }
+
+  /** Shows or hides statistics on every tile. */
+  #measure(on: boolean): void {
+    this.#counting = on;
+    this.#measured.setAttribute("aria-pressed", String(on));
+    void this.#look();
+  }
+
+  async #look(): Promise<void> {
+    const people = this.#crowd.people;
+    this.#fit(people);
+    const lines = this.#counting ? await this.#statistics.read() : undefined;
+    for (const { key, layer } of people) {
+      const tile = this.#tiles.get(key);
+      const line = lines?.get(tile?.picture?.id ?? "");
+      tile?.tell(line && layer?.rid ? `${layer.rid} · ${line}` : line);
+    }
   }
 
   /** Our own picture is what the devices give, at once and not by way of the server. */
   #media(person: Person) {
     if (!person.own)
-      return { video: person.track("video"), audio: person.track("audio"), muted: person.muted };
+      return {
+        video: person.track("video"),
+        audio: person.track("audio"),
+        muted: person.muted,
+        held: person.camera && person.layer?.sending === false,
+      };
     return {
       video: this.devices.isOn("camera") ? this.devices.track("camera") : undefined,
       audio: this.devices.track("mic"),
       muted: !this.devices.isOn("mic"),
+      held: false,
     };
   }
 
@@ -256,7 +310,7 @@ export class Stage implements Screen {
     this.#side.setAttribute("aria-label", title);
     this.#side.replaceChildren(
       h("header", {}, h("h2", {}, title), close),
-      this.#panel === "chat" ? this.#chat.element : this.#people.element,
+      ...(this.#panel === "chat" ? [this.#chat.element] : [this.#people.element, this.#measured]),
     );
     if (this.#panel === "chat") {
       this.#count(0);
@@ -273,6 +327,7 @@ export class Stage implements Screen {
       v: () => void this.#toggle("camera"),
       c: () => this.#open("chat"),
       p: () => this.#open("people"),
+      s: () => this.#measure(!this.#counting),
     };
     const chosen = act[event.key.toLowerCase()];
     if (!chosen) return;

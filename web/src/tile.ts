@@ -1,5 +1,6 @@
 /** One person in the grid. */
 
+import { needed, type Size } from "./detail.js";
 import { h } from "./dom.js";
 import { icons } from "./icons.js";
 import { Loudness } from "./loudness.js";
@@ -7,6 +8,8 @@ import { hueOf, initials } from "./words.js";
 
 const SPEAKS = 0.42;
 const HOLD_MS = 700;
+/** Who spoke counts as the speaker for a while: pictures shall not change with every breath. */
+const SPEAKER_MS = 6000;
 
 /** What a tile shows. `muted` undefined: not known yet. */
 export interface Look {
@@ -15,6 +18,8 @@ export interface Look {
   video: MediaStreamTrack | undefined;
   audio: MediaStreamTrack | undefined;
   muted: boolean | undefined;
+  /** The picture is held back because the network cannot carry it. */
+  held: boolean;
 }
 
 /** Picture and sound are played by elements of their own: a picture never waits for the permission to be heard. */
@@ -29,6 +34,8 @@ export class Tile {
     { class: "badge", "data-testid": "muted-badge", role: "img", "aria-label": "microphone off" },
     icons.micOff(),
   );
+  readonly #held = h("p", { class: "held", hidden: true }, "Picture paused: slow network");
+  readonly #figures = h("p", { class: "figures", "data-testid": "figures", hidden: true });
   #heard: MediaStreamTrack | undefined;
   #loudness: Loudness | undefined;
   #spokeAt = Number.NEGATIVE_INFINITY;
@@ -42,6 +49,8 @@ export class Tile {
       this.#avatar,
       this.#video,
       this.#audio,
+      this.#held,
+      this.#figures,
       h("footer", {}, this.#badge, this.#name),
     );
   }
@@ -56,6 +65,7 @@ export class Tile {
     this.element.dataset.hue = String(hueOf(name));
     this.#badge.hidden = muted !== true;
     this.#muted = muted;
+    this.#held.hidden = !look.held;
     play(this.#video, video);
     if (!own) this.play(look.audio);
     this.#listen(look.audio);
@@ -73,6 +83,23 @@ export class Tile {
     this.element.classList.toggle("speaking", now - this.#spokeAt < HOLD_MS);
   }
 
+  /** The pixels that its picture needs. */
+  need(now: number): Size {
+    const place = { width: this.element.clientWidth, height: this.element.clientHeight };
+    return needed(place, now - this.#spokeAt < SPEAKER_MS);
+  }
+
+  /** The track of its picture. */
+  get picture(): MediaStreamTrack | undefined {
+    return shown(this.#video);
+  }
+
+  /** Shows statistics; undefined: none. */
+  tell(figures: string | undefined): void {
+    this.#figures.hidden = figures === undefined;
+    this.#figures.textContent = figures ?? "";
+  }
+
   close(): void {
     this.#loudness?.close();
     this.#video.srcObject = null;
@@ -88,7 +115,10 @@ export class Tile {
   }
 }
 
+function shown(element: HTMLMediaElement): MediaStreamTrack | undefined {
+  return element.srcObject instanceof MediaStream ? element.srcObject.getTracks()[0] : undefined;
+}
+
 function play(element: HTMLMediaElement, track: MediaStreamTrack | undefined): void {
-  const shown = element.srcObject instanceof MediaStream ? element.srcObject.getTracks()[0] : undefined;
-  if (shown !== track) element.srcObject = track ? new MediaStream([track]) : null;
+  if (shown(element) !== track) element.srcObject = track ? new MediaStream([track]) : null;
 }

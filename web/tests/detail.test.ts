@@ -1,0 +1,42 @@
+import type { Layer } from "palaver-client";
+import { describe, expect, it, vi } from "vitest";
+import { limit, needed } from "../src/detail.js";
+
+const layer = (rid: string, width?: number): Layer => ({
+  rid,
+  track: `t:${rid}`,
+  size: width === undefined ? undefined : { width, height: (width * 9) / 16 },
+});
+const LAYERS = [layer("q", 320), layer("h", 640), layer("f", 1280)];
+const place = (width: number) => ({ width, height: (width * 9) / 16 });
+
+describe("the layer for a place on the screen", () => {
+  it.each([
+    [100, 320],
+    [320, 320],
+    [321, 640],
+    [640, 640],
+    [641, undefined],
+    [5000, undefined],
+  ])("of %i pixels is limited to %s", (width, most) => {
+    expect(limit(LAYERS, place(width))?.width).toBe(most);
+    expect(limit([...LAYERS].reverse(), place(width))?.width).toBe(most);
+  });
+
+  it("fills the place in both directions", () => {
+    expect(limit(LAYERS, { width: 200, height: 300 })?.width).toBe(640);
+  });
+
+  it("is not limited while sizes are not known", () => {
+    expect(limit([layer("q"), layer("h"), layer("f")], place(10))).toBeUndefined();
+    expect(limit([layer("q", 320), layer("h"), layer("f")], place(10))?.width).toBe(320);
+    expect(limit([layer("q", 320), layer("h"), layer("f")], place(400))).toBeUndefined();
+    expect(limit([], place(10))).toBeUndefined();
+  });
+
+  it("needs every pixel of the screen for who speaks, and fewer for others", () => {
+    vi.stubGlobal("devicePixelRatio", 2);
+    expect(needed({ width: 300, height: 150 }, true)).toEqual({ width: 600, height: 300 });
+    expect(needed({ width: 300, height: 150 }, false)).toEqual({ width: 400, height: 200 });
+  });
+});
