@@ -16,6 +16,7 @@ __all__ = [
     "Layer",
     "Lost",
     "Negotiated",
+    "PipelineLost",
     "Refused",
     "Resolution",
     "Stalled",
@@ -127,6 +128,16 @@ class Stalled:
     def stalled(self) -> bool: ...
 
 @final
+class PipelineLost:
+    """A pipeline is gone: the other side closed its socket, or wrote what is no message. Not said after :meth:`Core.close_pipeline`."""
+
+    __match_args__ = ("pipeline", "reason")
+    @property
+    def pipeline(self) -> int: ...
+    @property
+    def reason(self) -> str: ...
+
+@final
 class Core:
     """All media transports of a node: ``threads`` threads, each with its own sockets and its own objects.
 
@@ -157,7 +168,9 @@ class Core:
         """A descriptor that is readable while events wait; for ``loop.add_reader``."""
     def events(
         self,
-    ) -> list[Negotiated | Refused | Connected | Lost | Resolution | Layer | AudioLevel | Stalled]:
+    ) -> list[
+        Negotiated | Refused | Connected | Lost | Resolution | Layer | AudioLevel | Stalled | PipelineLost
+    ]:
         """Everything that happened since the last call, in order per thread. Never blocks.
 
         The queue is bounded: AudioLevel events are dropped first, and counted; the others are bounded by the commands and objects alive.
@@ -190,6 +203,27 @@ class Core:
         The two may live on different threads. A key frame is asked for at once, or as soon as the transport connects.
         The section must have negotiated the publication's codec (for H264 with the same profile and packetization mode).
         """
+    def open_pipeline(self, thread: int, fd: int) -> int:
+        """Exchange frames with a process over a Unix stream socket, as ``docs/protocol/frames.md`` says; returns the pipeline's id.
+
+        The descriptor belongs to the core from now on. When the other side ends, or breaks the form, :class:`PipelineLost` follows.
+        Raises ValueError for an unknown thread, OSError for no descriptor.
+        """
+    def close_pipeline(self, pipeline: int) -> None:
+        """End its taps and close its socket; its outputs wait for another pipeline."""
+    def create_output(self, thread: int, codec: str, profile_level_id: str | None = None) -> int:
+        """A publication that a pipeline will make, in ``codec`` ("opus", "vp8", …); returns its id. End it with :meth:`unpublish`.
+
+        ``profile_level_id`` is what the subscriber negotiated for H264, in hexadecimal (RFC 6184, section 8.1).
+        Raises ValueError for a codec that cannot be sent.
+        """
+    def connect_output(self, publication: int, pipeline: int, track: int) -> None:
+        """Make an output of what the pipeline writes for ``track`` from now on. Both have to be on one thread.
+
+        Its subscribers see one stream go on; a key frame is asked for.
+        """
+    def tap(self, publication: int, pipeline: int, track: int) -> int:
+        """Give a publication's frames to a pipeline as ``track``; returns a subscription's id, for :meth:`set_layer` too. May be Refused."""
     def unsubscribe(self, subscription: int) -> None: ...
     def set_publication_active(self, publication: int, active: bool) -> None:
         """While inactive nothing of it is forwarded; resuming asks for a key frame. Sequence numbers have no hole."""

@@ -9,7 +9,7 @@ use std::time::Duration;
 use palaver_sfu::core::{Busy, MAX_THREADS};
 use palaver_sfu::layers::{MAX_RID, Rid, Wish};
 use palaver_sfu::tcp::Limits;
-use palaver_sfu::{Core as Sfu, GroupId, Options, PublicationId, SubscriptionId, TransportId};
+use palaver_sfu::{Core as Sfu, GroupId, Options, PipelineId, PublicationId, SubscriptionId, TransportId};
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 
@@ -117,6 +117,38 @@ impl Core {
 
     fn subscribe(&self, publication: u64, transport: u64, mid: String) -> PyResult<u64> {
         let subscription = self.open()?.subscribe(PublicationId(publication), TransportId(transport), mid);
+        Ok(subscription.map_err(busy)?.0)
+    }
+
+    fn open_pipeline(&self, thread: usize, fd: RawFd) -> PyResult<u64> {
+        let core = self.open()?;
+        if thread >= core.ports().len() {
+            return Err(PyValueError::new_err("no such thread"));
+        }
+        let stream = palaver_sfu::io::adopt(fd)?;
+        Ok(core.open_pipeline(thread, stream).map_err(busy)?.0)
+    }
+
+    fn close_pipeline(&self, pipeline: u64) -> PyResult<()> {
+        self.open()?.close_pipeline(PipelineId(pipeline)).map_err(busy)
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "arguments are converted, hence owned")]
+    #[pyo3(signature = (thread, codec, profile_level_id=None))]
+    fn create_output(&self, thread: usize, codec: String, profile_level_id: Option<String>) -> PyResult<u64> {
+        let format = palaver_sfu::codec::produced(&codec, profile_level_id.as_deref())
+            .ok_or_else(|| PyValueError::new_err(format!("{codec} cannot be sent")))?;
+        Ok(self.open()?.create_output(thread, format).map_err(busy)?.0)
+    }
+
+    fn connect_output(&self, publication: u64, pipeline: u64, track: u32) -> PyResult<()> {
+        let core = self.open()?;
+        core.connect_output(PublicationId(publication), PipelineId(pipeline), track).map_err(busy)
+    }
+
+    fn tap(&self, publication: u64, pipeline: u64, track: u32) -> PyResult<u64> {
+        let core = self.open()?;
+        let subscription = core.tap(PublicationId(publication), PipelineId(pipeline), track);
         Ok(subscription.map_err(busy)?.0)
     }
 

@@ -42,6 +42,7 @@ events! {
     Layer { subscription: u64, rid: Option<String>, }
     AudioLevel { publication: u64, level_dbov: i8, voice: bool, }
     Stalled { publication: u64, stalled: bool, }
+    PipelineLost { pipeline: u64, reason: String, }
 }
 
 pub fn to_python(py: Python<'_>, event: Event) -> PyResult<Py<PyAny>> {
@@ -50,6 +51,9 @@ pub fn to_python(py: Python<'_>, event: Event) -> PyResult<Py<PyAny>> {
             Negotiated { request, transport: transport.0, answer }.into_py_any(py)
         }
         Event::Refused { request, subject, reason } => Refused { request, subject, reason }.into_py_any(py),
+        Event::PipelineLost { pipeline, reason } => {
+            PipelineLost { pipeline: pipeline.0, reason }.into_py_any(py)
+        }
         Event::Connected { transport } => Connected { transport: transport.0 }.into_py_any(py),
         Event::Lost { transport, reason } => Lost { transport: transport.0, reason }.into_py_any(py),
         Event::Resolution { publication, rid, width, height } => {

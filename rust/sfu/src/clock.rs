@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
+const BELIEVABLE_NS: u64 = 10_000_000_000;
+
 /// Seconds from 1900, where NTP begins, to 1970.
 const UNIX_EPOCH: u64 = 2_208_988_800;
 
@@ -10,6 +12,8 @@ const UNIX_EPOCH: u64 = 2_208_988_800;
 pub struct Clock {
     instant: Instant,
     ntp: u64,
+    /// `CLOCK_MONOTONIC` at `instant`, which other processes know too.
+    monotonic_ns: i64,
 }
 
 /// One moment, on both clocks.
@@ -22,7 +26,32 @@ pub struct Moment {
 
 impl Clock {
     pub fn new(instant: Instant, wall: SystemTime) -> Self {
-        Self { instant, ntp: ntp(wall) }
+        Self { instant, ntp: ntp(wall), monotonic_ns: 0 }
+    }
+
+    /// The same, with what `CLOCK_MONOTONIC` said at that moment.
+    #[must_use]
+    pub fn with_monotonic(self, nanoseconds: i64) -> Self {
+        Self { monotonic_ns: nanoseconds, ..self }
+    }
+
+    /// `CLOCK_MONOTONIC` when something was captured (in NTP format) that was received at `received`. A capture that
+    /// is not within ten seconds of that is not believed.
+    pub fn monotonic_ns(&self, received: Instant, captured: u64) -> i64 {
+        let since = i64::try_from(received.saturating_duration_since(self.instant).as_nanos()).unwrap_or(0);
+        let at = self.monotonic_ns.saturating_add(since);
+        let ago = self.at(received).ntp.wrapping_sub(captured).cast_signed();
+        let ago_ns = ((i128::from(ago) * 1_000_000_000) >> 32) as i64;
+        if ago_ns.unsigned_abs() > BELIEVABLE_NS { at } else { at - ago_ns }
+    }
+
+    /// The NTP time of a moment of `CLOCK_MONOTONIC`; now if it is unknown (0) or not within ten seconds.
+    pub fn ntp_of(&self, monotonic_ns: i64, now: Moment) -> u64 {
+        let ago_ns = self.monotonic_ns(now.instant, now.ntp) - monotonic_ns;
+        if monotonic_ns == 0 || ago_ns.unsigned_abs() > BELIEVABLE_NS {
+            return now.ntp;
+        }
+        now.ntp.wrapping_sub((((i128::from(ago_ns)) << 32) / 1_000_000_000) as u64)
     }
 
     pub fn at(&self, instant: Instant) -> Moment {

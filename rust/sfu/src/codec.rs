@@ -47,6 +47,47 @@ pub fn configure(mut config: RtcConfig) -> RtcConfig {
     config
 }
 
+/// The format in which a pipeline's frames are sent: of a codec by OWT's name and, of H.264, by the subscriber's
+/// profile-level-id. None if there is no such format. H.264 is sent in packetization mode 1.
+pub fn produced(name: &str, profile_level_id: Option<&str>) -> Option<CodecSpec> {
+    let codec = match name {
+        "opus" => Codec::Opus,
+        "pcmu" => Codec::PCMU,
+        "pcma" => Codec::PCMA,
+        "g722" => Codec::G722,
+        "vp8" => Codec::Vp8,
+        "vp9" => Codec::Vp9,
+        "h264" => Codec::H264,
+        "h265" => Codec::H265,
+        "av1" => Codec::Av1,
+        _ => return None,
+    };
+    let profile = profile_level_id.map_or(Some(0x42_e01f), h264_profile);
+    let mut config = configure(RtcConfig::new());
+    let specs: Vec<CodecSpec> =
+        config.codec_config().params().iter().map(str0m::format::PayloadParams::spec).collect();
+    specs.into_iter().find(|spec| {
+        spec.codec == codec
+            && (codec != Codec::H264
+                || (spec.format.packetization_mode == Some(1) && spec.format.profile_level_id == profile))
+            && spec.format.profile_id.unwrap_or(0) == 0
+    })
+}
+
+/// The number under which a profile is negotiated here (RFC 6184 §8.1: the level does not matter, the constraints do).
+fn h264_profile(profile_level_id: &str) -> Option<u32> {
+    let bytes = u32::from_str_radix(profile_level_id.get(..4)?, 16).ok()?;
+    let (profile, constraints) = (bytes >> 8, bytes & 0xff);
+    match profile {
+        0x42 if constraints & 0x40 != 0 => Some(0x42_e01f),
+        0x42 => Some(0x42_001f),
+        0x4d if constraints & 0x80 != 0 => Some(0x42_e01f),
+        0x4d => Some(0x4d_001f),
+        0x64 => Some(0x64_001f),
+        _ => None,
+    }
+}
+
 fn free_types(codecs: &CodecConfig) -> impl Iterator<Item = u8> + use<> {
     let taken = codecs.params().iter().flat_map(|p| [Some(p.pt()), p.resend()]).flatten();
     let taken: Vec<u8> = taken.map(|pt| *pt).collect();

@@ -6,15 +6,18 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::RawFd;
+use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
+
+use str0m::format::CodecSpec;
 
 use crate::channel::Groups;
 use crate::clock::Clock;
 use crate::event::{Event, EventQueue};
 use crate::hub::Hub;
-use crate::id::{GroupId, IdSource, PublicationId, SubscriptionId, TransportId};
+use crate::id::{GroupId, IdSource, PipelineId, PublicationId, SubscriptionId, TransportId};
 use crate::layers::Wish;
 use crate::mailbox::Mailbox;
 use crate::message::{Command, Message};
@@ -106,7 +109,7 @@ impl Core {
             threads: Mutex::default(),
         };
         let groups = Arc::<Groups>::default();
-        let clock = Clock::new(Instant::now(), SystemTime::now());
+        let clock = Clock::new(Instant::now(), SystemTime::now()).with_monotonic(crate::io::monotonic_ns());
         let mut workers = Vec::new();
         for (thread, sockets) in bound.into_iter().enumerate() {
             let udp = sockets.udp.iter().map(UdpSocket::local_addr);
@@ -191,6 +194,46 @@ impl Core {
     ) -> Result<SubscriptionId, Busy> {
         let subscription = SubscriptionId(self.ids.next(transport.thread()));
         self.send(transport.thread(), Command::Subscribe { subscription, publication, transport, mid })?;
+        Ok(subscription)
+    }
+
+    /// Exchange frames with a process over this socket.
+    pub fn open_pipeline(&self, thread: usize, stream: UnixStream) -> Result<PipelineId, Busy> {
+        let pipeline = PipelineId(self.ids.next(thread));
+        self.send(thread, Command::OpenPipeline { pipeline, stream: Some(stream) })?;
+        Ok(pipeline)
+    }
+
+    pub fn close_pipeline(&self, pipeline: PipelineId) -> Result<(), Busy> {
+        self.send(pipeline.thread(), Command::ClosePipeline { pipeline })
+    }
+
+    /// A publication that a pipeline will make.
+    pub fn create_output(&self, thread: usize, format: CodecSpec) -> Result<PublicationId, Busy> {
+        let publication = PublicationId(self.ids.next(thread));
+        self.send(thread, Command::CreateOutput { publication, format })?;
+        Ok(publication)
+    }
+
+    /// Both have to live on one thread.
+    pub fn connect_output(
+        &self,
+        publication: PublicationId,
+        pipeline: PipelineId,
+        track: u32,
+    ) -> Result<(), Busy> {
+        self.send(publication.thread(), Command::ConnectOutput { publication, pipeline, track })
+    }
+
+    /// Give a publication's frames to a pipeline, as `track`.
+    pub fn tap(
+        &self,
+        publication: PublicationId,
+        pipeline: PipelineId,
+        track: u32,
+    ) -> Result<SubscriptionId, Busy> {
+        let subscription = SubscriptionId(self.ids.next(pipeline.thread()));
+        self.send(pipeline.thread(), Command::Tap { subscription, publication, pipeline, track })?;
         Ok(subscription)
     }
 

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use str0m::media::Rid;
 
-use crate::id::{PublicationId, SubscriptionId, TransportId};
+use crate::id::{PipelineId, PublicationId, SubscriptionId, TransportId};
 use crate::io::EventFd;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub enum Event {
     AudioLevel { publication: PublicationId, level_dbov: i8, voice: bool },
     /// Packets of a publication stopped arriving, or came back.
     Stalled { publication: PublicationId, stalled: bool },
+    /// A pipeline has closed its socket, or broken the form of what goes over it.
+    PipelineLost { pipeline: PipelineId, reason: String },
 }
 
 impl Event {

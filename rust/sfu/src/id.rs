@@ -32,6 +32,11 @@ id!(
     SubscriptionId
 );
 
+id!(
+    /// One pipeline: a process that takes frames, makes frames, or both; it lives on the thread that was asked for.
+    PipelineId
+);
+
 /// Transports that hear each other's data channels; named by the owner. Those of group 0 hear nobody.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct GroupId(pub u64);

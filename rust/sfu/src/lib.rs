@@ -10,6 +10,7 @@
 //! | [`forward`] | rewrites one track for one subscriber |
 //! | [`count`] | counts a source's numbers anew where some are left out |
 //! | [`egress`] | writes, seals, repeats and reports on what is sent to one peer |
+//! | [`frames`], [`pipes`] | encoded frames to and from pipelines, and the sockets they use |
 //! | [`layers`] | what there is to choose from in a publication, and what a subscriber wants of it |
 //! | [`keyframe`] | finds key frames and picture sizes in RTP payloads |
 //! | [`rtcp`] | reads and writes RTCP |
@@ -46,6 +47,7 @@ pub mod egress;
 pub mod event;
 pub mod fault;
 pub mod forward;
+pub mod frames;
 pub mod hub;
 pub mod id;
 pub mod io;
@@ -57,6 +59,7 @@ pub mod outlet;
 pub mod pacer;
 pub mod path;
 pub mod paths;
+pub mod pipes;
 pub mod publication;
 pub mod rtcp;
 pub mod sdp;
@@ -72,4 +75,4 @@ pub mod worker;
 
 pub use crate::core::{BindError, Busy, Core, Options};
 pub use crate::event::Event;
-pub use crate::id::{GroupId, PublicationId, SubscriptionId, TransportId};
+pub use crate::id::{GroupId, PipelineId, PublicationId, SubscriptionId, TransportId};

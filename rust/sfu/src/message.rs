@@ -1,12 +1,13 @@
 //! What is said to a thread: commands of the core's owner, and relays of the other threads.
 
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
 use str0m::format::CodecSpec;
 
 use crate::channel::Saying;
 use crate::forward::MediaPacket;
-use crate::id::{GroupId, PublicationId, SubscriptionId, TransportId};
+use crate::id::{GroupId, PipelineId, PublicationId, SubscriptionId, TransportId};
 use crate::layers::{Ladder, Layers, Wish};
 
 #[derive(Debug)]
@@ -61,12 +62,43 @@ pub enum Command {
     CloseTransport {
         transport: TransportId,
     },
+    /// `stream` is the worker's to take.
+    OpenPipeline {
+        pipeline: PipelineId,
+        stream: Option<UnixStream>,
+    },
+    ClosePipeline {
+        pipeline: PipelineId,
+    },
+    /// A publication whose packets are made of a pipeline's frames.
+    CreateOutput {
+        publication: PublicationId,
+        format: CodecSpec,
+    },
+    ConnectOutput {
+        publication: PublicationId,
+        pipeline: PipelineId,
+        track: u32,
+    },
+    /// Give a publication's frames to a pipeline.
+    Tap {
+        subscription: SubscriptionId,
+        publication: PublicationId,
+        pipeline: PipelineId,
+        track: u32,
+    },
 }
 
 impl Command {
     /// Whether the command only gives something back. Such commands have room in a full queue.
     pub fn releases(&self) -> bool {
-        matches!(self, Self::Unpublish { .. } | Self::Unsubscribe { .. } | Self::CloseTransport { .. })
+        matches!(
+            self,
+            Self::Unpublish { .. }
+                | Self::Unsubscribe { .. }
+                | Self::CloseTransport { .. }
+                | Self::ClosePipeline { .. }
+        )
     }
 }
 

@@ -1,6 +1,7 @@
 //! Where a hub's output goes: the seam between deciding and doing.
 
 use crate::event::Event;
+use crate::id::PipelineId;
 use crate::message::Relay;
 use crate::path::Path;
 
@@ -20,6 +21,12 @@ pub trait Outlet {
 
     /// Close a TCP connection, after what was sent over it. Other paths have no end.
     fn hang_up(&mut self, path: Path);
+
+    /// There is something to write to a pipeline: see `Hub::pending`.
+    fn pipe_ready(&mut self, _pipeline: PipelineId) {}
+
+    /// A pipeline is closed: its socket is of no more use.
+    fn close_pipe(&mut self, _pipeline: PipelineId) {}
 
     /// Tell the core's owner.
     fn event(&mut self, event: Event);

@@ -10,6 +10,7 @@ use str0m::rtp::{RtpPacket, Ssrc};
 use crate::clock::{self, Moment};
 use crate::egress::ring::Ring;
 use crate::forward::MediaPacket;
+use crate::frames::output::Output;
 use crate::id::{SubscriptionId, TransportId};
 use crate::layers::{Ladder, Layer, Layers, MAX_LAYERS, Rid, captured_us, dependency};
 use crate::throttle::Throttle;
@@ -49,6 +50,8 @@ pub struct Publication {
 #[derive(Debug)]
 pub enum Origin {
     Home(Home),
+    /// Its packets are made of the frames of a pipeline.
+    Output(Box<Output>),
     /// The publication lives on another thread, which was told that these layers are needed here.
     Mirror {
         needed: Layers,
@@ -124,6 +127,11 @@ impl Publication {
             stalled: false,
         };
         Self::new(Origin::Home(home), Some(format), transport.0)
+    }
+
+    /// What a pipeline makes is played together with all else that it makes.
+    pub fn output(format: CodecSpec, cname: u64) -> Self {
+        Self::new(Origin::Output(Box::new(Output::new(format))), Some(format), cname)
     }
 
     pub fn mirror() -> Self {

@@ -52,6 +52,10 @@ counters!(
         /// Asked for again, and neither sent: no longer here, or more than the subscriber's share.
         repairs_missed,
         repairs_refused,
+        /// Frames given to pipelines, lost on the way there, and taken from them.
+        tap_frames,
+        tap_frames_dropped,
+        output_frames,
         /// Lost to a full queue or a full socket.
         packets_dropped,
         /// Nobody's: garbage, strangers, late datagrams of the departed.

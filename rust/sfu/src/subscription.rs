@@ -4,6 +4,7 @@ use str0m::media::Mid;
 
 use crate::egress::{Lane, Route};
 use crate::forward::Forward;
+use crate::frames::tap::Tap;
 use crate::id::{PublicationId, TransportId};
 use crate::layers::{Allowance, Wish};
 
@@ -27,4 +28,6 @@ pub struct Subscription {
     /// The layer that its owner was told of.
     pub told: Option<u8>,
     pub forward: Forward,
+    /// Where its frames go, if it is not sent on a section; then `transport`, `mid`, `route` and `lane` mean nothing.
+    pub tap: Option<Box<Tap>>,
 }

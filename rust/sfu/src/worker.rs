@@ -13,11 +13,13 @@ use crate::core::Sockets;
 use crate::event::{Event, EventQueue};
 use crate::fault::panic_message;
 use crate::hub::Hub;
+use crate::id::PipelineId;
 use crate::io::{Poll, Receiver, Sender};
 use crate::mailbox::Mailbox;
-use crate::message::{Message, Relay};
+use crate::message::{Command, Message, Relay};
 use crate::outlet::Outlet;
 use crate::path::Path;
+use crate::pipes::Pipes;
 use crate::stats::ThreadStats;
 use crate::tcp::{Connections, Limits};
 
@@ -29,6 +31,8 @@ const MESSAGES_PER_TURN: Duration = Duration::from_millis(5);
 const READS_PER_TURN: usize = 4;
 /// Bytes read from a connection at once.
 const READ: usize = 16 << 10;
+/// Bytes read from a pipeline at once.
+const PIPE_READ: usize = 256 << 10;
 /// Descriptor number of the mailbox; UDP sockets, listeners and connections follow.
 const MAILBOX: usize = 0;
 
@@ -38,6 +42,7 @@ pub struct Worker {
     poll: Poll,
     receiver: Receiver,
     read: Box<[u8]>,
+    pipe_read: Box<[u8]>,
     out: Wires,
 }
 
@@ -46,6 +51,7 @@ struct Wires {
     thread: usize,
     sockets: Vec<(SocketAddr, Sender)>,
     connections: Connections,
+    pipes: Pipes,
     /// When the turn began: what a connection has taken or not since is told by it.
     now: Instant,
     mailboxes: Arc<[Mailbox]>,
@@ -71,11 +77,13 @@ impl Worker {
             bound.push((socket.local_addr()?, Sender::new(socket)));
         }
         let (watch, first) = (poll.watch().clone(), bound.len() + 1);
+        let pipes = Pipes::new(watch.clone());
         let connections = Connections::new(sockets.tcp, limits, watch, first, stats.clone())?;
         let now = Instant::now();
-        let out = Wires { thread, sockets: bound, connections, now, mailboxes, events, stats };
+        let out = Wires { thread, sockets: bound, connections, pipes, now, mailboxes, events, stats };
         let read = vec![0; READ].into_boxed_slice();
-        Ok(Self { thread, hub, poll, receiver: Receiver::default(), read, out })
+        let pipe_read = vec![0; PIPE_READ].into_boxed_slice();
+        Ok(Self { thread, hub, poll, receiver: Receiver::default(), read, pipe_read, out })
     }
 
     /// Run until the mailbox is stopped; then say goodbye to every peer.
@@ -101,6 +109,7 @@ impl Worker {
             match token {
                 MAILBOX => self.read_messages(),
                 socket if socket <= self.out.sockets.len() => self.read_socket(socket - 1),
+                pipe if Pipes::is_one(pipe) => self.serve_pipe(pipe),
                 other if self.out.connections.accept(other, self.out.now) => self.tell_gone(),
                 connection => self.read_connection(connection),
             }
@@ -109,6 +118,7 @@ impl Worker {
         self.out.now = now;
         self.hub.timeout(now, &mut self.out);
         self.out.connections.timeout(now);
+        self.write_pipes();
         self.out.flush();
         self.tell_gone();
     }
@@ -163,9 +173,59 @@ impl Worker {
         let start = Instant::now();
         let mut now = start;
         while now < start + MESSAGES_PER_TURN {
-            let Some(message) = self.out.mailboxes[self.thread].pop() else { break };
+            let Some(mut message) = self.out.mailboxes[self.thread].pop() else { break };
+            self.open_pipe(&mut message);
             self.hub.handle(now, message, &mut self.out);
             now = Instant::now();
+        }
+    }
+
+    /// A new pipeline's socket stays here; the hub does the rest.
+    fn open_pipe(&mut self, message: &mut Message) {
+        let Message::Command(Command::OpenPipeline { pipeline, stream }) = message else { return };
+        if let Some(stream) = stream.take()
+            && let Err(error) = self.out.pipes.open(*pipeline, stream)
+        {
+            self.out.event(Event::PipelineLost { pipeline: *pipeline, reason: error.to_string() });
+        }
+    }
+
+    /// Read what a pipeline has written; it may also take more than before.
+    fn serve_pipe(&mut self, token: usize) {
+        let Some(id) = self.out.pipes.pipeline(token) else { return };
+        self.out.pipes.mark(id);
+        for _ in 0..READS_PER_TURN {
+            let Some(read) = self.out.pipes.read(id, &mut self.pipe_read) else { return };
+            match read {
+                Ok(count) if count > 0 => {
+                    let now = Instant::now();
+                    self.hub.read_pipeline(id, &self.pipe_read[..count], now, &mut self.out);
+                    if count < self.pipe_read.len() {
+                        return;
+                    }
+                }
+                Ok(_) => return self.hub.lose_pipeline(id, "it has closed its socket", &mut self.out),
+                Err(error) => return self.hub.lose_pipeline(id, &error.to_string(), &mut self.out),
+            }
+        }
+    }
+
+    fn write_pipes(&mut self) {
+        for id in self.out.pipes.take_ready() {
+            loop {
+                let Some(bytes) = self.hub.pending(id) else {
+                    self.out.pipes.drained(id);
+                    break;
+                };
+                match self.out.pipes.write(id, bytes) {
+                    Some(Ok(count)) => self.hub.written(id, count),
+                    Some(Err(error)) => {
+                        self.hub.lose_pipeline(id, &error.to_string(), &mut self.out);
+                        break;
+                    }
+                    None => break,
+                }
+            }
         }
     }
 
@@ -233,6 +293,14 @@ impl Outlet for Wires {
         if !self.sockets[index].1.push(path.remote, length, write) {
             self.stats.packets_dropped.add(1); // longer than any datagram
         }
+    }
+
+    fn pipe_ready(&mut self, pipeline: PipelineId) {
+        self.pipes.mark(pipeline);
+    }
+
+    fn close_pipe(&mut self, pipeline: PipelineId) {
+        self.pipes.close(pipeline);
     }
 
     fn hang_up(&mut self, path: Path) {

@@ -34,7 +34,7 @@ impl Hub {
                 }
             }
             Command::Unpublish { publication } => {
-                if matches!(self.publications.get(&publication), Some(p) if matches!(p.origin, Origin::Home(_)))
+                if matches!(self.publications.get(&publication), Some(p) if !matches!(p.origin, Origin::Mirror { .. }))
                 {
                     self.end_publication(publication, out);
                 }
@@ -54,6 +54,17 @@ impl Hub {
             }
             Command::SetLayer { subscription, wish } => {
                 self.set_layer(subscription, wish, now, out);
+            }
+            Command::OpenPipeline { pipeline, .. } => self.open_pipeline(pipeline),
+            Command::ClosePipeline { pipeline } => self.close_pipeline(pipeline, out),
+            Command::CreateOutput { publication, format } => self.create_output(publication, format),
+            Command::ConnectOutput { publication, pipeline, track } => {
+                self.connect_output(publication, pipeline, track, now, out);
+            }
+            Command::Tap { subscription, publication, pipeline, track } => {
+                if let Err(reason) = self.tap(subscription, publication, (pipeline, track), now, out) {
+                    refuse(subscription.0, reason, out);
+                }
             }
             Command::CloseTransport { transport } => self.close_transport(transport, now, out),
         }
@@ -150,6 +161,10 @@ impl Hub {
         let Some(subscription) = self.subscriptions.get_mut(&id) else { return false };
         let publication = self.publications.get(&subscription.publication);
         let Some(format) = publication.and_then(|publication| publication.format) else { return false };
+        if let Some(tap) = &mut subscription.tap {
+            tap.begin(&format);
+            return true;
+        }
         let Some(transport) = self.transports.get_mut(&subscription.transport) else { return false };
         let Some(route) = transport.outgoing(subscription.mid, &format) else { return false };
         if subscription.lane.is_none() {
@@ -224,7 +239,21 @@ impl Hub {
             allowance: Allowance::default(),
             told: None,
             forward,
+            tap: None,
         };
+        self.join(id, subscription, now, out);
+        Ok(())
+    }
+
+    /// Add a subscription to its publication, of which a mirror is made if it lives elsewhere.
+    pub(super) fn join(
+        &mut self,
+        id: SubscriptionId,
+        subscription: Subscription,
+        now: Instant,
+        out: &mut dyn Outlet,
+    ) {
+        let source = subscription.publication;
         self.subscriptions.insert(id, subscription);
         let thread = self.thread;
         let publication = self.publications.entry(source).or_insert_with(|| {
@@ -235,7 +264,6 @@ impl Hub {
         if publication.format.is_some() {
             self.connect_subscription(id, now, out);
         }
-        Ok(())
     }
 
     /// The publication's format is known: find out how to send it, or refuse the subscription.

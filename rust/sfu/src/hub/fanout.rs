@@ -153,6 +153,19 @@ impl Hub {
             if !subscription.active || !subscription.open {
                 continue;
             }
+            if let Some(tap) = &mut subscription.tap {
+                let fed = tap.feed(packets, &mut subscription.forward, &self.setup.clock, now);
+                if let Some(link) = self.pipelines.get_mut(&tap.pipeline) {
+                    let starving = link.push(tap, &fed, &self.stats);
+                    awaited |=
+                        if starving { 1 << subscription.forward.layer().unwrap_or(0) } else { fed.awaited };
+                    out.pipe_ready(tap.pipeline);
+                }
+                if subscription.forward.layer().is_some_and(|layer| subscription.told != Some(layer)) {
+                    switched.push(*id);
+                }
+                continue;
+            }
             let (Some(route), Some(lane)) = (&subscription.route, &mut subscription.lane) else { continue };
             let Some(transport) = self.transports.get_mut(&subscription.transport) else { continue };
             let Some(egress) = &mut transport.egress else { continue };

@@ -8,6 +8,7 @@ mod channels;
 mod command;
 pub mod fanout;
 mod feedback;
+mod pipelines;
 mod relay;
 
 use std::collections::{HashMap, VecDeque};
@@ -19,7 +20,8 @@ use str0m::net::Protocol;
 use crate::demux::{self, Demux};
 use crate::event::Event;
 use crate::fault::Fault;
-use crate::id::{GroupId, PublicationId, SubscriptionId, TransportId};
+use crate::frames::link::Link;
+use crate::id::{GroupId, PipelineId, PublicationId, SubscriptionId, TransportId};
 use crate::message::{Message, Relay};
 use crate::outlet::Outlet;
 use crate::path::Path;
@@ -51,6 +53,7 @@ pub struct Hub {
     subscriptions: HashMap<SubscriptionId, Subscription>,
     /// Transports with open data channels.
     groups: HashMap<GroupId, Vec<TransportId>>,
+    pipelines: HashMap<PipelineId, Link>,
     demux: Demux,
     timers: Timers<Owner>,
     happenings: VecDeque<(TransportId, Happening)>,
@@ -74,6 +77,7 @@ pub struct Census {
     pub ufrags: usize,
     pub paths: usize,
     pub groups: usize,
+    pub pipelines: usize,
     pub timers: usize,
 }
 
@@ -87,6 +91,7 @@ impl Hub {
             homes: 0,
             subscriptions: HashMap::new(),
             groups: HashMap::new(),
+            pipelines: HashMap::new(),
             demux: Demux::default(),
             timers: Timers::default(),
             happenings: VecDeque::new(),
@@ -240,6 +245,7 @@ impl Hub {
             ufrags,
             paths,
             groups: self.groups.len(),
+            pipelines: self.pipelines.len(),
             timers: self.timers.len(),
         }
     }
@@ -329,9 +335,17 @@ impl Hub {
 
     fn request_keyframe(&mut self, id: PublicationId, layer: u8, now: Instant, out: &mut dyn Outlet) {
         let Some(publication) = self.publications.get_mut(&id) else { return };
-        let Origin::Home(home) = &publication.origin else {
-            out.relay(id.thread(), Relay::KeyframeWanted { publication: id, layer });
-            return;
+        let home = match &publication.origin {
+            Origin::Home(home) => home,
+            Origin::Output(output) => {
+                let target = output.target;
+                self.ask_pipeline(target, out);
+                return;
+            }
+            Origin::Mirror { .. } => {
+                out.relay(id.thread(), Relay::KeyframeWanted { publication: id, layer });
+                return;
+            }
         };
         let (owner, mid, ssrc) = (home.transport, home.mid, home.ssrc_of(layer));
         let Some(transport) = self.transports.get_mut(&owner) else { return };
@@ -435,6 +449,8 @@ impl Hub {
             if let Some(transport) = self.transports.get_mut(&home.transport) {
                 transport.publications.remove(&home.mid);
             }
+        } else if let Origin::Output(output) = publication.origin {
+            self.disconnect_output(output.target);
         }
     }
 
@@ -454,8 +470,11 @@ impl Hub {
 
     /// Forget a subscription, but not the numbers its section has used. Returns its publication, which still lists it.
     fn retire(&mut self, id: SubscriptionId) -> Option<PublicationId> {
-        let Subscription { publication, transport, mid, mut forward, lane, .. } =
+        let Subscription { publication, transport, mid, mut forward, lane, tap, .. } =
             self.subscriptions.remove(&id)?;
+        if let Some(tap) = tap {
+            self.untap(&tap);
+        }
         if let Some(transport) = self.transports.get_mut(&transport) {
             transport.subscriptions.remove(&mid);
             forward.interrupt();
