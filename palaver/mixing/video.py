@@ -1,0 +1,235 @@
+"""The video of a mixer: inputs are decoded as they come, the view is drawn and encoded at a steady beat."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from palaver.mixing.canvas import Canvas, same_picture
+from palaver.mixing.decoding import UnknownCodec, VideoDecoder
+from palaver.mixing.encoding import CLOCK_RATE, VideoEncoder
+from palaver.mixing.nameplate import nameplate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import av
+
+    from palaver.media.control import AddVideoInput, AddVideoOutput, Compose
+    from palaver.media.frames import FrameSocket, Message
+
+ASK_AGAIN_S: Final = 0.3
+"""At most this often a key frame is asked for."""
+STALLED_S: Final = 5.0
+"""An input without a picture for this long shows its name; until then its last picture stays."""
+_STILL: Final = 1000
+"""Bytes: a smaller frame may be one in which nothing moved, and is compared with the last picture."""
+_QUEUE: Final = 120
+"""Frames of one input that may wait for the decoder: 4 s at 30 a second."""
+
+
+@dataclass(slots=True)
+class VideoInput:
+    """One tap: what waits to be decoded, and the picture to show."""
+
+    track: int
+    name: str
+    decoder: VideoDecoder
+    waiting: deque[Message] = field(default_factory=deque)
+    picture: av.VideoFrame | None = None
+    seen_at: float = 0.0
+    asked_at: float = float("-inf")
+    active: bool = True
+    plate: av.VideoFrame | None = None
+
+    def shown(self, now: float) -> av.VideoFrame:
+        """The last picture; the name while muted, before the first picture and after a stall."""
+        if self.active and self.picture is not None and now - self.seen_at < STALLED_S:
+            return self.picture
+        if self.plate is None:
+            self.plate = nameplate(self.name)
+        return self.plate
+
+
+class VideoMixer:
+    """Owns inputs, canvas and encoders. Two threads: one decodes, one draws and encodes.
+
+    Nothing is decoded or drawn while there is no output.
+    """
+
+    def __init__(self, frames: FrameSocket, failed: Callable[[int, str], None]) -> None:
+        self._frames, self._failed = frames, failed
+        self._lock = threading.RLock()
+        self._undecoded = threading.Condition(self._lock)
+        self._work = threading.Condition(self._lock)
+        self._inputs: dict[int, VideoInput] = {}
+        self._encoders: dict[int, VideoEncoder] = {}
+        self._layout: Compose | None = None
+        self._stopped = self._idled = False
+        self.counters = {
+            "pictures_decoded": 0.0,
+            "pictures_damaged": 0.0,
+            "pictures_drawn": 0.0,
+            "frames_encoded": 0.0,
+            "beats_missed": 0.0,
+            "frames_dropped": 0.0,
+        }
+
+    # ── commands; frames ────────────────────────────────────────────────────────────────────────────
+
+    def add_input(self, command: AddVideoInput) -> None:
+        """Raises UnknownCodec."""
+        added = VideoInput(command.track, command.name, VideoDecoder(command.codec))
+        with self._lock:
+            self._inputs[command.track] = added
+
+    def remove_input(self, track: int) -> None:
+        """Forget an input; its tile shows nothing from now on."""
+        with self._lock:
+            self._inputs.pop(track, None)
+
+    def set_active(self, track: int, active: bool) -> None:
+        """Mute or unmute an input."""
+        with self._lock:
+            if found := self._inputs.get(track):
+                found.active = active
+
+    def compose(self, layout: Compose) -> None:
+        """Draw this way from the next beat on."""
+        with self._lock:
+            self._layout = layout
+            self._work.notify_all()
+
+    def add_output(self, command: AddVideoOutput) -> None:
+        """Raises UnknownCodec."""
+        encoder = VideoEncoder(command)
+        with self._lock:
+            self._encoders[command.track] = encoder
+            self._work.notify_all()
+
+    def remove_output(self, track: int) -> None:
+        """Stop encoding it."""
+        with self._lock:
+            self._encoders.pop(track, None)
+
+    def want_key_frame(self, track: int) -> None:
+        """Somebody cannot decode an output."""
+        with self._lock:
+            if found := self._encoders.get(track):
+                found.want_key_frame()
+
+    def receive(self, message: Message) -> None:
+        """A frame of an input; one that the decoder cannot keep up with loses its oldest."""
+        with self._lock:
+            found = self._inputs.get(message.track)
+            if found is None or not self._encoders:
+                return
+            if len(found.waiting) >= _QUEUE:
+                self.counters["frames_dropped"] += len(found.waiting)
+                found.waiting.clear()
+                found.decoder.starving = True
+            found.waiting.append(message)
+            self._undecoded.notify()
+
+    def stop(self) -> None:
+        """Let both threads end."""
+        with self._lock:
+            self._stopped = True
+            self._undecoded.notify_all()
+            self._work.notify_all()
+
+    # ── the decoding thread ─────────────────────────────────────────────────────────────────────────
+
+    def run_decoder(self) -> None:
+        """Decode what comes, in turns between the inputs, until stopped."""
+        while (found := self._next_frame()) is not None:
+            one, message = found
+            picture = one.decoder.decode(message)
+            now = time.monotonic()
+            if picture is not None:
+                self._show(one, picture, now, still=len(message.payload) < _STILL)
+            self.counters["pictures_damaged"] += one.decoder.damaged
+            one.decoder.damaged = 0
+            if one.decoder.starving and now - one.asked_at >= ASK_AGAIN_S:
+                one.asked_at = now
+                self._frames.want_key_frame(one.track)
+
+    def _show(self, one: VideoInput, picture: av.VideoFrame, now: float, *, still: bool) -> None:
+        self.counters["pictures_decoded"] += 1
+        former = one.picture
+        if not (still and former is not None and same_picture(former, picture)):
+            one.picture = picture
+        one.seen_at = now
+
+    def _next_frame(self) -> tuple[VideoInput, Message] | None:
+        with self._lock:
+            while not self._stopped:
+                for track, one in list(self._inputs.items()):
+                    if one.waiting:
+                        self._inputs[track] = self._inputs.pop(track)  # the others have their turn first
+                        return one, one.waiting.popleft()
+                self._undecoded.wait()
+        return None
+
+    # ── the drawing thread ──────────────────────────────────────────────────────────────────────────
+
+    def run_encoder(self) -> None:
+        """Draw and encode at the layout's rate until stopped. A beat that is missed is left out, never caught up."""
+        canvas: Canvas | None = None
+        begin, beat = time.monotonic(), 0
+        while (layout := self._wait_for_work()) is not None:
+            if canvas is None or canvas.layout is not layout:
+                canvas = Canvas(layout)
+            passed = int((time.monotonic() - begin) * layout.framerate)
+            if not self._idled and passed > beat + 1:
+                self.counters["beats_missed"] += passed - beat - 1
+            beat = passed + 1
+            if not self._sleep_until(begin + beat / layout.framerate):
+                return
+            self._beat(canvas, round(beat * CLOCK_RATE / layout.framerate))
+
+    def _wait_for_work(self) -> Compose | None:
+        with self._lock:
+            self._idled = False
+            while not self._stopped and (self._layout is None or not self._encoders):
+                self._idled = True
+                self._work.wait()
+            return None if self._stopped else self._layout
+
+    def _sleep_until(self, moment: float) -> bool:
+        with self._lock:
+            while not self._stopped and (left := moment - time.monotonic()) > 0:
+                self._work.wait(left)
+            return not self._stopped
+
+    def _beat(self, canvas: Canvas, pts: int) -> None:
+        now = time.monotonic()
+        with self._lock:
+            inputs = dict(self._inputs)
+            encoders = dict(self._encoders)
+        for index, tile in enumerate(canvas.layout.tiles):
+            one = inputs.get(tile.input) if tile.input is not None else None
+            if canvas.draw(index, one.shown(now) if one is not None else None):
+                self.counters["pictures_drawn"] += 1
+        time_ns = time.monotonic_ns()
+        for track, encoder in encoders.items():
+            if encoder.due(pts):
+                self._encode(track, encoder, canvas.picture, pts, time_ns)
+
+    def _encode(
+        self, track: int, encoder: VideoEncoder, picture: av.VideoFrame, pts: int, time_ns: int
+    ) -> None:
+        try:
+            encoded = encoder.encode(picture, pts)
+        except (UnknownCodec, ValueError, OSError) as error:  # FFmpeg's errors are OSError or ValueError
+            self.remove_output(track)
+            self._failed(track, f"{encoder.output.codec} cannot be encoded: {error}")
+            return
+        for payload, key_frame in encoded:
+            self._frames.send(
+                track, encoder.codec, pts, CLOCK_RATE, payload, key_frame=key_frame, time_ns=time_ns
+            )
+            self.counters["frames_encoded"] += 1

@@ -1,0 +1,90 @@
+"""Pictures are encoded and decoded in every codec; damage is survived."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from palaver.mixing.decoding import UnknownCodec, VideoDecoder
+from palaver.mixing.encoding import CLOCK_RATE, VideoEncoder
+from tests.mixing.scenes import VIDEO_CODECS, output, plain, shade, video
+
+FRAME = CLOCK_RATE // 30
+
+
+@pytest.mark.parametrize("codec", VIDEO_CODECS)
+def test_each_picture_gives_one_frame_and_a_key_frame_when_asked(codec: str) -> None:
+    encoder, decoder = VideoEncoder(output(codec)), VideoDecoder(codec)
+    keys = []
+    for number in range(12):
+        if number == 6:
+            encoder.want_key_frame()
+        ((payload, key),) = encoder.encode(plain(40 + number * 10), number * FRAME)
+        keys += [number] if key else []
+        picture = decoder.decode(video(payload, key=key))
+        assert picture is not None
+        assert abs(shade(picture) - (40 + number * 10)) <= 3
+    assert keys == [0, 6]
+
+
+@pytest.mark.parametrize("profile", [None, "CB", "B", "M", "H"])
+def test_h264_says_its_profile(profile: str | None) -> None:
+    ((payload, _),) = VideoEncoder(output("h264", profile=profile)).encode(plain(90), 0)
+    sequence = payload.index(b"\x00\x00\x00\x01\x67")
+    assert payload[sequence + 5] == {"M": 77, "H": 100}.get(profile or "", 66)
+
+
+@pytest.mark.parametrize("codec", VIDEO_CODECS)
+def test_garbage_and_truncated_frames_cost_pictures_only(codec: str) -> None:
+    dice = random.Random(codec)
+    encoder, decoder = VideoEncoder(output(codec)), VideoDecoder(codec)
+    for number in range(40):
+        if number % 10 == 0:
+            encoder.want_key_frame()
+        ((payload, key),) = encoder.encode(plain(80), number * FRAME)
+        broken = [payload[: dice.randrange(len(payload))], dice.randbytes(200), b"", payload[::-1]]
+        decoder.decode(video(broken[number % 4], key=key))
+    assert decoder.damaged > 0
+    encoder.want_key_frame()
+    ((payload, key),) = encoder.encode(plain(120), 41 * FRAME)
+    picture = decoder.decode(video(payload, key=key))
+    assert picture is not None
+    assert abs(shade(picture) - 120) <= 3
+
+
+def test_after_a_gap_nothing_is_shown_before_a_key_frame() -> None:
+    encoder, decoder = VideoEncoder(output("vp8")), VideoDecoder("vp8")
+    frames = [encoder.encode(plain(60), n * FRAME)[0] for n in range(4)]
+    assert decoder.decode(video(frames[0][0], key=True)) is not None
+    assert decoder.decode(video(frames[2][0], gap=True)) is None
+    assert decoder.starving
+    assert decoder.decode(video(frames[3][0])) is None
+
+
+def test_a_new_size_begins_with_a_key_frame() -> None:
+    encoder, decoder = VideoEncoder(output("h264", width=0, height=0)), VideoDecoder("h264")
+    sizes = [(320, 180), (160, 90), (640, 360), (2, 2)]
+    for number, (width, height) in enumerate(sizes):
+        ((payload, key),) = encoder.encode(plain(70, width, height), number * FRAME)
+        picture = decoder.decode(video(payload, key=key))
+        assert key
+        assert picture is not None
+        assert (picture.width, picture.height) == (width, height)
+
+
+def test_a_slower_output_leaves_pictures_out() -> None:
+    encoder = VideoEncoder(output("vp8", framerate=15.0))
+    taken = []
+    for number in range(30):
+        if encoder.due(number * FRAME):
+            taken.append(number)
+            encoder.encode(plain(60), number * FRAME)
+    assert taken == list(range(0, 30, 2))
+
+
+def test_what_cannot_be_coded_is_named() -> None:
+    with pytest.raises(UnknownCodec, match="theora"):
+        VideoDecoder("theora")
+    with pytest.raises(UnknownCodec, match="theora"):
+        VideoEncoder(output("theora"))
