@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from palaver.room.values import AudioFormat, Format, Resolution, RoomConfig, Track, VideoFormat
+from palaver.room.values import (
+    AudioFormat,
+    Format,
+    Resolution,
+    RoomConfig,
+    Track,
+    VideoFormat,
+    VideoParameters,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,6 +24,8 @@ DEFAULT_RESOLUTION: Final = Resolution(640, 480)
 """Assumed where a track's picture size is not known."""
 DEFAULT_FRAMERATE: Final = 30.0
 """Frames per second, assumed where a track's rate is not known."""
+DEFAULT_KEY_FRAME_INTERVAL: Final = 100.0
+"""Seconds, where nothing else is said."""
 
 RESOLUTIONS: Final = {
     "cif": Resolution(352, 288),
@@ -28,6 +38,9 @@ RESOLUTIONS: Final = {
     "hd720p": Resolution(1280, 720),
     "hd1080p": Resolution(1920, 1080),
 }
+
+PRODUCIBLE: Final = frozenset({"opus", "pcmu", "pcma", "g722", "aac", "vp8", "vp9", "h264", "h265", "av1"})
+"""Codecs that can be encoded. iSAC, iLBC and others have no encoder in any library."""
 
 _LITERAL: Final = re.compile(r"r([0-9]{1,5})x([0-9]{1,5})")
 _MULTIPLIER: Final = re.compile(r"x([0-9]{1,5})/([0-9]{1,5})")
@@ -122,6 +135,25 @@ def default_bitrate_kbps(
     """The bitrate of a produced picture whose configuration names none; ``motion_factor`` is the view's."""
     pixels = size.width * size.height * framerate / 30
     return _kbps(pixels) * _CODEC_FACTORS.get(video.codec, 1.0) * motion_factor
+
+
+def encoding(
+    own: VideoParameters, asked: VideoParameters | None, video: VideoFormat, motion_factor: float = 1.0
+) -> VideoParameters:
+    """What a picture in ``video`` is encoded with: as ``asked``, else as its source has it; the bitrate in kbit/s.
+
+    The resolution stays open where neither says it.
+    """
+    asked = asked or VideoParameters()
+    size = asked.resolution or own.resolution
+    framerate = asked.framerate or own.framerate or DEFAULT_FRAMERATE
+    changed = asked.resolution not in (None, own.resolution) or asked.framerate not in (None, own.framerate)
+    usual = default_bitrate_kbps(video, size or DEFAULT_RESOLUTION, framerate, motion_factor)
+    base = own.bitrate if isinstance(own.bitrate, float | int) and not changed else usual
+    factor = multiplier(asked.bitrate) if asked.bitrate is not None else 1.0
+    kbps = float(asked.bitrate) if isinstance(asked.bitrate, float | int) else base * (factor or 1.0)
+    interval = asked.key_frame_interval or own.key_frame_interval or DEFAULT_KEY_FRAME_INTERVAL
+    return VideoParameters(size, framerate, kbps, interval)
 
 
 def multiplier(bitrate: float | str) -> float | None:

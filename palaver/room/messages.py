@@ -9,11 +9,13 @@ from typing import TypeAlias
 
 from palaver.room.values import (
     AudioFormat,
+    Composition,
     Kind,
     LayerWish,
     Participant,
     ParticipantId,
     Permission,
+    Placement,
     Resolution,
     Stream,
     StreamId,
@@ -184,6 +186,44 @@ class Unmix:
 
 
 @dataclass(frozen=True, slots=True)
+class SetRegion:
+    """Show a stream in the region of that id; whoever is there takes its place."""
+
+    by: ParticipantId | None
+    stream: StreamId
+    view: str
+    region: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShowInRegion:
+    """The same for the mixed stream ``view``, the region being the ``index``-th of its layout, from 0."""
+
+    view: StreamId
+    index: int
+    stream: StreamId
+
+
+@dataclass(frozen=True, slots=True)
+class SetLayout:
+    """Use these regions in the mixed stream ``view`` from now on."""
+
+    view: StreamId
+    placements: tuple[Placement, ...]
+
+
+Change: TypeAlias = SetStreamActive | Mix | Unmix | SetRegion | ShowInRegion | SetLayout
+"""What changes a stream that there is."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeTogether:
+    """All of these in this order; or none of them, if one is refused."""
+
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Close:
     """End the conference: everybody is dropped, everything is closed, nothing is accepted afterwards."""
 
@@ -259,6 +299,14 @@ class LayerSeen:
     subscription: SubscriptionId
     mid: str
     rid: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakerHeard:
+    """Another input of a mixed stream is the one that speaks."""
+
+    view: StreamId
+    stream: StreamId
 
 
 # ── events: facts to tell ───────────────────────────────────────────────────────────────────────────
@@ -356,6 +404,22 @@ class LayerChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class LayoutChanged:
+    """Where the inputs of a mixed stream are seen now."""
+
+    view: StreamId
+    placements: tuple[Placement, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakerChanged:
+    """Who speaks in a mixed stream: OWT's "activeInput"."""
+
+    view: StreamId
+    stream: StreamId
+
+
+@dataclass(frozen=True, slots=True)
 class TextSent:
     """``to`` is a participant or "all"."""
 
@@ -441,6 +505,14 @@ class SetSinkOrigin:
 
 
 @dataclass(frozen=True, slots=True)
+class SetComposition:
+    """Make the mixed stream ``view`` of this from now on."""
+
+    view: StreamId
+    composition: Composition
+
+
+@dataclass(frozen=True, slots=True)
 class CloseTransports:
     """The participant left: close all its transports."""
 
@@ -462,6 +534,10 @@ Command: TypeAlias = (
     | SendText
     | Mix
     | Unmix
+    | SetRegion
+    | ShowInRegion
+    | SetLayout
+    | ChangeTogether
     | Close
 )
 Report: TypeAlias = (
@@ -473,6 +549,7 @@ Report: TypeAlias = (
     | SinkLost
     | ResolutionSeen
     | LayerSeen
+    | SpeakerHeard
 )
 Input: TypeAlias = Command | Report | Tick
 Action: TypeAlias = (
@@ -484,6 +561,7 @@ Action: TypeAlias = (
     | SetSinkActive
     | SetSinkLayer
     | SetSinkOrigin
+    | SetComposition
     | CloseTransports
 )
 Event: TypeAlias = (
@@ -499,6 +577,8 @@ Event: TypeAlias = (
     | StreamMuted
     | StreamUpdated
     | LayerChanged
+    | LayoutChanged
+    | SpeakerChanged
     | TextSent
 )
 Output: TypeAlias = Event | Action

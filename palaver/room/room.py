@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, get_args
 
-from palaver.room.checks import check_granted, check_own, existing_kinds, kinds_of, seen_track
+from palaver.room.checks import check_granted, existing_kinds, kinds_of, seen_track
 from palaver.room.errors import Fault, RoomError
 from palaver.room.messages import (
+    ChangeTogether,
     Close,
     CloseSink,
     CloseSource,
@@ -32,17 +33,21 @@ from palaver.room.messages import (
     SendText,
     SessionFailed,
     SessionReady,
+    SetLayout,
     SetPermission,
+    SetRegion,
     SetSinkActive,
     SetSinkLayer,
     SetSinkOrigin,
     SetSourceActive,
     SetStreamActive,
     SetSubscriptionActive,
+    ShowInRegion,
     SinkLost,
     SinkReady,
     SourceLost,
     SourceReady,
+    SpeakerHeard,
     StreamAdded,
     StreamMuted,
     StreamRemoved,
@@ -61,7 +66,8 @@ from palaver.room.messages import (
 )
 from palaver.room.moves import STREAM_MOVES, SUBSCRIPTION_MOVES
 from palaver.room.negotiations import Negotiations
-from palaver.room.subscribing import changed, resolve, same_origin
+from palaver.room.register import Register
+from palaver.room.subscribing import changed, resolve, same_media
 from palaver.room.transports import Transports
 from palaver.room.values import (
     Kind,
@@ -77,7 +83,7 @@ from palaver.room.values import (
     TransportId,
     VideoParameters,
 )
-from palaver.room.views import mixed_streams
+from palaver.room.views import Views
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -111,10 +117,12 @@ class Room:
     def __init__(self, config: RoomConfig, *, negotiation_timeout_s: float = 30.0) -> None:
         self._config = config
         self._closed = False
-        self._participants: dict[ParticipantId, Participant] = {}
-        self._streams: dict[StreamId, Stream] = mixed_streams(config)  # mixed first, then forward by age
+        self._register = register = Register()
+        self._participants, self._streams = register.participants, register.streams
+        self._subscriptions = register.subscriptions
+        self._views = Views(self._streams)
+        self._views.open(config)
         self._mixed = len(self._streams)
-        self._subscriptions: dict[SubscriptionId, Subscription] = {}
         self._unready: dict[StreamId, _Unready] = {}
         self._transports = Transports()
         self._negotiations = Negotiations(negotiation_timeout_s)
@@ -160,6 +168,10 @@ class Room:
         """What can be subscribed to: views first, then forward streams by age."""
         return [stream for stream in self._streams.values() if stream.state is StreamState.LIVE]
 
+    def region_of(self, by: ParticipantId | None, stream: StreamId, view: str) -> str:
+        """The id of the region of a view in which ``by`` has its stream. Raises RoomError if it is seen nowhere."""
+        return self._views.region_of(self._register.live_stream(by, stream), view)
+
     # ── the one way to change it ────────────────────────────────────────────────────────────────────
 
     def handle(self, incoming: Input) -> list[Output]:
@@ -185,10 +197,10 @@ class Room:
         return [ParticipantJoined(participant)]
 
     def _leave(self, command: Leave) -> list[Output]:
-        return self._depart(self._participant(command.participant))
+        return self._depart(self._register.participant(command.participant))
 
     def _drop(self, command: Drop) -> list[Output]:
-        participant = self._participant(command.participant)
+        participant = self._register.participant(command.participant)
         return [ParticipantDropped(participant.id), *self._depart(participant)]
 
     def _depart(self, participant: Participant) -> list[Output]:
@@ -203,14 +215,14 @@ class Room:
         return [*outputs, CloseTransports(owner), ParticipantLeft(owner)]
 
     def _set_permission(self, command: SetPermission) -> list[Output]:
-        participant = self._participant(command.participant)
+        participant = self._register.participant(command.participant)
         self._participants[participant.id] = replace(participant, permission=command.permission)
         return []
 
     def _send_text(self, command: SendText) -> list[Output]:
-        sender = self._participant(command.by)
+        sender = self._register.participant(command.by)
         if command.to != "all":
-            self._participant(ParticipantId(command.to))
+            self._register.participant(ParticipantId(command.to))
         if len(command.message) > TEXT_LIMIT:
             raise RoomError(Fault.BAD_REQUEST, "message", f"expected at most {TEXT_LIMIT} characters")
         return [TextSent(sender.id, command.to, command.message)]
@@ -229,8 +241,8 @@ class Room:
     # ── streams ─────────────────────────────────────────────────────────────────────────────────────
 
     def _publish(self, command: Publish) -> list[Output]:
-        owner, tracks = self._participant(command.by), command.source.tracks
-        self._check_new_session(command.stream, Fault.STREAM_EXISTS)
+        owner, tracks = self._register.participant(command.by), command.source.tracks
+        self._register.check_new(command.stream, Fault.STREAM_EXISTS)
         kinds = kinds_of(tracks)
         check_granted(owner, owner.permission.publish, kinds)
         if "audio" in kinds and not self._config.audio_in:
@@ -250,11 +262,11 @@ class Room:
         return [OpenSource(stream.id, owner.id, command.source, self._config.audio_in, self._config.video_in)]
 
     def _unpublish(self, command: Unpublish) -> list[Output]:
-        stream = self._forward_stream(command.by, command.stream)
+        stream = self._register.forward_stream(command.by, command.stream)
         return self._end_stream(stream, Unpublish, None if command.by == stream.owner else TERMINATED)
 
     def _set_stream_active(self, command: SetStreamActive) -> list[Output]:
-        stream = self._forward_stream(command.by, command.stream)
+        stream = self._register.forward_stream(command.by, command.stream)
         unready = self._unready.get(stream.id)
         kinds = unready.kinds if unready else frozenset(track.kind for track in stream.tracks)
         wanted = existing_kinds(command.kinds, kinds, stream.id)
@@ -277,14 +289,39 @@ class Room:
         return outputs
 
     def _mix(self, command: Mix) -> list[Output]:
-        self._forward_stream(command.by, command.stream)
-        self._check_view(command.view)
-        raise RoomError(Fault.NOT_AVAILABLE, command.view, "mixing is not there yet")
+        stream = self._register.live_stream(command.by, command.stream)
+        return self._views.mix(stream, command.view, self._register.name_of(stream))
 
     def _unmix(self, command: Unmix) -> list[Output]:
-        self._forward_stream(command.by, command.stream)
-        self._check_view(command.view)
-        return []  # no stream can be in a view yet, and removing what is not there changes nothing
+        return self._views.unmix(self._register.live_stream(command.by, command.stream), command.view)
+
+    def _set_region(self, command: SetRegion) -> list[Output]:
+        stream = self._register.live_stream(command.by, command.stream)
+        return self._views.set_region(stream, command.view, command.region)
+
+    def _show_in_region(self, command: ShowInRegion) -> list[Output]:
+        return self._views.show_in_region(
+            self._register.mixed_stream(command.view), command.index, command.stream
+        )
+
+    def _set_layout(self, command: SetLayout) -> list[Output]:
+        return self._views.set_layout(self._register.mixed_stream(command.view), command.placements)
+
+    def _change_together(self, command: ChangeTogether) -> list[Output]:
+        kept = dict(self._streams), dict(self._unready), self._views.saved()
+        outputs: list[Output] = []
+        try:
+            for change in command.changes:
+                outputs += HANDLERS[type(change)](self, change)
+        except RoomError:
+            streams, self._unready, views = kept
+            self._streams.update(streams)  # a change neither adds streams nor removes them
+            self._views.restore(views)
+            raise
+        return outputs
+
+    def _speaker_heard(self, report: SpeakerHeard) -> list[Output]:
+        return self._views.heard(report.view, report.stream)
 
     def _source_ready(self, report: SourceReady) -> list[Output]:
         stream = self._moved_stream(report.stream, SourceReady)
@@ -335,9 +372,10 @@ class Room:
     def _end_stream(self, stream: Stream, trigger: type, reason: str | None = None) -> list[Output]:
         """Close a forward stream and what draws from it; its owner is told ``reason``, if there is one."""
         outputs: list[Output] = []
-        for subscription in self._subscribers(stream.id):
+        for subscription in self._register.subscribers(stream.id):
             outputs += self._end_subscription(subscription, StreamRemoved, SOURCE_LOSS)
         assert STREAM_MOVES[stream.state, trigger] is StreamState.ENDED
+        outputs += self._views.ended(stream)
         del self._streams[stream.id]
         self._unready.pop(stream.id, None)
         self._negotiations.end(stream.id)
@@ -353,10 +391,10 @@ class Room:
     # ── subscriptions ───────────────────────────────────────────────────────────────────────────────
 
     def _subscribe(self, command: Subscribe) -> list[Output]:
-        owner = self._participant(command.by)
-        self._check_new_session(command.subscription, Fault.SUBSCRIPTION_EXISTS)
+        owner = self._register.participant(command.by)
+        self._register.check_new(command.subscription, Fault.SUBSCRIPTION_EXISTS)
         check_granted(owner, owner.permission.subscribe, kinds_of(command.tracks))
-        tracks = tuple(resolve(track, self._streams) for track in command.tracks)
+        tracks = tuple(resolve(track, self._streams, self._config) for track in command.tracks)
         transport, mids = command.sink.transport, [track.mid for track in tracks]
         self._transports.check(owner.id, transport, mids)
 
@@ -364,15 +402,15 @@ class Room:
         self._subscriptions[subscription.id] = subscription
         self._transports.bind(owner.id, transport, subscription.id, mids)
         self._negotiations.start(subscription.id)
-        return [OpenSink(subscription, command.sink)]
+        return [*self._views.compositions(tracks), OpenSink(subscription, command.sink)]
 
     def _unsubscribe(self, command: Unsubscribe) -> list[Output]:
-        subscription = self._subscription(command.by, command.subscription)
+        subscription = self._register.subscription(command.by, command.subscription)
         own = command.by == subscription.owner
         return self._end_subscription(subscription, Unsubscribe, None if own else TERMINATED)
 
     def _set_subscription_active(self, command: SetSubscriptionActive) -> list[Output]:
-        subscription = self._subscription(command.by, command.subscription)
+        subscription = self._register.subscription(command.by, command.subscription)
         kinds = frozenset(track.kind for track in subscription.tracks)
         wanted = existing_kinds(command.kinds, kinds, subscription.id)
         changed = {
@@ -390,12 +428,12 @@ class Room:
         return [SetSinkActive(subscription.id, kind, command.active) for kind in sorted(changed)]
 
     def _update_subscription(self, command: UpdateSubscription) -> list[Output]:
-        subscription = self._subscription(command.by, command.subscription)
-        tracks = changed(subscription, command.changes, self._streams)
+        subscription = self._register.subscription(command.by, command.subscription)
+        tracks = changed(subscription, command.changes, self._streams, self._config)
         self._subscriptions[subscription.id] = replace(subscription, tracks=tracks)
-        outputs: list[Output] = []
+        outputs: list[Output] = [*self._views.compositions(tracks)]
         for old, new in zip(subscription.tracks, tracks, strict=True):
-            if not same_origin(old, new):
+            if not same_media(old, new):
                 outputs += [SetSinkOrigin(subscription.id, new)]
             elif new.mid is not None and new.layer != old.layer:
                 outputs += [SetSinkLayer(subscription.id, new.mid, new.layer)]
@@ -472,49 +510,6 @@ class Room:
                 outputs += self._end_subscription(subscription, Tick, TIMED_OUT)
         return outputs
 
-    # ── lookups that refuse ─────────────────────────────────────────────────────────────────────────
-
-    def _participant(self, wanted: ParticipantId) -> Participant:
-        participant = self._participants.get(wanted)
-        if participant is None:
-            raise RoomError(Fault.PARTICIPANT_NOT_FOUND, wanted)
-        return participant
-
-    def _forward_stream(self, by: ParticipantId | None, wanted: StreamId) -> Stream:
-        """The forward stream ``wanted``, if ``by`` may act on it."""
-        actor = self._participant(by) if by is not None else None
-        stream = self._streams.get(wanted)
-        if stream is None:
-            raise RoomError(Fault.STREAM_NOT_FOUND, wanted)
-        if stream.mixed:
-            raise RoomError(Fault.STREAM_IS_MIXED, wanted)
-        check_own(actor, stream.owner, wanted)
-        return stream
-
-    def _subscription(self, by: ParticipantId | None, wanted: SubscriptionId) -> Subscription:
-        """The subscription ``wanted``, if ``by`` may act on it."""
-        actor = self._participant(by) if by is not None else None
-        subscription = self._subscriptions.get(wanted)
-        if subscription is None:
-            raise RoomError(Fault.SUBSCRIPTION_NOT_FOUND, wanted)
-        check_own(actor, subscription.owner, wanted)
-        return subscription
-
-    def _subscribers(self, wanted: StreamId) -> list[Subscription]:
-        return [
-            subscription
-            for subscription in self._subscriptions.values()
-            if any(track.stream == wanted for track in subscription.tracks)
-        ]
-
-    def _check_new_session(self, wanted: StreamId | SubscriptionId, fault: Fault) -> None:
-        if wanted in self._streams or wanted in self._subscriptions:
-            raise RoomError(fault, wanted)
-
-    def _check_view(self, label: str) -> None:
-        if all(view.label != label for view in self._config.views):
-            raise RoomError(Fault.VIEW_NOT_FOUND, label)
-
 
 HANDLERS: Final[Mapping[type, Callable[[Room, Any], list[Output]]]] = {
     Join: Room._join,
@@ -531,6 +526,10 @@ HANDLERS: Final[Mapping[type, Callable[[Room, Any], list[Output]]]] = {
     SendText: Room._send_text,
     Mix: Room._mix,
     Unmix: Room._unmix,
+    SetRegion: Room._set_region,
+    ShowInRegion: Room._show_in_region,
+    SetLayout: Room._set_layout,
+    ChangeTogether: Room._change_together,
     Close: Room._close,
     Tick: Room._tick,
     TransportReady: Room._transport_ready,
@@ -541,4 +540,5 @@ HANDLERS: Final[Mapping[type, Callable[[Room, Any], list[Output]]]] = {
     SinkLost: Room._sink_lost,
     ResolutionSeen: Room._resolution_seen,
     LayerSeen: Room._layer_seen,
+    SpeakerHeard: Room._speaker_heard,
 }

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from palaver.room.errors import Fault, RoomError
-from palaver.room.formats import accepts, multiplier
+from palaver.room.formats import PRODUCIBLE, Offered, accepts, multiplier, offered
 from palaver.room.values import (
     ANY_LAYER,
     Kind,
@@ -21,9 +21,10 @@ from palaver.room.values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Container, Iterable, Mapping
 
     from palaver.room.messages import TrackChange
+    from palaver.room.values import Format, RoomConfig
 
 _UNSATISFIABLE: Final[Mapping[Kind, Fault]] = {
     "audio": Fault.UNSATISFIABLE_AUDIO,
@@ -31,8 +32,10 @@ _UNSATISFIABLE: Final[Mapping[Kind, Fault]] = {
 }
 
 
-def resolve(wanted: SubscribedTrack, streams: Mapping[StreamId, Stream]) -> SubscribedTrack:
-    """``wanted`` with its real stream, track, format and layer filled in.
+def resolve(
+    wanted: SubscribedTrack, streams: Mapping[StreamId, Stream], config: RoomConfig
+) -> SubscribedTrack:
+    """``wanted`` with its real stream, track, formats and layer filled in.
 
     ``wanted.stream`` may name a stream (then its first track of that kind is meant, and whichever layer suits) or, as
     clients do for one layer or section, a track. Raises RoomError with the detail that OWT's clients know.
@@ -41,14 +44,15 @@ def resolve(wanted: SubscribedTrack, streams: Mapping[StreamId, Stream]) -> Subs
     if found is None:
         raise _unsatisfiable(wanted, f"Requested {wanted.kind} stream")
     stream, track = found
-    if stream.mixed:
-        raise RoomError(Fault.NOT_AVAILABLE, stream.id, "mixing is not there yet")
     named = wanted.track is not None or wanted.stream not in streams
-    return _settled(wanted, stream, track, track.rid if named else wanted.layer.rid)
+    return _settled(wanted, stream, track, track.rid if named else wanted.layer.rid, config)
 
 
 def changed(
-    subscription: Subscription, changes: Iterable[TrackChange], streams: Mapping[StreamId, Stream]
+    subscription: Subscription,
+    changes: Iterable[TrackChange],
+    streams: Mapping[StreamId, Stream],
+    config: RoomConfig,
 ) -> tuple[SubscribedTrack, ...]:
     """The tracks after ``changes``. Raises RoomError if they cannot be had, or not on the sections there are."""
     tracks = list(subscription.tracks)
@@ -56,35 +60,58 @@ def changed(
         at = next((at for at, track in enumerate(tracks) if track.kind == change.kind), None)
         if at is None:
             raise RoomError(Fault.CANNOT_UPDATE, subscription.id, f"it has no {change.kind}")
-        new = _changed(tracks[at], change, streams)
-        if new.format != tracks[at].format:
+        before, new = tracks[at], _changed(tracks[at], change, streams, config)
+        formats = tuple(one for one in new.formats if one in before.formats)
+        if not formats:
             raise RoomError(Fault.CANNOT_UPDATE, subscription.id, "its section carries another format")
-        tracks[at] = replace(new, active=tracks[at].active)
+        remade = new.remade or new.format not in formats
+        tracks[at] = replace(new, active=before.active, formats=formats, remade=remade)
     return tuple(tracks)
 
 
-def same_origin(one: SubscribedTrack, other: SubscribedTrack) -> bool:
-    """Whether both come from the same section, if perhaps in different layers."""
-    return one.stream == other.stream and _section(one.track) == _section(other.track)
+def same_media(one: SubscribedTrack, other: SubscribedTrack) -> bool:
+    """Whether both are sent the same, if perhaps in different layers."""
+    if (one.stream, _section(one.track)) != (other.stream, _section(other.track)):
+        return False
+    if not (one.remade or other.remade):
+        return True
+    return (one.remade, one.parameters, one.formats) == (other.remade, other.parameters, other.formats)
 
 
 def _changed(
-    track: SubscribedTrack, change: TrackChange, streams: Mapping[StreamId, Stream]
+    track: SubscribedTrack, change: TrackChange, streams: Mapping[StreamId, Stream], config: RoomConfig
 ) -> SubscribedTrack:
     layer, parameters = change.layer or ANY_LAYER, change.parameters
     if change.origin is not None:
         fresh = replace(
             track, stream=change.origin, track=None, format=None, parameters=parameters, layer=layer
         )
-        return resolve(fresh, streams)
+        return resolve(fresh, streams, config)
     if change.layer is None and parameters is None:
         return track
     current = _find(track, streams)
     if current is None:  # the stream is going
         raise _unsatisfiable(track, f"Requested {track.kind} stream")
     anew = change.layer is not None or (parameters is not None and parameters.resolution is not None)
-    wanted = replace(track, parameters=parameters, layer=layer if anew else track.layer)
-    return _settled(wanted, *current, wanted.layer.rid)
+    before = track.parameters or VideoParameters()
+    if change.layer is not None:
+        before = replace(before, resolution=None)
+    wanted = replace(
+        track, format=None, parameters=_together(before, parameters), layer=layer if anew else track.layer
+    )
+    return _settled(wanted, *current, wanted.layer.rid, config)
+
+
+def _together(before: VideoParameters, asked: VideoParameters | None) -> VideoParameters | None:
+    """What is asked for now; where nothing is said, what was asked for before."""
+    asked = asked or VideoParameters()
+    both = VideoParameters(
+        asked.resolution or before.resolution,
+        asked.framerate or before.framerate,
+        asked.bitrate or before.bitrate,
+        asked.key_frame_interval or before.key_frame_interval,
+    )
+    return None if both == VideoParameters() else both
 
 
 def _section(track: TrackId | None) -> str | None:
@@ -105,12 +132,17 @@ def _find(wanted: SubscribedTrack, streams: Mapping[StreamId, Stream]) -> tuple[
     return None
 
 
-def _settled(wanted: SubscribedTrack, stream: Stream, track: Track, rid: str | None) -> SubscribedTrack:
+def _settled(
+    wanted: SubscribedTrack, stream: Stream, track: Track, rid: str | None, config: RoomConfig
+) -> SubscribedTrack:
     """``wanted`` as the section of ``track`` gives it: the layer ``rid``, the one of the size asked for, or any."""
     layers = [one for one in stream.tracks if one.kind == track.kind and one.mid == track.mid]
     pinned = _pinned(wanted, [one for one in layers if one.rid is not None], rid)
     track = pinned or layers[0]
-    if refusal := _refusal(wanted, track):
+    offer = offered(track, config)
+    formats = _formats(wanted, track, offer)
+    refusal, remade = _parameters(wanted, track, offer)
+    if refusal:
         raise _unsatisfiable(wanted, f"{refusal} is not acceptable")
     return replace(
         wanted,
@@ -120,6 +152,8 @@ def _settled(wanted: SubscribedTrack, stream: Stream, track: Track, rid: str | N
         parameters=wanted.parameters if wanted.kind == "video" else None,
         active=True,
         layer=replace(wanted.layer, rid=pinned.rid if pinned else None),
+        formats=formats,
+        remade=stream.mixed or remade or track.format not in formats,
     )
 
 
@@ -139,19 +173,42 @@ def _unsatisfiable(wanted: SubscribedTrack, detail: str) -> RoomError:
     return RoomError(_UNSATISFIABLE[wanted.kind], wanted.stream, detail)
 
 
-def _refusal(wanted: SubscribedTrack, track: Track) -> str | None:
-    """The first request that only transcoding could meet."""
-    if wanted.format is not None and not accepts(wanted.format, track.format):
-        return "Format"
+def _formats(wanted: SubscribedTrack, track: Track, offer: Offered) -> tuple[Format, ...]:
+    """The formats in which ``wanted`` may be sent, the source's own first."""
+    possible = [
+        one for one in (track.format, *offer.formats) if one == track.format or one.codec in PRODUCIBLE
+    ]
+    if wanted.format is None:
+        return tuple(possible)
+    acceptable = [one for one in possible if accepts(wanted.format, one)]
+    if not acceptable:
+        named = any(accepts(wanted.format, one) for one in offer.formats)
+        why = f": {wanted.format.codec} cannot be encoded" if named else ""
+        raise _unsatisfiable(wanted, f"Format is not acceptable{why}")
+    return tuple(acceptable)
+
+
+def _parameters(wanted: SubscribedTrack, track: Track, offer: Offered) -> tuple[str | None, bool]:
+    """The first wish that cannot be met, if any; and whether one can only be met by encoding anew."""
     if wanted.kind == "audio" or wanted.parameters is None:
-        return None
+        return None, False
     asked, own = wanted.parameters, track.parameters or VideoParameters()
-    if asked.resolution not in (None, own.resolution):
-        return "Resolution"
-    if asked.framerate not in (None, own.framerate):
-        return "Framerate"
-    if asked.bitrate not in (None, own.bitrate) and multiplier(asked.bitrate or "") != 1.0:
-        return "Bitrate"
-    if asked.key_frame_interval not in (None, own.key_frame_interval):
-        return "KeyFrameInterval"
-    return None
+    wishes: tuple[tuple[str, object, object, Container[object]], ...] = (
+        ("Resolution", asked.resolution, own.resolution, offer.resolutions),
+        ("Framerate", asked.framerate, own.framerate, offer.framerates),
+        (
+            "Bitrate",
+            None if multiplier(asked.bitrate or "") == 1.0 else asked.bitrate,
+            own.bitrate,
+            offer.bitrates,
+        ),
+        ("KeyFrameInterval", asked.key_frame_interval, own.key_frame_interval, offer.key_frame_intervals),
+    )
+    remade = False
+    for name, value, already, possible in wishes:
+        if value is None or value == already:
+            continue
+        if value not in possible:
+            return name, False
+        remade = True
+    return None, remade

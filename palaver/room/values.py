@@ -196,6 +196,9 @@ class Stream:
 class SubscribedTrack:
     """One track of a subscription: where it comes from, and what was asked for.
 
+    ``format`` is the source's own; ``formats`` are all in which it may be sent. ``remade``: it is not sent as it comes,
+    but produced: it is mixed, or another size, rate or format was asked for.
+
     ``track`` tells the section; it is the wish that says which of the section's layers is sent.
     """
 
@@ -207,6 +210,8 @@ class SubscribedTrack:
     parameters: VideoParameters | None = None
     active: bool = True
     layer: LayerWish = ANY_LAYER
+    formats: tuple[Format, ...] = ()
+    remade: bool = False
 
 
 class SubscriptionState(StrEnum):
@@ -230,7 +235,11 @@ class Subscription:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A named mix of a room. ``video_format`` is None for an audio-only view."""
+    """A named mix of a room. ``video_format`` is None for an audio-only view.
+
+    ``base`` and ``custom`` say which sets of regions there are; ``background`` is red, green and blue, 0 to 255;
+    ``detect_speaker``: whether it is found out who speaks.
+    """
 
     label: str
     audio_format: AudioFormat
@@ -238,6 +247,30 @@ class View:
     video_parameters: VideoParameters | None = None
     max_input: int = 16
     motion_factor: float = 0.8
+    base: Literal["fluid", "lecture", "void"] = "fluid"
+    custom: tuple[tuple[Region, ...], ...] = ()
+    crop: bool = False
+    background: tuple[int, int, int] = (0, 0, 0)
+    detect_speaker: bool = True
+    speaker_first: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MixInput:
+    """A forward stream in a view; ``name`` is shown while it has no picture."""
+
+    stream: StreamId
+    owner: ParticipantId | None
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Composition:
+    """What a view is made of at a moment: all ``inputs`` are heard, those in ``placements`` are seen."""
+
+    view: View
+    placements: tuple[Placement, ...] = ()
+    inputs: tuple[MixInput, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

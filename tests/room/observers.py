@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from palaver.room.messages import (
     CloseSink,
     CloseSource,
+    LayoutChanged,
     OpenSink,
     OpenSource,
     Output,
@@ -15,10 +16,12 @@ from palaver.room.messages import (
     ParticipantLeft,
     SessionFailed,
     SessionReady,
+    SetComposition,
     SetSinkActive,
     SetSinkLayer,
     SetSinkOrigin,
     SetSourceActive,
+    SpeakerChanged,
     StreamAdded,
     StreamMuted,
     StreamRemoved,
@@ -29,6 +32,7 @@ from palaver.room.messages import (
 
 if TYPE_CHECKING:
     from palaver.room.values import (
+        Composition,
         Kind,
         LayerWish,
         ParticipantId,
@@ -65,6 +69,12 @@ class Audience:
                 del self.streams[stream_id]
             case StreamMuted(stream_id, kind, active):
                 self.streams[stream_id] = _with_active(self.streams[stream_id], kind, active)
+            case LayoutChanged(view, placements):
+                assert self.streams[view].layout != placements, "told what was known"
+                self.streams[view] = replace(self.streams[view], layout=placements)
+            case SpeakerChanged(view, speaker):
+                assert self.streams[view].active_input != speaker
+                self.streams[view] = replace(self.streams[view], active_input=speaker)
 
 
 @dataclass
@@ -117,6 +127,7 @@ class Worker:
     silent: set[tuple[str, Kind]] = field(default_factory=set)
     opened: set[tuple[type, str]] = field(default_factory=set)
     layers: dict[tuple[SubscriptionId, str | None], LayerWish] = field(default_factory=dict)
+    views: dict[StreamId, Composition] = field(default_factory=dict)
 
     def hear(self, output: Output) -> None:
         match output:
@@ -125,12 +136,18 @@ class Worker:
                 self.sources.add(stream)
             case OpenSink(subscription=subscription):
                 assert subscription.id not in self.sinks
-                assert {track.stream for track in subscription.tracks} <= self.sources
+                assert {track.stream for track in subscription.tracks} <= self.sources | self.views.keys()
                 self.sinks.add(subscription.id)
                 self.layers |= {(subscription.id, track.mid): track.layer for track in subscription.tracks}
             case CloseSource(stream):
                 self.sources.remove(stream)
                 self._forget(stream)
+            case SetComposition(view, composition):
+                inputs = {one.stream for one in composition.inputs}
+                assert len(inputs) == len(composition.inputs), "mixed twice"
+                assert inputs <= self.sources
+                assert {one.stream for one in composition.placements if one.stream} <= inputs
+                self.views[view] = composition
             case CloseSink(subscription_id):
                 self.sinks.remove(subscription_id)
                 self._forget(subscription_id)
@@ -145,7 +162,7 @@ class Worker:
                 self.layers[subscription_id, mid] = layer
             case SetSinkOrigin(subscription_id, track):
                 assert subscription_id in self.sinks
-                assert track.stream in self.sources
+                assert track.stream in self.sources | self.views.keys()
                 self.layers[subscription_id, track.mid] = track.layer
 
     def _switch(self, session: str, kind: Kind, active: bool) -> None:

@@ -12,6 +12,7 @@ from palaver.room.errors import Fault, RoomError
 from palaver.room.messages import (
     Command,
     Join,
+    Mix,
     Output,
     Publish,
     PublishedTrack,
@@ -132,6 +133,27 @@ def ann_publishes(room: Room) -> Room:
     room.handle(publish(ANN))
     room.handle(ready())
     return room
+
+
+def streams_go_live(room: Room, by: ParticipantId, *streams: StreamId, kinds: Sequence[Kind] = KINDS) -> None:
+    """``by`` publishes these, each on a transport of its own."""
+    for stream in streams:
+        transport = TransportId(f"of-{stream}")
+        room.handle(publish(by, stream, transport, kinds=kinds))
+        room.handle(ready(stream, transport, kinds=kinds))
+
+
+def mixed(room: Room, by: ParticipantId, *streams: StreamId, view: str = "common") -> Room:
+    """These are live and in the view."""
+    streams_go_live(room, by, *streams)
+    for stream in streams:
+        room.handle(Mix(None, stream, view))
+    return room
+
+
+def shown(room: Room, view: StreamId = COMMON) -> list[StreamId | None]:
+    """What is seen in a mixed stream, region by region."""
+    return [placement.stream for placement in room.streams[view].layout]
 
 
 def ben_watches(room: Room) -> Room:

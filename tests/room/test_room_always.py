@@ -26,13 +26,17 @@ from palaver.room.messages import (
     PublishedTrack,
     ResolutionSeen,
     SendText,
+    SetLayout,
     SetPermission,
+    SetRegion,
     SetStreamActive,
     SetSubscriptionActive,
+    ShowInRegion,
     SinkLost,
     SinkReady,
     SourceLost,
     SourceReady,
+    SpeakerHeard,
     Subscribe,
     Tick,
     TrackChange,
@@ -55,6 +59,8 @@ from palaver.room.values import (
     LayerWish,
     ParticipantId,
     Permission,
+    Placement,
+    Region,
     Resolution,
     StreamId,
     StreamState,
@@ -96,6 +102,7 @@ class Life(RuleBasedStateMachine):
         self.fresh = snapshot(self.room)
         self.now = 0.0
         self.mids = self.steps = 0
+        self.laid_out = False
         self.published: dict[StreamId, Publish] = {}
         self.audience, self.clients, self.worker = Audience(), Clients(), Worker()
         self.audience.streams = {stream.id: stream for stream in self.room.live_streams()}
@@ -121,6 +128,8 @@ class Life(RuleBasedStateMachine):
             self.transport: 3,
             self.tick: 3,
             self.talk: 1,
+            self.mix: 5,
+            self.arrange: 5,
             self.permit: 1,
         }
         (happening,) = self.dice.choices(list(happenings), list(happenings.values()))
@@ -214,7 +223,7 @@ class Life(RuleBasedStateMachine):
 
     def subscribe(self) -> None:
         who = self.someone()
-        live = [one.id for one in self.room.live_streams() if not one.mixed]
+        live = [one.id for one in self.room.live_streams()]
         tracks = tuple(
             SubscribedTrack(
                 kind,
@@ -271,8 +280,25 @@ class Life(RuleBasedStateMachine):
     def talk(self) -> None:
         who = self.someone()
         self.give(SendText(who, self.dice.choice([*PEOPLE, "all"]), "x" * self.dice.choice([0, 2048, 2049])))
-        for command in (Mix, Unmix):
-            self.give(command(who, self.a_stream(), self.dice.choice(["common", "other"])))
+
+    def mix(self) -> None:
+        stream = self.a_stream()
+        known = self.room.streams.get(stream)
+        kinds: list[type[Mix | Unmix]] = [Mix, Mix, Mix, Unmix]
+        command = self.dice.choice(kinds)
+        view = self.among(["common"], ["other"])
+        self.give(command(self.actor(known.owner if known else None), stream, view))
+
+    def arrange(self) -> None:
+        """Somebody speaks, or is given another place."""
+        stream, index = self.a_stream(), self.dice.randrange(3)
+        view = self.among([COMMON], STRANGE_STREAMS)
+        self.give(SpeakerHeard(view, stream))
+        self.give(SetRegion(None, stream, "common", str(index)))
+        self.give(ShowInRegion(view, index, stream))
+        if self.seldom():
+            whole = Region("all", "0/1", "0/1", "1/1", "1/1")
+            self.laid_out |= self.give(SetLayout(view, (Placement(whole, self.a_stream()),)))
 
     # ── reports and time ────────────────────────────────────────────────────────────────────────────
 
@@ -309,15 +335,23 @@ class Life(RuleBasedStateMachine):
         for who in list(self.room.participants):
             self.give(Leave(who))
         self.fresh["_negotiations"]._now = self.room._negotiations._now
-        assert snapshot(self.room) == self.fresh
+        left = snapshot(self.room)
+        if self.laid_out:  # a given layout stays
+            for one in (left, self.fresh):
+                one.pop("_views"), one.pop("_register"), one.pop("_streams")
+        assert left == self.fresh
 
     # ── what always holds ───────────────────────────────────────────────────────────────────────────
 
     @invariant()
     def everybody_sees_the_room_as_it_is(self) -> None:
         assert list(self.audience.participants) == list(self.room.participants)
-        seen = {stream.id: stream for stream in self.room.live_streams()}
-        assert self.audience.streams == seen
+        assert self.audience.streams.keys() == {one.id for one in self.room.live_streams()}
+        for stream in self.room.live_streams():
+            told = self.audience.streams[stream.id]
+            if stream.active_input == "unknown":  # that a speaker left is not told
+                told = replace(told, active_input="unknown")
+            assert replace(told, in_views=stream.in_views) == stream  # nor is the mixing
 
     @invariant()
     def clients_know_their_sessions(self) -> None:

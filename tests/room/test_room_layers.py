@@ -45,7 +45,6 @@ from tests.room.scenes import (
     BEN,
     CAM,
     CID,
-    COMMON,
     SCREEN,
     SUB,
     VGA,
@@ -263,7 +262,6 @@ def test_a_layer_may_be_chosen_before_the_sink_is_ready() -> None:
             "Framerate is not acceptable",
         ),
         (update(SCREEN), Fault.CANNOT_UPDATE, SUB, "its section carries another format"),
-        (update(COMMON), Fault.NOT_AVAILABLE, COMMON, "mixing is not there yet"),
     ],
 )
 def test_an_update_that_cannot_be_had_is_refused(
@@ -284,7 +282,7 @@ def test_another_stream_of_the_same_format_takes_the_place() -> None:
     (moved,) = room.handle(update(SCREEN))
     assert moved == SetSinkOrigin(SUB, room.subscriptions[SUB].tracks[1])
     assert moved.track == SubscribedTrack(
-        "video", SCREEN, TrackId("anns-5"), "11", VP8, active=False, layer=ANY_LAYER
+        "video", SCREEN, TrackId("anns-5"), "11", VP8, active=False, layer=ANY_LAYER, formats=(VP8,)
     )
     assert room.handle(update(SCREEN)) == []
     assert CloseSink(SUB) in room.handle(Unpublish(ANN, SCREEN)), "it draws from the new stream"
