@@ -14,20 +14,25 @@ from palaver.media.ports import EngineError
 from palaver.room.errors import Fault, RoomError
 from palaver.room.messages import (
     Action,
+    ChangeTogether,
     Close,
     Join,
     Leave,
+    Mix,
     OpenSink,
     OpenSource,
     ParticipantDropped,
     ParticipantLeft,
     Publish,
+    SetLayout,
+    SetRegion,
     SetSinkActive,
     SetSinkLayer,
     SetSinkOrigin,
     SetSourceActive,
     SetStreamActive,
     SetSubscriptionActive,
+    ShowInRegion,
     SinkLost,
     SourceLost,
     Subscribe,
@@ -53,7 +58,19 @@ CLOSING_TIMEOUT_S: Final = 5.0
 """How long a closed room's last actions may take before the engine is told to release everything."""
 
 # What ends something is never refused: it is bounded by what was admitted.
-_MORE_WORK: Final = (Join, Publish, Subscribe, SetStreamActive, SetSubscriptionActive, UpdateSubscription)
+_MORE_WORK: Final = (
+    Join,
+    Publish,
+    Subscribe,
+    SetStreamActive,
+    SetSubscriptionActive,
+    UpdateSubscription,
+    Mix,
+    SetRegion,
+    ShowInRegion,
+    SetLayout,
+    ChangeTogether,
+)
 
 
 class RoomHost:
@@ -366,7 +383,11 @@ class RoomHost:
 
 
 def _loss(action: Action, reason: str) -> Report | None:
-    """What a failed action means for its object; closing what cannot be closed means nothing to the room."""
+    """What a failed action means for its object.
+
+    Closing what cannot be closed means nothing to the room. A view stays as it was until its next change,
+    which says all.
+    """
     match action:
         case OpenSource(stream=stream) | SetSourceActive(stream=stream):
             return SourceLost(stream, reason)

@@ -20,12 +20,14 @@ from palaver.room.messages import (
     OpenSink,
     OpenSource,
     ResolutionSeen,
+    SetComposition,
     SetSinkOrigin,
     SetSourceActive,
     SinkLost,
     SinkReady,
     SourceLost,
     SourceReady,
+    SpeakerHeard,
     TransportLost,
     TransportReady,
 )
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from palaver.media.webrtc import Bound, Wanted
     from palaver.room.messages import Action, Report
     from palaver.room.values import (
+        Composition,
         Kind,
         ParticipantId,
         Resolution,
@@ -69,6 +72,7 @@ class FakeEngine:
         self._bound: dict[tuple[RoomId, str], dict[str, Bound]] = {}
         self._muted: set[tuple[RoomId, str, Kind]] = set()
         self._told: set[tuple[RoomId, str]] = set()
+        self._views: dict[tuple[RoomId, str], Composition] = {}
         self._stopped = False
         self._reports: asyncio.Queue[tuple[RoomId, Report] | None] = asyncio.Queue()
 
@@ -91,9 +95,10 @@ class FakeEngine:
                 self._redirect(room, subscription_id, track)
             case SetSourceActive(stream, kind, active):
                 self._mute(room, stream, kind, active)
+            case SetComposition(view, composition):
+                self._views[room, view] = composition
             case CloseTransports(owner):
-                for key in [k for k, o in self._owners.items() if k[0] == room and o == owner]:
-                    self._drop(*key)
+                self._leave(room, owner)
         self.performed.append((room, action))
 
     def _check_running(self) -> None:
@@ -124,7 +129,7 @@ class FakeEngine:
         action = self._open.get((room, session))
         if isinstance(action, OpenSink):
             self._open[room, session] = action.redirected(track)
-            if self._payload(room, track.stream, track.track, track.kind) is None:
+            if self._outgoing(room, session, track) is None:
                 self.fail(room, session, SOURCE_GONE)
 
     def _mute(self, room: RoomId, stream: str, kind: Kind, active: bool) -> None:
@@ -138,6 +143,10 @@ class FakeEngine:
         self._open.pop((room, session), None)
         self._bound.pop((room, session), None)
         self._told.discard((room, session))
+
+    def _leave(self, room: RoomId, owner: ParticipantId) -> None:
+        for key in [key for key, one in self._owners.items() if key[0] == room and one == owner]:
+            self._drop(*key)
 
     def _drop(self, room: RoomId, transport: TransportId) -> None:
         for session in self._on(room, transport):
@@ -163,16 +172,25 @@ class FakeEngine:
                         wanted[track.mid] = Incoming(session, track.kind, allowed)
             else:
                 for asked in action.subscription.tracks:
-                    payload = self._payload(room, asked.stream, asked.track, asked.kind)
-                    if asked.mid is not None and asked.mid not in bound and payload is not None:
-                        wanted[asked.mid] = Outgoing(session, asked.kind, payload)
+                    want = self._outgoing(room, session, asked)
+                    if asked.mid is not None and asked.mid not in bound and want is not None:
+                        wanted[asked.mid] = want
         return wanted
 
     def _source_gone(self, room: RoomId, session: str, action: OpenSink) -> bool:
         """Whether the sink waits for a source that is no more."""
         bound = self._bound.get((room, session), {})
         waiting = [track for track in action.subscription.tracks if track.mid not in bound]
-        return any(self._payload(room, t.stream, t.track, t.kind) is None for t in waiting)
+        return any(self._outgoing(room, session, track) is None for track in waiting)
+
+    def _outgoing(self, room: RoomId, session: str, track: SubscribedTrack) -> Outgoing | None:
+        """What a sink's track may leave as; None if its source is gone."""
+        if (room, track.stream) in self._views:
+            return Outgoing(session, track.kind, None, track.formats)
+        payload = self._payload(room, track.stream, track.track, track.kind)
+        if payload is None:
+            return None
+        return Outgoing(session, track.kind, None if track.remade else payload, track.formats)
 
     def _payload(self, room: RoomId, stream: str, track: str | None, kind: str) -> Payload | None:
         action = self._open.get((room, stream))
@@ -250,6 +268,14 @@ class FakeEngine:
         """Let a key frame arrive on a track of a source."""
         self._reports.put_nowait((room, ResolutionSeen(StreamId(stream), track, resolution)))
 
+    def speak(self, room: RoomId, view: str, stream: str) -> None:
+        """Let an input of a view be the one that speaks."""
+        self._reports.put_nowait((room, SpeakerHeard(StreamId(view), StreamId(stream))))
+
+    def composition(self, room: RoomId, view: str) -> Composition | None:
+        """What a view is made of, if that was said."""
+        return self._views.get((room, view))
+
     async def add_candidate(
         self, room: RoomId, owner: ParticipantId, transport: TransportId, candidate: str
     ) -> None:
@@ -263,6 +289,8 @@ class FakeEngine:
         """See Engine."""
         for key in [key for key in self._owners if key[0] == room]:
             self._drop(*key)
+        for view in [key for key in self._views if key[0] == room]:
+            del self._views[view]
 
     async def reports(self) -> AsyncIterator[tuple[RoomId, Report]]:
         """See Engine; ends after ``stop``."""

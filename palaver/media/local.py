@@ -12,6 +12,8 @@ from palaver.media import _core
 from palaver.media.answers import Answers
 from palaver.media.backlog import Backlog
 from palaver.media.formats import same_stream
+from palaver.media.mixes import PRELOAD, Mixes
+from palaver.media.pipelines import ForkServer
 from palaver.media.ports import EngineError, NegotiationError, TransportNotFound
 from palaver.media.sessions import SOURCE_GONE, STOPPED, Lane, Session, Transport
 from palaver.media.transports import Transports
@@ -24,6 +26,7 @@ from palaver.room.messages import (
     OpenSink,
     OpenSource,
     ResolutionSeen,
+    SetComposition,
     SetSinkActive,
     SetSinkLayer,
     SetSinkOrigin,
@@ -49,6 +52,7 @@ from palaver.room.values import (
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
+    from palaver.media.production import Output
     from palaver.media.webrtc import Bound, Plan, Wanted
     from palaver.room.messages import Action, Report
     from palaver.room.values import ParticipantId, SubscribedTrack
@@ -84,6 +88,8 @@ class LocalEngine:
         self._answers = Answers()
         self._reports: asyncio.Queue[tuple[RoomId, Report] | None] = asyncio.Queue()
         self._layer_changes = 0
+        self._fork_server = ForkServer(PRELOAD)
+        self._mixes = Mixes(self._core, self._fork_server, report=self._report, failed=self._cannot_produce)
         self._closed = False
 
     @property
@@ -96,8 +102,9 @@ class LocalEngine:
         loop = asyncio.get_running_loop()
         loop.add_reader(self._core.fileno(), self._take_events)
         try:
-            await loop.create_future()
+            await self._mixes.run()
         finally:
+            self._fork_server.close()
             loop.remove_reader(self._core.fileno())
             self._closed = True
             self._reports.put_nowait(None)
@@ -122,16 +129,17 @@ class LocalEngine:
                 self._open_sink(room, action)
             case CloseSource(stream):
                 self._end(self._transports.session(room, stream))
+                self._mixes.forget_stream(room, stream)
             case CloseSink(subscription):
                 self._end(self._transports.session(room, subscription))
-            case SetSourceActive(stream, kind, active):
-                self._set_active(self._transports.session(room, stream), kind, active)
-            case SetSinkActive(subscription, kind, active):
-                self._set_active(self._transports.session(room, subscription), kind, active)
+            case SetSourceActive(session, kind, active) | SetSinkActive(session, kind, active):
+                self._set_active(self._transports.session(room, session), kind, active)
             case SetSinkLayer(subscription, mid, layer):
                 self._set_layer(self._transports.session(room, subscription), mid, layer)
             case SetSinkOrigin(subscription, track):
                 self._set_origin(self._transports.session(room, subscription), track)
+            case SetComposition(view, composition):
+                self._mixes.compose(room, view, composition, self._transports.room(room))
             case CloseTransports(owner):
                 self._close(room, lambda transport: transport.owner == owner)
 
@@ -151,14 +159,13 @@ class LocalEngine:
     def _open_sink(self, room: RoomId, action: OpenSink) -> None:
         subscription = action.subscription
         wanted: dict[str, Wanted] = {}
-        media = self._transports.room(room)
         lost = False
         for track in subscription.tracks:
-            lane = media.source_lane(track) if media else None
-            if lane is None or track.mid is None:
+            want = self._outgoing(subscription.id, room, track)
+            if want is None or track.mid is None:
                 lost = True
             else:
-                wanted[track.mid] = Outgoing(subscription.id, track.kind, lane.bound.payload)
+                wanted[track.mid] = want
         if not lost and len(wanted) != len(subscription.tracks):
             raise EngineError("two tracks are on the same section")
         session = self._open(room, action.sink.transport, subscription.owner, action, wanted)
@@ -170,6 +177,16 @@ class LocalEngine:
         }
         if lost:  # the source ended meanwhile; the transport stays, the client's offer is under way
             self._fail(session, SOURCE_GONE)
+
+    def _outgoing(self, session: str, room: RoomId, track: SubscribedTrack) -> Outgoing | None:
+        """What a sink's track may leave as; None if its source is gone."""
+        if self._mixes.is_view(room, track.stream):
+            return Outgoing(session, track.kind, None, track.formats)
+        media = self._transports.room(room)
+        lane = media.source_lane(track) if media else None
+        if lane is None:
+            return None
+        return Outgoing(session, track.kind, None if track.remade else lane.bound.payload, track.formats)
 
     def _open(
         self,
@@ -198,6 +215,8 @@ class LocalEngine:
         if session is None:
             return
         (session.inactive.discard if active else session.inactive.add)(kind)
+        if isinstance(session.action, OpenSource):
+            self._sources_changed(session.transport.room)
         for lane in session.lanes.values():
             if lane.bound.kind == kind:
                 self._tell_active(lane, active)
@@ -221,16 +240,18 @@ class LocalEngine:
         if session is None or track.mid is None:
             return
         session.redirect(track)
-        media = self._transports.room(session.transport.room)
-        source = media.source_lane(track) if media else None
-        if source is None:
+        want = self._outgoing(session.id, session.transport.room, track)
+        if want is None:
             self._fail(session, SOURCE_GONE)
         elif track.mid in session.wanted:
-            session.wanted[track.mid] = Outgoing(session.id, track.kind, source.bound.payload)
+            session.wanted[track.mid] = want
         elif lane := self._transports.unbind(session, track.mid):
             # the section keeps its numbers, so that the subscriber sees one stream go on
             self._backlog.do(partial(self._core.unsubscribe, lane.handle))
+            former = lane.order
             self._attach(session, lane.bound)
+            if former is not None:
+                former.release()  # only now: the two may be the same
 
     def _end(self, session: Session | None) -> None:
         """Forget a session; what it had in the core ends."""
@@ -239,6 +260,13 @@ class LocalEngine:
         for lane in self._transports.end(session):
             end = self._core.unsubscribe if lane.bound.sends else self._core.unpublish
             self._backlog.do(partial(end, lane.handle))
+            if lane.order is not None:
+                lane.order.release()
+        if isinstance(session.action, OpenSource):
+            self._sources_changed(session.transport.room)
+
+    def _sources_changed(self, room: RoomId) -> None:
+        self._mixes.sources_changed(room, self._transports.room(room))
 
     def _close(self, room: RoomId, chosen: Callable[[Transport], bool]) -> None:
         for transport in filter(chosen, self._transports.of(room)):
@@ -256,6 +284,7 @@ class LocalEngine:
         """See Engine."""
         if not self._closed:
             self._close(room, lambda _: True)
+            self._mixes.close_room(room)
 
     # ── negotiation ─────────────────────────────────────────────────────────────────────────────────
 
@@ -321,30 +350,43 @@ class LocalEngine:
 
     def _attach(self, session: Session, bound: Bound) -> None:
         try:
-            handle = self._subscribe(session, bound) if bound.sends else self._publish(session, bound)
+            lane = self._subscribe(session, bound) if bound.sends else self._publish(session, bound)
         except _core.CoreBusy as busy:
             self._fail(session, str(busy))
             return
-        if handle is None:
+        if lane is None:
             self._fail(session, SOURCE_GONE)
             return
-        self._transports.bind(session, bound.mid, lane := Lane(bound, handle))
+        self._transports.bind(session, bound.mid, lane)
         if bound.kind in session.inactive:
             self._tell_active(lane, active=False)
         if layer := session.layers.get(bound.mid):
             self._tell_layer(lane, layer)
 
-    def _publish(self, session: Session, bound: Bound) -> int:
-        return self._core.publish(session.transport.handle, bound.mid)
+    def _publish(self, session: Session, bound: Bound) -> Lane:
+        lane = Lane(bound, self._core.publish(session.transport.handle, bound.mid))
+        asyncio.get_running_loop().call_soon(self._sources_changed, session.transport.room)
+        return lane
 
-    def _subscribe(self, session: Session, bound: Bound) -> int | None:
+    def _subscribe(self, session: Session, bound: Bound) -> Lane | None:
+        """Send the source as it comes if that is what was agreed on; else have it made."""
         assert isinstance(session.action, OpenSink)
         track = next(t for t in session.action.subscription.tracks if t.mid == bound.mid)
-        media = self._transports.room(session.transport.room)
-        lane = media.source_lane(track) if media else None
-        if lane is None or not same_stream(bound.payload, lane.bound.payload):
+        room, transport = session.transport.room, session.transport.handle
+        media = self._transports.room(room)
+        source = media.source_lane(track) if media else None
+        if source is not None and not track.remade and same_stream(bound.payload, source.bound.payload):
+            return Lane(bound, self._core.subscribe(source.handle, transport, bound.mid))
+        owner, thread = session.transport.owner, self._transports.place(room)[0]
+        order = self._mixes.demand(room, track, bound.payload, owner, thread, media)
+        if order is None:
             return None
-        return self._core.subscribe(lane.handle, session.transport.handle, bound.mid)
+        return Lane(bound, self._core.subscribe(order.output.publication, transport, bound.mid), order)
+
+    def _cannot_produce(self, output: Output, reason: str) -> None:
+        """Whoever waits for what cannot be encoded is told why."""
+        for session in [one for one in self._transports.sessions() if one.needs(output)]:
+            self._fail(session, reason)
 
     def _fail(self, session: Session | None, reason: str) -> None:
         if session is None:
@@ -394,6 +436,8 @@ class LocalEngine:
                 self._layer(subscription, rid)
             case _core.AudioLevel(publication, level_dbov, voice):
                 self._level(publication, level_dbov, voice)
+            case _core.PipelineLost(pipeline, reason):
+                self._log.info("pipeline's socket closed", pipeline=pipeline, reason=reason)
             case _core.Stalled(publication, stalled):
                 self._stalled(publication, stalled)
 
@@ -436,6 +480,7 @@ class LocalEngine:
     def _resolution(self, publication: int, rid: str | None, resolution: Resolution) -> None:
         if found := self._transports.lane(publication):
             session, mid = found
+            session.lanes[mid].size = resolution
             report = ResolutionSeen(StreamId(session.id), session.track_id(mid, rid), resolution)
             self._report(session.transport.room, report)
 
@@ -472,7 +517,7 @@ class LocalEngine:
         """Sums over the core's threads; counters end in ``_total``."""
         if self._closed:
             return {}
-        sums: dict[str, float] = {"layer_changes_total": self._layer_changes}
+        sums: dict[str, float] = {"layer_changes_total": self._layer_changes, **self._mixes.stats()}
         for thread in self._core.stats():
             for name, value in thread.items():
                 key = name if name in _GAUGES else f"{name}_total"

@@ -22,8 +22,10 @@ from palaver.room.values import (
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
 
+    from palaver.media.mixes import Order
+    from palaver.media.production import Output
     from palaver.media.webrtc import Bound, Wanted
-    from palaver.room.values import Kind, LayerWish
+    from palaver.room.values import Kind, LayerWish, Resolution
 
 SOURCE_GONE: Final = "Source stream loss"
 """Why a sink is lost whose source ended: OWT's words."""
@@ -37,6 +39,10 @@ class Lane:
 
     bound: Bound
     handle: int
+    order: Order | None = None
+    """What is produced for this section, if it is."""
+    size: Resolution | None = None
+    """Of arriving video: the size of the picture, as far as it is known."""
 
 
 @dataclass(eq=False, slots=True)
@@ -66,6 +72,10 @@ class Session:
             if lane.bound.kind == kind and section in (None, self.track_id(mid)):
                 return lane
         return None
+
+    def needs(self, output: Output) -> bool:
+        """Whether a section of this sink carries ``output``."""
+        return any(lane.order is not None and lane.order.output is output for lane in self.lanes.values())
 
     def tracks(self) -> tuple[Track, ...]:
         """A ready source's tracks, in the order in which they were published."""

@@ -47,6 +47,11 @@ class Transports:
         found = self._rooms.get(room)
         return list(found.transports.values()) if found else []
 
+    def sessions(self) -> Iterator[Session]:
+        """Every source and sink of all rooms."""
+        for media in self._rooms.values():
+            yield from media.sessions.values()
+
     def by_handle(self, handle: int) -> Transport | None:
         """The transport that the core calls ``handle``."""
         return self._by_handle.get(handle)

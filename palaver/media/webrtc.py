@@ -57,15 +57,25 @@ class Incoming:
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A section through which a sink's track shall leave, as it was ``published``."""
+    """A section for a sink's track: it leaves as it was ``published``, or else made in one of ``formats``."""
 
     session: str
     kind: Kind
-    published: Payload
+    published: Payload | None
+    formats: tuple[Format, ...] = ()
 
     def choose(self, payloads: Sequence[Payload]) -> Payload | None:
-        """The first that carries the source's format."""
-        return next((payload for payload in payloads if same_stream(payload, self.published)), None)
+        """The first that carries the source's format; else the first that can be made."""
+        for payload in payloads:
+            if self.published is not None and same_stream(payload, self.published):
+                return payload
+        return next((payload for payload in payloads if self._can_be_made(payload)), None)
+
+    def _can_be_made(self, payload: Payload) -> bool:
+        offered = format_of(payload)
+        if offered is None or (payload.codec == "h264" and payload.fmtp.get("packetization-mode") != "1"):
+            return False  # frames are cut into fragments, which mode 0 does not know (RFC 6184, section 6.2)
+        return any(accepts(allowed, offered) for allowed in self.formats)
 
     def fits(self, direction: str) -> bool:
         """Whether the client means to receive here."""

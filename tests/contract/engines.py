@@ -106,10 +106,20 @@ class Bench:
         format: VideoFormat = VP8,  # noqa: A002  # the glossary's word
         active: bool = True,
         layer: LayerWish = ANY_LAYER,
+        remade: bool = False,
     ) -> None:
         """Send the picture of ``stream`` on section ``mid``, and its sound on section ``audio``."""
         tracks = [
-            SubscribedTrack("video", StreamId(stream), mid=mid, format=format, active=active, layer=layer)
+            SubscribedTrack(
+                "video",
+                StreamId(stream),
+                mid=mid,
+                format=format,
+                active=active,
+                layer=layer,
+                formats=(format,),
+                remade=remade,
+            )
         ]
         if audio is not None:
             tracks.append(SubscribedTrack("audio", StreamId(stream), mid=audio, format=OPUS, active=active))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 import pytest_asyncio
@@ -13,6 +14,7 @@ from palaver.room.messages import (
     CloseSink,
     CloseSource,
     CloseTransports,
+    SetComposition,
     SetSinkActive,
     SetSinkLayer,
     SetSinkOrigin,
@@ -23,14 +25,21 @@ from palaver.room.messages import (
     TransportLost,
 )
 from palaver.room.values import (
+    Composition,
     LayerWish,
+    MixInput,
     ParticipantId,
+    Placement,
+    Region,
+    Resolution,
     RoomId,
     StreamId,
     SubscribedTrack,
     SubscriptionId,
     TransportId,
     VideoFormat,
+    VideoParameters,
+    View,
 )
 from tests.contract.engines import OPUS, ROOM, VP8, Bench, until, working
 from tests.offers import offer
@@ -365,3 +374,33 @@ async def test_a_sink_may_be_given_another_origin_before_and_after_it_works(benc
     assert ("SinkLost", "q") not in bench.story()
     await bench.engine.perform(ROOM, SetSinkOrigin(SubscriptionId("q"), tracks["u"]))
     assert await bench.heard("SinkLost", "q") == SinkLost(SubscriptionId("q"), "Source stream loss")
+
+
+async def test_a_view_is_subscribed_to_like_a_stream(bench: Bench) -> None:
+    await bench.published()
+    view = View("common", OPUS, VP8, VideoParameters(Resolution(320, 240), 12.0))
+    whole = Placement(Region("1", "0/1", "0/1", "1/1", "1/1"), S)
+    made = Composition(view, (whole,), (MixInput(S, ANN, "Ann"),))
+    await bench.engine.perform(ROOM, SetComposition(StreamId("v"), made))
+    bob = bench.guest("bob")
+    await bench.open_sink("q", "bob", "v", bob.add("video", "recvonly"), remade=True)
+    answer = await bob.negotiate()
+    await bench.heard("SinkReady", "q")
+    assert "a=sendonly" in answer
+    await bench.engine.perform(ROOM, SetComposition(StreamId("v"), replace(made, placements=(), inputs=())))
+    await bench.engine.perform(ROOM, CloseSource(S))
+    assert ("SinkLost", "q") not in bench.story(), "a view outlives its inputs"
+    await bench.engine.close_room(ROOM)
+    await until(lambda: bench.held() == 0)
+
+
+async def test_what_is_remade_of_a_stream_ends_with_it(bench: Bench) -> None:
+    await bench.published()
+    bob = bench.guest("bob")
+    await bench.open_sink("q", "bob", "s", bob.add("video", "recvonly"), remade=True)
+    await bob.negotiate()
+    await bench.heard("SinkReady", "q")
+    for action in (CloseSink(SubscriptionId("q")), CloseSource(S)):
+        await bench.engine.perform(ROOM, action)
+    await bench.engine.close_room(ROOM)
+    await until(lambda: bench.held() == 0)

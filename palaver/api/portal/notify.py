@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from palaver.api.portal.outbox import Notification
 from palaver.api.wire.participants import participant_info
-from palaver.api.wire.streams import stream_info
+from palaver.api.wire.streams import layout_info, stream_info
 from palaver.room.messages import (
     Event,
     LayerChanged,
+    LayoutChanged,
     ParticipantDropped,
     ParticipantJoined,
     ParticipantLeft,
     SessionFailed,
     SessionReady,
+    SpeakerChanged,
     StreamAdded,
     StreamMuted,
     StreamRemoved,
@@ -56,6 +58,8 @@ def notice(event: Event, config: RoomConfig, dialect: Dialect) -> Notice | None:
             return _of_participant(event, config)
         case StreamAdded() | StreamRemoved() | StreamMuted() | StreamUpdated():
             return _of_stream(event, config, dialect) if config.notify_streams else None
+        case LayoutChanged() | SpeakerChanged():
+            return _of_view(event) if config.notify_streams else None
         case TextSent():
             return _of_text(event)
         case SessionReady():
@@ -128,6 +132,14 @@ def _layer(event: LayerChanged) -> Notification:
         value["rid"] = event.rid
     data = {"id": event.subscription, "status": "update", "data": {"field": "video.layer", "value": value}}
     return Notification("subscription", data, fleeting=True)
+
+
+def _of_view(event: LayoutChanged | SpeakerChanged) -> Notice:
+    if isinstance(event, LayoutChanged):
+        change = {"field": "video.layout", "value": layout_info(event.placements)}
+    else:
+        change = {"field": "activeInput", "value": event.stream}
+    return Notice(_stream(event.view, "update", change))
 
 
 def _of_text(event: TextSent) -> Notice:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from palaver.api.portal.dialects import Dialect, Refusal, WantedTrack, layer, parameters, parse, parse_union
 from palaver.api.wire import portal as wire
-from palaver.room.checks import ADMIN
 from palaver.room.messages import (
     Command,
     Mix,
     Publish,
     SendText,
+    SetRegion,
     SetStreamActive,
     SetSubscriptionActive,
     Subscribe,
@@ -29,7 +29,6 @@ from palaver.room.values import (
     Kind,
     Participant,
     ParticipantId,
-    Stream,
     StreamId,
     SubscribedTrack,
     SubscriptionId,
@@ -56,10 +55,6 @@ class Asker:
     def id(self) -> ParticipantId:
         """The participant's."""
         return self.participant.id
-
-    def may_control(self, owner: ParticipantId | None) -> bool:
-        """Whether what ``owner`` has may be controlled, as the room judges it."""
-        return self.participant.role == ADMIN or owner == self.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,10 +164,9 @@ def stream_control(asker: Asker, data: object) -> Plan:
         case wire.UnmixStream(data=view):
             return Submit(Unmix(asker.id, stream, view), "ok")
         case wire.GetRegion(data=view):
-            return Answer({"region": _region(asker, stream, view)})
-        case wire.SetRegion():
-            _own_stream(asker, stream)
-            raise Refusal("Not available: regions cannot be assigned yet")
+            return Answer({"region": asker.room.region_of(asker.id, stream, view)})
+        case wire.SetRegion(data=place):
+            return Submit(SetRegion(asker.id, stream, place.view, place.region), "ok")
 
 
 def subscription_control(asker: Asker, data: object) -> Plan:
@@ -236,26 +230,6 @@ def _id(data: object, noun: str) -> str:
 
 def _kinds(wanted: wire.Kinds) -> tuple[Kind, ...]:
     return KINDS if wanted == "av" else (wanted,)
-
-
-def _own_stream(asker: Asker, identifier: StreamId) -> Stream:
-    stream = asker.room.streams.get(identifier)
-    if stream is None:
-        raise Refusal("Stream does NOT exist")
-    if not asker.may_control(stream.owner):
-        raise Refusal("unauthorized")
-    return stream
-
-
-def _region(asker: Asker, identifier: StreamId, label: str) -> str:
-    _own_stream(asker, identifier)
-    for view in asker.room.streams.values():
-        if view.label == label:
-            for placement in view.layout:
-                if placement.stream == identifier:
-                    return placement.region.id
-            raise Refusal("Stream is NOT in the view")
-    raise Refusal(f"View does NOT exist: {label[:64]}")
 
 
 def _changes(asked: wire.SubscriptionUpdate) -> tuple[TrackChange, ...]:

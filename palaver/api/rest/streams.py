@@ -21,8 +21,8 @@ from palaver.api.wire.updates import (
     StreamUpdate,
     stream_changes,
 )
-from palaver.room.errors import Fault, RoomError
-from palaver.room.messages import Command, Mix, SetStreamActive, Unmix, Unpublish
+from palaver.room import messages as room
+from palaver.room.messages import Change, ChangeTogether, Mix, SetStreamActive, Unmix, Unpublish
 from palaver.room.values import Stream, StreamId, StreamState
 
 if TYPE_CHECKING:
@@ -45,12 +45,12 @@ async def get_stream(call: Call) -> Answer:
 
 
 async def update_stream(call: Call) -> Answer:
-    """Mutes or unmutes a stream, puts it into views, changes the layout of a mixed stream."""
+    """Mutes or unmutes a stream, puts it into views, changes the layout of a mixed stream: all of it, or nothing."""
     changes = stream_changes(call.body)
     host, stream = _present(call)
-    commands = [command for change in changes if (command := _command(host, stream, change))]
-    for command in commands:
-        host.submit(command)
+    commands = [command for change in changes if (command := _command(stream, change))]
+    if commands:
+        host.submit(ChangeTogether(tuple(commands)))
     return _shown(call, host, host.room.streams.get(stream.id, stream))
 
 
@@ -98,36 +98,19 @@ def _not_found() -> ApiError:
     return ApiError(errors.STREAM_NOT_FOUND, "Stream not found")
 
 
-def _command(host: RoomHost, stream: Stream, change: StreamChange) -> Command | None:
-    """The command that makes ``change``, None if there is nothing to do. Raises RoomError where that is known already.
-
-    So a list of changes, one of which is impossible, changes nothing.
-    """
+def _command(stream: Stream, change: StreamChange) -> Change | None:
+    """The command that makes ``change``, None if it takes a stream out of a view where it is not."""
     match change:
         case AddView(label):
-            _check_view(host, stream, label)
-            return None if label in stream.in_views else Mix(None, stream.id, label)
+            return Mix(None, stream.id, label)
         case RemoveView(label):
-            _check_view(host, stream, label)
-            return Unmix(None, stream.id, label) if label in stream.in_views else None
+            return Unmix(None, stream.id, label)
         case SetStatus(kind, active):
-            track = stream.track(kind)
-            if stream.mixed:
-                raise RoomError(Fault.STREAM_IS_MIXED, stream.id)
-            if track is None:
-                raise RoomError(Fault.TRACK_NOT_FOUND, stream.id, f"it has no {kind}")
             return SetStreamActive(None, stream.id, (kind,), active)
-        case SetLayout() | ShowInRegion():
-            if not stream.mixed:
-                raise ApiError(errors.REFUSED, f"Stream is not mixed: {stream.id}")
-            raise ApiError(errors.REFUSED, "Layouts are not available yet: this version does not mix")
-
-
-def _check_view(host: RoomHost, stream: Stream, label: str) -> None:
-    if stream.mixed:
-        raise RoomError(Fault.STREAM_IS_MIXED, stream.id)
-    if all(view.label != label for view in host.room.config.views):
-        raise RoomError(Fault.VIEW_NOT_FOUND, label)
+        case SetLayout(placements):
+            return room.SetLayout(stream.id, placements)
+        case ShowInRegion(index, shown):
+            return room.ShowInRegion(stream.id, index, shown)
 
 
 _MUTE: Final = [{"op": "replace", "path": "/media/audio/status", "value": "inactive"}]

@@ -11,11 +11,13 @@ from palaver.api.wire import room_document as wire
 from palaver.api.wire.errors import ProtocolError
 from palaver.api.wire.formats import AudioFormat, Shape, VideoFormat, audio_format, video_format
 from palaver.api.wire.parse import convert
+from palaver.room.layout import fraction
 from palaver.room.values import (
     NO_LIMIT,
     Grant,
     MediaOut,
     Permission,
+    Region,
     Resolution,
     Role,
     RoomConfig,
@@ -167,7 +169,7 @@ def _view(view: wire.View) -> View:
     audio = audio_format(view.audio.format)
     video = view.video
     if isinstance(video, bool):
-        return View(str(view.label), audio, None)
+        return View(str(view.label), audio, None, detect_speaker=view.audio.vad)
     wanted = video.parameters
     return View(
         str(view.label),
@@ -181,4 +183,17 @@ def _view(view: wire.View) -> View:
         ),
         max_input=video.max_input,
         motion_factor=video.motion_factor,
+        base=video.layout.templates.base,
+        custom=tuple(tuple(map(_region, one.region)) for one in video.layout.templates.custom),
+        crop=video.layout.fit_policy == "crop",
+        background=(video.bg_color.r, video.bg_color.g, video.bg_color.b),
+        detect_speaker=view.audio.vad,
+        speaker_first=video.keep_active_input_primary,
+    )
+
+
+def _region(region: wire.Region) -> Region:
+    area = region.area
+    return Region(
+        str(region.id), *(fraction(str(part)) for part in (area.left, area.top, area.width, area.height))
     )

@@ -326,7 +326,6 @@ def test_pausing_av_means_both_kinds() -> None:
         ("unpublish", {"id": 3}, "Invalid stream id"),
         ("unsubscribe", None, "Invalid subscription id"),
         ("stream-control", {"operation": "pause"}, "Invalid stream id"),
-        ("stream-control", {"id": "s", "operation": "get-region", "data": "common"}, "Stream does NOT exist"),
         ("subscription-control", {"operation": "update", "data": {}}, "Invalid subscription id"),
         (
             "subscription-control",
