@@ -1,0 +1,193 @@
+"""What a mix of nine costs beside ffmpeg doing the same: 640x360 at 30 frames/s each into 1280x720 at 30.
+
+.venv/bin/python -m bench.mix
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import statistics
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import av
+import psutil
+
+from bench.common import report, table
+from palaver.media.control import AddVideoInput, AddVideoOutput, Area, Compose, Tile
+from palaver.media.frames import Codec, FrameSocket
+from palaver.media.pipelines import ForkServer
+from tests.mixing.stand_in import StandIn
+
+INPUTS: Final = 9
+FRAMERATE: Final = 30
+BITRATE_KBPS: Final = 2000
+CODECS: Final = {"h264": Codec.H264, "vp8": Codec.VP8}
+ENCODERS: Final = {
+    "h264": ["libx264", "-preset", "veryfast", "-tune", "zerolatency", "-profile:v", "baseline",
+             "-x264-params", f"vbv-maxrate={BITRATE_KBPS}:vbv-bufsize={BITRATE_KBPS}:scenecut=0"],
+    "vp8": ["libvpx", "-deadline", "realtime", "-cpu-used", "8", "-lag-in-frames", "0",
+            "-maxrate", f"{BITRATE_KBPS}k", "-bufsize", f"{BITRATE_KBPS}k"],
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Case:
+    """What goes in, what comes out, and what is asked for, as a part of ffmpeg's CPU."""
+
+    name: str
+    codec: str
+    size: tuple[int, int]
+    moving: int
+    target: float
+    outputs: int = 1
+
+
+CASES: Final = (
+    Case("H264 in and out", "h264", (640, 360), INPUTS, 1.05),
+    Case("VP8 in and out", "vp8", (640, 360), INPUTS, 1.15),
+    Case("H264, the simulcast layer nearest to the region", "h264", (320, 180), INPUTS, 0.75),
+    Case("H264, one of nine moving", "h264", (640, 360), 1, 0.45),
+    Case("H264, a second consumer of the same format", "h264", (640, 360), INPUTS, 1.07, outputs=2),
+)
+
+
+def clip(folder: Path, number: int, codec: str, size: tuple[int, int], moving: bool, seconds: int) -> Path:
+    """One input: a test pattern, or a still of it."""
+    ending = {"h264": "h264", "vp8": "ivf"}[codec]
+    path = folder / f"{codec}-{size[1]}-{number}-{int(moving)}.{ending}"
+    if path.exists():
+        return path
+    source = f"testsrc2=size={size[0]}x{size[1]}:rate={FRAMERATE},hue=h={number * 40}"
+    source += "" if moving else ",loop=loop=-1:size=1:start=5,setpts=N/30/TB"
+    coder = {"h264": ["libx264", "-preset", "veryfast", "-profile:v", "baseline", "-bf", "0"],
+             "vp8": ["libvpx", "-deadline", "realtime", "-cpu-used", "8"]}[codec]  # fmt: skip
+    rate = ["-b:v", "500k"] if moving else ["-qmin", "30", "-qmax", "30", "-b:v", "500k"]
+    subprocess.run(
+        ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", source, "-t", str(seconds), "-c:v", *coder,
+         *rate, "-g", "3000", "-pix_fmt", "yuv420p", str(path)],
+        check=True,
+    )  # fmt: skip
+    return path
+
+
+def by_ffmpeg(clips: list[Path], codec: str, seconds: int) -> float:
+    """CPU seconds of the ffmpeg command for the same mix."""
+    scaled = "".join(f"[{n}:v]scale=426:240:flags=bilinear[v{n}];" for n in range(INPUTS))
+    places = "|".join(f"{n % 3 * 426}_{n // 3 * 240}" for n in range(INPUTS))
+    inputs = "".join(f"[v{n}]" for n in range(INPUTS))
+    graph = f"{scaled}{inputs}xstack=inputs={INPUTS}:layout={places},pad=1280:720[out]"
+    command = ["ffmpeg", "-v", "error", "-filter_complex_threads", "1"]
+    for one in clips:
+        command += ["-threads", "1", "-i", str(one)]
+    command += ["-filter_complex", graph, "-map", "[out]", "-t", str(seconds), "-r", str(FRAMERATE),
+                "-c:v", *ENCODERS[codec], "-b:v", f"{BITRATE_KBPS}k", "-g", "3000", "-bf", "0", "-threads", "1",
+                "-f", "null", "-"]  # fmt: skip
+    process = subprocess.Popen(command)
+    _, status, used = os.wait4(process.pid, 0)
+    assert status == 0, "ffmpeg failed"
+    return float(used.ru_utime + used.ru_stime)
+
+
+async def by_palaver(
+    server: ForkServer, clips: list[Path], case: Case, seconds: int
+) -> tuple[float, float, float]:
+    """CPU seconds of the mixer's process for as many frames, its resident memory in MB, and frames encoded."""
+    packets = [[bytes(p) for p in av.open(str(one)).demux(video=0) if p.size] for one in clips]
+    pipeline = await server.start("palaver.mixing.mixer:run")
+    assert pipeline.pid is not None
+    async with asyncio.TaskGroup() as tasks:
+        watching = tasks.create_task(pipeline.run())
+        node = StandIn(pipeline)
+        for n in range(INPUTS):
+            pipeline.say(AddVideoInput(track=n, codec=case.codec, name=f"Person {n}"))
+        tiles = tuple(Tile(Area(n % 3 / 3, n // 3 / 3, 1 / 3, 1 / 3), n) for n in range(INPUTS))
+        pipeline.say(
+            Compose(
+                width=1280, height=720, framerate=FRAMERATE, background=(0, 0, 0), crop=False, tiles=tiles
+            )
+        )
+        # Equal forms are one output however many consume it: that is decided before the mixer.
+        pipeline.say(
+            AddVideoOutput(track=1000, codec=case.codec, profile="CB", width=1280, height=720,
+                           framerate=FRAMERATE, bitrate_kbps=BITRATE_KBPS, key_frame_interval_s=100.0)
+        )  # fmt: skip
+        process = psutil.Process(pipeline.pid)
+        used = await asyncio.to_thread(pace, node.frames, packets, CODECS[case.codec], process, seconds)
+        memory = process.memory_info().rss / 1e6
+        decoded = pipeline.counters["pictures_decoded"]
+        assert decoded > 0.9 * INPUTS * (seconds - 1) * FRAMERATE, f"{decoded} pictures decoded"
+        watching.cancel()
+    await node.close()
+    return used, memory, float(node.counts.get(1000, 0))
+
+
+def pace(
+    frames: FrameSocket, packets: list[list[bytes]], codec: Codec, process: psutil.Process, seconds: int
+) -> float:
+    """Send every input's frames in real time, spread over the frame time as cameras are."""
+    times = process.cpu_times()
+    before = times.user + times.system
+    begin = time.monotonic()
+    for number in range(seconds * FRAMERATE):
+        for n, one in enumerate(packets):
+            due = begin + (number + n / INPUTS) / FRAMERATE
+            if (left := due - time.monotonic()) > 0:
+                time.sleep(left)
+            if number < len(one):
+                frames.send(n, codec, number * 3000, 90_000, one[number], key_frame=number == 0)
+    times = process.cpu_times()
+    return times.user + times.system - before
+
+
+async def measure(folder: Path, seconds: int, rounds: int) -> list[list[str]]:
+    server = ForkServer(["palaver.mixing.mixer"])
+    rows = [["mix", "ffmpeg CPU s", "Palaver CPU s", "ratio", "ratios of rounds", "asked for", "memory"]]
+    for case in CASES:
+        reference = [clip(folder, n, case.codec, (640, 360), True, seconds) for n in range(INPUTS)]
+        ours = [clip(folder, n, case.codec, case.size, n < case.moving, seconds) for n in range(INPUTS)]
+        theirs, mine, memory = [], [], 0.0
+        for _ in range(rounds):
+            theirs.append(by_ffmpeg(reference, case.codec, seconds))
+            used, memory, count = await by_palaver(server, ours, case, seconds)
+            mine.append(used * seconds * FRAMERATE / max(count, 1))
+        ratios = [b / a for a, b in zip(theirs, mine, strict=True)]
+        rows.append(
+            [
+                case.name,
+                f"{statistics.median(theirs):.2f}",
+                f"{statistics.median(mine):.2f}",
+                f"**{statistics.median(ratios):.2f}**",
+                ", ".join(f"{ratio:.2f}" for ratio in ratios),
+                f"≤ {case.target}",
+                f"{memory:.0f} MB",
+            ]
+        )
+        print(rows[-1], flush=True)
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--seconds", type=int, default=10)
+    parser.add_argument("--rounds", type=int, default=3)
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        rows = asyncio.run(measure(Path(name), args.seconds, args.rounds))
+    report(
+        "mix",
+        "A mix of nine beside ffmpeg",
+        "CPU seconds for the same number of encoded pictures: the mixer's whole process, fed in real time, beside "
+        "`ffmpeg` (Debian's) with scale, xstack and the same encoder settings, one thread each.",
+        table(rows),
+    )
+
+
+if __name__ == "__main__":
+    main()
