@@ -187,7 +187,9 @@ async def test_a_killed_mixer_comes_back_and_forwarding_goes_on(server: Server) 
 
 async def test_a_player_that_lacks_the_codec_gets_the_stream_in_its_own(server: Server) -> None:
     room = server.room("another codec")
-    capable = [one for one in RTCRtpReceiver.getCapabilities("video").codecs if one.name == "H264"]
+    capabilities = RTCRtpReceiver.getCapabilities("video")
+    assert capabilities is not None
+    capable = [one for one in capabilities.codecs if one.name == "H264"]
     async with asyncio.TaskGroup() as tasks, AsyncExitStack() as stack:
         await publish(stack, server, room, 1, mixed=False)
         player = await stack.enter_async_context(peer(server, f"/whep/{room}/s1", "viewer"))
