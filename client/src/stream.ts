@@ -44,6 +44,11 @@ export class RoomStream {
     return this.info.type === "mixed";
   }
 
+  /** Whether its picture is a shared screen. */
+  get screen(): boolean {
+    return this.info.media.tracks.some((track) => track.type === "video" && track.source === "screen-cast");
+  }
+
   has(kind: Kind): boolean {
     return this.info.media.tracks.some((track) => track.type === kind);
   }

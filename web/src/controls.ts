@@ -3,6 +3,7 @@
 import type { Device, Devices } from "./devices.js";
 import { h } from "./dom.js";
 import { type IconName, icons } from "./icons.js";
+import type { Sharing } from "./sharing.js";
 
 /** A round button with an icon; `label` is what it is called aloud and on hover. */
 export function roundButton(
@@ -44,6 +45,20 @@ export function deviceButton(device: Device, devices: Devices, toggle: () => voi
     button.title = label;
   };
   devices.on("change", show);
+  show();
+  return button;
+}
+
+/** A switch for sharing the screen. */
+export function shareButton(sharing: Sharing): HTMLButtonElement {
+  const button = roundButton("screen", "", "share-screen", () => void sharing.toggle(), "share");
+  const show = () => {
+    const label = sharing.active ? "Stop sharing your screen (D)" : "Share your screen (D)";
+    button.setAttribute("aria-label", label);
+    button.setAttribute("aria-pressed", String(sharing.active));
+    button.title = label;
+  };
+  sharing.on("change", show);
   show();
   return button;
 }

@@ -16,6 +16,8 @@ export interface Person {
   key: string;
   name: string;
   own: boolean;
+  /** A shared screen, and not a person. */
+  screen: boolean;
   /** Not known while nothing of them is here. */
   muted: boolean | undefined;
   camera: boolean;
@@ -76,12 +78,22 @@ export class Crowd extends Emitter<{ change: undefined }> {
       ...[me, ...others].map(({ id, user }) =>
         this.#person(
           id,
-          user,
-          streams.filter((s) => s.owner === id),
+          user || "Guest",
+          streams.filter((s) => s.owner === id && !s.screen),
         ),
       ),
       ...sources.map((stream) => this.#person(stream.id, "Live source", [stream])),
     ];
+  }
+
+  /** The screens that others share. */
+  get screens(): Person[] {
+    const { me, participants, streams } = this.conference;
+    const shared = streams.filter((s) => s.screen && s.owner !== me.id && this.#wanted(s));
+    return shared.map((stream) => {
+      const owner = participants.find(({ id }) => id === stream.owner)?.user || "Guest";
+      return { ...this.#person(stream.id, `Screen of ${owner}`, [stream]), screen: true, muted: undefined };
+    });
   }
 
   close(): void {
@@ -89,13 +101,14 @@ export class Crowd extends Emitter<{ change: undefined }> {
     for (const stop of this.#stops) stop();
   }
 
-  #person(key: string, user: string, streams: RoomStream[]): Person {
+  #person(key: string, name: string, streams: RoomStream[]): Person {
     const settled = performance.now() - (this.#since.get(key) ?? 0) > SETTLING_MS;
     const known = streams.length > 0 || settled;
     return {
       key,
-      name: user || "Guest",
+      name,
       own: key === this.conference.me.id,
+      screen: false,
       muted: known ? !streams.some((stream) => stream.active("audio")) : undefined,
       camera: streams.some((stream) => stream.active("video")),
       layer: this.#seen(streams)?.layer,

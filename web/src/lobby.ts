@@ -1,15 +1,15 @@
 /** Before the conference: a name, a room, and a look in the mirror. */
 
+import { deviceChoice } from "./choice.js";
 import { brand, deviceButton } from "./controls.js";
 import type { Devices } from "./devices.js";
 import { h } from "./dom.js";
 import { type Entrance, freshRoom } from "./entrance.js";
-import { icons } from "./icons.js";
-import { Loudness, wakeAudio } from "./loudness.js";
+import { wakeAudio } from "./loudness.js";
+import { meter } from "./meter.js";
 import { deviceProblems, hueOf, initials, UNREACHABLE } from "./words.js";
 
 const NAME_KEY = "palaver.name";
-const BARS = 5;
 
 export interface Wish {
   user: string;
@@ -145,33 +145,25 @@ function preview(devices: Devices, name: () => string, closing: (() => void)[]) 
   });
   video.muted = true;
   const avatar = h("div", { class: "avatar" });
-  const bars = Array.from({ length: BARS }, () => h("i"));
-  const meter = h("div", { class: "meter", "aria-hidden": "true" }, icons.mic(), ...bars);
+  const loudness = meter(devices);
+  const choice = deviceChoice(devices);
   const note = h("p", { class: "note", role: "status" });
   const rename = () => {
     avatar.textContent = name().trim() ? initials(name()) : "You";
     avatar.dataset.hue = String(hueOf(name()));
   };
-  let loudness: Loudness | undefined;
-  let heard: MediaStreamTrack | undefined;
   const show = () => {
     const camera = devices.track("camera");
     video.srcObject = camera ? new MediaStream([camera]) : null;
     frame.classList.toggle("dark", !camera);
     note.textContent = deviceProblems(devices.problem("camera"), devices.problem("mic"));
-    meter.hidden = !devices.isOn("mic");
-    const mic = devices.track("mic");
-    if (mic === heard) return;
-    loudness?.close();
-    loudness = mic && new Loudness(mic);
-    heard = mic;
   };
   const frame = h(
     "div",
     { class: "preview" },
     video,
     avatar,
-    meter,
+    loudness.element,
     h(
       "div",
       { class: "preview-controls" },
@@ -181,14 +173,8 @@ function preview(devices: Devices, name: () => string, closing: (() => void)[]) 
   );
   rename();
   show();
-  const tick = setInterval(() => {
-    const lit = devices.isOn("mic") ? Math.round((loudness?.now ?? 0) * BARS) : 0;
-    for (const [i, bar] of bars.entries()) bar.classList.toggle("lit", i < lit);
-  }, 80);
-  closing.push(
-    devices.on("change", show),
-    () => clearInterval(tick),
-    () => loudness?.close(),
-  );
-  return { element: h("section", { class: "mirror", "aria-label": "Preview" }, frame, note), rename };
+  closing.push(devices.on("change", show), loudness.close, choice.close);
+  const choose = h("details", { class: "choose" }, h("summary", {}, "Choose devices"), choice.element);
+  const element = h("section", { class: "mirror", "aria-label": "Preview" }, frame, note, choose);
+  return { element, rename };
 }

@@ -2,7 +2,7 @@
 
 import type { Conference } from "palaver-client";
 import { type Chat, chat } from "./chat.js";
-import { deviceButton, roundButton } from "./controls.js";
+import { deviceButton, roundButton, shareButton } from "./controls.js";
 import { Crowd, type Person } from "./crowd.js";
 import type { Device, Devices } from "./devices.js";
 import { h } from "./dom.js";
@@ -14,12 +14,13 @@ import { wakeAudio } from "./loudness.js";
 import { Outgoing } from "./outgoing.js";
 import { peopleList } from "./people.js";
 import { Replay } from "./replay.js";
+import { type Settings, settings } from "./settings.js";
+import { Sharing } from "./sharing.js";
+import { Side } from "./side.js";
 import { Statistics } from "./statistics.js";
 import { Tile } from "./tile.js";
 import { toast } from "./toasts.js";
 import { explained } from "./words.js";
-
-type Panel = "chat" | "people";
 
 /** So often pictures are fitted to their tiles, and statistics are read. */
 const LOOK_MS = 1000;
@@ -34,26 +35,15 @@ export class Stage implements Screen {
   readonly #grid = h("section", { class: "grid", "aria-label": "Participants" });
   readonly #alone: HTMLElement;
   readonly #banner = h("div", { class: "banner", role: "status", hidden: true });
-  readonly #side = h("aside", { class: "side", hidden: true });
+  readonly #screens = h("section", { class: "screens", "aria-label": "Shared screens", hidden: true });
+  readonly #sharing: Sharing;
+  readonly #side: Side<"chat" | "people" | "settings">;
   readonly #people = peopleList();
   readonly #chat: Chat;
-  readonly #buttons: Record<Panel, HTMLButtonElement>;
   readonly #fitted: { update: () => void };
   readonly #statistics: Statistics;
-  #counting = false;
-  readonly #measured = h(
-    "button",
-    {
-      type: "button",
-      class: "measure",
-      "aria-pressed": "false",
-      "data-testid": "statistics",
-      onclick: () => this.#measure(!this.#counting),
-    },
-    "Statistics (S)",
-  );
+  readonly #settings: Settings;
   readonly #replay = new Replay(({ from, message }) => this.#heard(from, message));
-  #panel: Panel | undefined;
   #unread = 0;
 
   constructor(
@@ -65,21 +55,25 @@ export class Stage implements Screen {
     this.#crowd = new Crowd(conference, problem);
     this.#statistics = new Statistics(conference);
     this.#outgoing = new Outgoing(conference, devices, problem);
+    this.#sharing = new Sharing(conference, problem);
     // Who may only watch must not believe to be seen.
     for (const device of ["mic", "camera"] as const)
       if (!this.#outgoing.allows(device)) devices.forgo(device);
     this.#chat = chat((message) => conference.text(message));
-    this.#buttons = {
-      chat: roundButton("chat", "Chat (C)", "open-chat", () => this.#open("chat"), "panel-button"),
-      people: roundButton("people", "People (P)", "open-people", () => this.#open("people"), "panel-button"),
-    };
+    this.#settings = settings(devices, () => void this.#look());
+    this.#side = new Side({
+      settings: { icon: "settings", title: "Settings", key: "O", ...this.#settings },
+      people: { icon: "people", title: "People", key: "P", element: this.#people.element },
+      chat: { icon: "chat", title: "Chat", key: "C", ...this.#chat, shown: () => this.#read() },
+    });
     this.#alone = this.#invitation();
-    const area = h("div", { class: "area" }, this.#grid, this.#alone);
+    const area = h("div", { class: "area" }, this.#screens, this.#grid, this.#alone);
     this.element = h(
       "main",
       { class: "stage" },
+      h("h1", { class: "unseen" }, this.room ?? "Conference"),
       this.#banner,
-      h("div", { class: "middle" }, area, this.#side),
+      h("div", { class: "middle" }, area, this.#side.element),
       this.#bar(),
     );
     const fitted = keepFitted(this.#grid);
@@ -89,6 +83,8 @@ export class Stage implements Screen {
       fitted.close,
       () => this.#crowd.close(),
       () => this.#outgoing.close(),
+      () => this.#sharing.close(),
+      () => this.#side.close(),
     );
     this.#show();
     this.#outgoing.sync();
@@ -132,6 +128,7 @@ export class Stage implements Screen {
     const devices = (["mic", "camera"] as const)
       .filter((device) => this.#outgoing.allows(device))
       .map((device) => deviceButton(device, this.devices, () => void this.#toggle(device)));
+    const share = this.#sharing.possible ? shareButton(this.#sharing) : undefined;
     const leave = roundButton("leave", "Leave", "leave", () => void this.conference.leave(), "leave");
     const invite = this.room
       ? roundButton("invite", "Copy the invite link", "invite", () => void this.#invite())
@@ -146,8 +143,8 @@ export class Stage implements Screen {
       "nav",
       { class: "bar", "aria-label": "Controls" },
       title,
-      h("div", { class: "controls" }, ...devices, leave),
-      h("div", { class: "more" }, invite, this.#buttons.people, this.#buttons.chat),
+      h("div", { class: "controls" }, ...devices, share, leave),
+      h("div", { class: "more" }, invite, ...Object.values(this.#side.buttons)),
     );
   }
 
@@ -169,18 +166,20 @@ export class Stage implements Screen {
   }
 
   #show(): void {
-    const people = this.#crowd.people;
+    const { people, screens } = this.#crowd;
     const gone = new Set(this.#tiles.keys());
-    for (const person of people) {
+    for (const person of [...people, ...screens]) {
       gone.delete(person.key);
-      this.#tile(person).show({ name: person.name, own: person.own, ...this.#media(person) });
+      const { name, own, screen } = person;
+      this.#tile(person).show({ name, own, screen, ...this.#media(person) });
     }
     for (const key of gone) {
       this.#tiles.get(key)?.close();
       this.#tiles.delete(key);
     }
     this.#people.show(people);
-    this.#buttons.people.dataset.count = String(people.length);
+    this.#side.buttons.people.dataset.count = String(people.length);
+    this.#screens.hidden = screens.length === 0;
     this.#alone.hidden = people.length > 1;
     this.#fitted.update();
     this.#fit(people);
@@ -195,18 +194,11 @@ export class Stage implements Screen {
     }
   }
 
-  /** Shows or hides statistics on every tile. */
-  #measure(on: boolean): void {
-    this.#counting = on;
-    this.#measured.setAttribute("aria-pressed", String(on));
-    void this.#look();
-  }
-
   async #look(): Promise<void> {
-    const people = this.#crowd.people;
+    const { people, screens } = this.#crowd;
     this.#fit(people);
-    const lines = this.#counting ? await this.#statistics.read() : undefined;
-    for (const { key, layer } of people) {
+    const lines = this.#settings.counting ? await this.#statistics.read() : undefined;
+    for (const { key, layer } of [...people, ...screens]) {
       const tile = this.#tiles.get(key);
       const line = lines?.get(tile?.picture?.id ?? "");
       tile?.tell(line && layer?.rid ? `${layer.rid} · ${line}` : line);
@@ -235,7 +227,7 @@ export class Stage implements Screen {
     if (known) return known;
     const tile = new Tile(() => this.#silenced());
     this.#tiles.set(person.key, tile);
-    this.#grid.append(tile.element);
+    (person.screen ? this.#screens : this.#grid).append(tile.element);
     return tile;
   }
 
@@ -280,54 +272,32 @@ export class Stage implements Screen {
     const person = this.conference.participants.find(({ id }) => id === from);
     const own = from === this.conference.me.id;
     this.#chat.heard({ id: from, name: person?.user || "Guest", own }, message);
-    if (own || this.#panel === "chat") return;
-    this.#count(this.#unread + 1);
+    if (own || this.#side.open === "chat") return;
+    this.#side.count("chat", ++this.#unread);
     toast(`${person?.user || "Guest"}: ${message.length > 90 ? `${message.slice(0, 90)}…` : message}`);
   }
 
-  #count(unread: number): void {
-    this.#unread = unread;
-    const button = this.#buttons.chat;
-    button.setAttribute("aria-label", unread ? `Chat, ${unread} unread` : "Chat (C)");
-    if (unread) button.dataset.count = String(Math.min(unread, 99));
-    else delete button.dataset.count;
-  }
-
-  #open(panel: Panel | undefined): void {
-    const shut = this.#panel;
-    this.#panel = panel === this.#panel ? undefined : panel;
-    for (const name of ["chat", "people"] as const) {
-      this.#buttons[name].setAttribute("aria-expanded", String(this.#panel === name));
-      this.#buttons[name].classList.toggle("open", this.#panel === name);
-    }
-    this.#side.hidden = this.#panel === undefined;
-    if (this.#panel === undefined) {
-      if (shut) this.#buttons[shut].focus();
-      return;
-    }
-    const close = roundButton("close", "Close", "close-panel", () => this.#open(undefined), "plain");
-    const title = this.#panel === "chat" ? "Chat" : "People";
-    this.#side.setAttribute("aria-label", title);
-    this.#side.replaceChildren(
-      h("header", {}, h("h2", {}, title), close),
-      ...(this.#panel === "chat" ? [this.#chat.element] : [this.#people.element, this.#measured]),
-    );
-    if (this.#panel === "chat") {
-      this.#count(0);
-      this.#chat.focus();
-    } else close.focus();
+  #read(): () => void {
+    this.#unread = 0;
+    this.#side.count("chat", 0);
+    return () => undefined;
   }
 
   #key(event: KeyboardEvent): void {
-    if (event.key === "Escape" && this.#panel) this.#open(undefined);
-    const writing = event.target instanceof HTMLTextAreaElement || event.target instanceof HTMLInputElement;
+    if (event.key === "Escape" && this.#side.open) this.#side.shut();
+    const { target } = event;
+    const writing = [HTMLTextAreaElement, HTMLInputElement, HTMLSelectElement].some(
+      (one) => target instanceof one,
+    );
     if (writing || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
     const act: Record<string, () => void> = {
       m: () => void this.#toggle("mic"),
       v: () => void this.#toggle("camera"),
-      c: () => this.#open("chat"),
-      p: () => this.#open("people"),
-      s: () => this.#measure(!this.#counting),
+      d: () => void (this.#sharing.possible && this.#sharing.toggle()),
+      c: () => this.#side.toggle("chat"),
+      p: () => this.#side.toggle("people"),
+      o: () => this.#side.toggle("settings"),
+      s: () => this.#settings.count(!this.#settings.counting),
     };
     const chosen = act[event.key.toLowerCase()];
     if (!chosen) return;

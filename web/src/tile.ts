@@ -15,6 +15,7 @@ const SPEAKER_MS = 6000;
 export interface Look {
   name: string;
   own: boolean;
+  screen: boolean;
   video: MediaStreamTrack | undefined;
   audio: MediaStreamTrack | undefined;
   muted: boolean | undefined;
@@ -59,6 +60,7 @@ export class Tile {
     const { name, own, video, muted } = look;
     this.element.setAttribute("aria-label", own ? `${name} (you)` : name);
     this.element.classList.toggle("own", own);
+    this.element.classList.toggle("screen", look.screen);
     this.element.classList.toggle("faceless", !video);
     this.#name.textContent = own ? `${name} (you)` : name;
     this.#avatar.textContent = initials(name);
