@@ -38,6 +38,7 @@ lint: build $(STAMPS)/dev
 	$(PYTHON) -m mypy.stubtest palaver.media._core
 	lint-imports
 	$(PYTHON) tools/file_sizes.py
+	$(PYTHON) tools/links.py
 	cargo fmt --check
 	cargo clippy --release --workspace --all-targets --quiet -- -D warnings
 	npm run --silent check
