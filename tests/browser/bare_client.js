@@ -96,13 +96,20 @@ class BareClient {
     return { id, ready };
   }
 
-  publish(stream, { codec, audioCodec } = {}) {
+  // encodings: RTCRtpEncodingParameters of the video, for simulcast
+  publish(stream, { codec, audioCodec, encodings } = {}) {
     const started = performance.now();
     return this.serial(async () => {
       const pc = this.connection();
       const transceivers = stream
         .getTracks()
-        .map((track) => pc.addTransceiver(track, { direction: "sendonly", streams: [stream] }));
+        .map((track) =>
+          pc.addTransceiver(track, {
+            direction: "sendonly",
+            streams: [stream],
+            ...(encodings && track.kind === "video" ? { sendEncodings: encodings } : {}),
+          }),
+        );
       for (const transceiver of transceivers) {
         const kind = transceiver.sender.track.kind;
         const wanted = kind === "video" ? codec : audioCodec;
