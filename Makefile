@@ -59,7 +59,7 @@ fuzz: ## fuzz the parsers of network bytes; SECONDS_EACH=60 each; needs a nightl
 	for target in $$(cd rust/fuzz && cargo fuzz list); do \
 	  (cd rust/fuzz && cargo +nightly fuzz run $$target -- -max_total_time=$${SECONDS_EACH:-60}); done
 
-soak: build $(STAMPS)/dev ## joins and leaves for MINUTES=60, memory and descriptors watched; table in bench/results
+soak: build $(STAMPS)/dev $(STAMPS)/load ## a full house, people coming and going for MINUTES=60; table in bench/results
 	$(BIN)/python -m bench.soak --minutes $${MINUTES:-60}
 
 clean: ## forget everything that was built

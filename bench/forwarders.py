@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import httpx2
 
 from bench.generator import Generator
-from tests.servers import free_port, start_server
+from tests.servers import Server, free_port, start_server
 
 PARALLEL = 8
 JANUS_LIBRARIES = Path("/usr/lib/x86_64-linux-gnu/janus")
@@ -23,10 +23,13 @@ JANUS_LIBRARIES = Path("/usr/lib/x86_64-linux-gnu/janus")
 
 @dataclass(frozen=True)
 class Habits:
-    """How clients behave: whether they send NACK and transport-wide feedback, and lose one in so many packets."""
+    """How clients behave: whether they send NACK and transport-wide feedback, and lose one in so many packets; what
+    publishers send.
+    """
 
     feedback: bool = False
     lose_every: int = 0
+    video_bps: int | None = None  # the generator's 1.5 Mbit/s
 
 
 class Forwarder(Protocol):
@@ -70,15 +73,17 @@ class Palaver:
     """One room; each stream has its name."""
 
     pid: int
-    url: str
+    server: Server
     room: str
-    token: str
     http: httpx2.AsyncClient
     address: str = "127.0.0.1"
     sessions: dict[int, str] = field(default_factory=dict)
+    ended: int = 0
 
     async def publish(self, load: Generator, stream: int, habits: Habits) -> int:
-        offered = await load.order("publish", stream=stream, feedback=habits.feedback)
+        offered = await load.order(
+            "publish", stream=stream, feedback=habits.feedback, video_bps=habits.video_bps
+        )
         return await self._connect(load, offered, f"/whip/{self.room}/s{stream}")
 
     async def subscribe(self, load: Generator, stream: int, habits: Habits) -> int:
@@ -90,7 +95,7 @@ class Palaver:
     async def _connect(self, load: Generator, offered: dict[str, Any], path: str) -> int:
         peer = int(offered["id"])
         answer = await self.http.post(
-            self.url + path, content=offered["sdp"], headers={"Content-Type": "application/sdp"}
+            self.server.url + path, content=offered["sdp"], headers={"Content-Type": "application/sdp"}
         )
         assert answer.status_code == 201, (path, answer.status_code, answer.text)
         self.sessions[peer] = str(answer.headers["Location"])
@@ -98,9 +103,10 @@ class Palaver:
         return peer
 
     async def leave(self, load: Generator, peer: int) -> None:
-        """End a session, as its client would."""
-        answer = await self.http.delete(httpx2.URL(self.url).join(self.sessions.pop(peer)))
-        assert answer.status_code in (200, 204), (answer.status_code, answer.text)
+        """End a session, as its client would; one that the server has ended already is counted."""
+        answer = await self.http.delete(httpx2.URL(self.server.url).join(self.sessions.pop(peer)))
+        assert answer.status_code in (200, 204, 404), (answer.status_code, answer.text)
+        self.ended += answer.status_code == 404
         await load.order("leave", peer=peer)
 
 
@@ -117,7 +123,7 @@ async def palaver(*arguments: str) -> AsyncIterator[Palaver]:
         assert made.status_code == 200, made.text
         headers = {"Authorization": f"Bearer {made.text}"}
         async with httpx2.AsyncClient(headers=headers, timeout=30) as http:
-            yield Palaver(server.process.pid, server.url, room, made.text, http)
+            yield Palaver(server.process.pid, server, room, http)
 
 
 # ── Janus, by its HTTP API ────────────────────────────────────────────────────────────────────────────
@@ -179,7 +185,9 @@ class Janus:
         made = await self._post(handle, janus="message", body=create)
         assert "error" not in made["plugindata"]["data"], made
         joined = await self._ask(handle, {"request": "join", "ptype": "publisher", "room": room})
-        offered = await load.order("publish", stream=stream, feedback=habits.feedback)
+        offered = await load.order(
+            "publish", stream=stream, feedback=habits.feedback, video_bps=habits.video_bps
+        )
         configured = await self._ask(
             handle,
             {"request": "configure", "audio": True, "video": True},

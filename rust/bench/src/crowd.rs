@@ -153,8 +153,8 @@ impl Crowd {
     fn obey(&mut self, id: u64, order: Order) -> Result<Option<Answer>, String> {
         let now = Instant::now();
         match order {
-            Order::Publish { stream, feedback } => {
-                let peer = self.add(id, Role::Publisher(Source::new(stream)), feedback)?;
+            Order::Publish { stream, feedback, video_bps } => {
+                let peer = self.add(id, Role::Publisher(Source::new(stream, video_bps)), feedback)?;
                 peer.offer().map(|offer| Some(Answer::Sdp(offer)))
             }
             Order::Subscribe { stream, feedback, lose_every, offer } => {

@@ -2,10 +2,13 @@
 
 use serde_json::{Value, json};
 
+/// Six packets a frame.
+const VIDEO_BPS: u32 = 1_500_000;
+
 #[derive(Debug, PartialEq)]
 pub enum Order {
     /// A new publisher, named by the order's id; answered by its offer.
-    Publish { stream: u16, feedback: bool },
+    Publish { stream: u16, feedback: bool, video_bps: u32 },
     /// A new subscriber, named by the order's id; answered by its offer, or by its answer to the `offer` given.
     /// One in `lose_every` packets is thrown away before it is looked at, to be asked for again; 0: none.
     Subscribe { stream: u16, feedback: bool, lose_every: u32, offer: Option<String> },
@@ -31,7 +34,11 @@ impl Order {
         let text = |name: &str| value[name].as_str().map(str::to_owned);
         let feedback = value["feedback"].as_bool().unwrap_or(false);
         let order = match value["order"].as_str().unwrap_or_default() {
-            "publish" => Self::Publish { stream: number("stream")? as u16, feedback },
+            "publish" => Self::Publish {
+                stream: number("stream")? as u16,
+                feedback,
+                video_bps: value["video_bps"].as_u64().map_or(VIDEO_BPS, |given| given as u32),
+            },
             "subscribe" => Self::Subscribe {
                 stream: number("stream")? as u16,
                 feedback,

@@ -1,4 +1,4 @@
-//! What a publisher sends, and when: VP8 at 30 frames/s and 1.5 Mbit/s, every frame six packets back to back, and Opus.
+//! What a publisher sends, and when: VP8 at 30 frames/s, each frame's packets back to back, and Opus.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,6 @@ use crate::tally::Window;
 
 const FRAME: Duration = Duration::from_nanos(1_000_000_000 / 30);
 const AUDIO: Duration = Duration::from_millis(20);
-const FRAME_BYTES: usize = 1_500_000 / 8 / 30;
 const PACKET_BYTES: usize = 1100;
 /// Room for headers and a stamp.
 const SHORTEST: usize = 64;
@@ -27,6 +26,7 @@ pub struct Track {
 
 pub struct Source {
     stream: u16,
+    frame_bytes: usize,
     begin: Option<Instant>,
     frames: u64,
     sounds: u64,
@@ -38,8 +38,9 @@ pub struct Source {
 }
 
 impl Source {
-    pub fn new(stream: u16) -> Self {
-        Self { stream, begin: None, frames: 0, sounds: 0, key_at: 0, keys: 0, video: 0, published: 0 }
+    pub fn new(stream: u16, video_bps: u32) -> Self {
+        let frame_bytes = (video_bps as usize / 8 / 30).max(SHORTEST);
+        Self { stream, frame_bytes, begin: None, frames: 0, sounds: 0, key_at: 0, keys: 0, video: 0, published: 0 }
     }
 
     pub fn stream(&self) -> u16 {
@@ -92,10 +93,10 @@ impl Source {
                 self.key_at = self.frames + FRAMES_PER_KEY;
                 self.keys = self.keys.wrapping_add(1);
             }
-            let mut left = FRAME_BYTES;
+            let mut left = self.frame_bytes;
             while left > 0 {
                 let size = left.clamp(SHORTEST, PACKET_BYTES);
-                let mut payload = self.vp8(left == FRAME_BYTES, key, size);
+                let mut payload = self.vp8(left == self.frame_bytes, key, size);
                 left = left.saturating_sub(size);
                 Stamp { stream: self.stream, kind: Kind::Video, number: self.video, sent_ns }
                     .put(&mut payload);
@@ -119,7 +120,7 @@ impl Source {
         packet.extend_from_slice(&(0x8000 | self.frames as u16).to_be_bytes());
         packet.extend_from_slice(&[self.frames as u8, self.keys & 0x1f]);
         if start {
-            let tag = (FRAME_BYTES as u32 / 2) << 5 | 1 << 4 | u32::from(!key);
+            let tag = (self.frame_bytes as u32 / 2) << 5 | 1 << 4 | u32::from(!key);
             packet.extend_from_slice(&tag.to_le_bytes()[..3]);
             if key {
                 packet.extend_from_slice(&[0x9d, 0x01, 0x2a, 0x00, 0x05, 0xd0, 0x02]); // 1280×720
