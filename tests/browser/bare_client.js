@@ -2,7 +2,9 @@
 // It is deliberately strict: an unexpected message, a wrong order or a missing field rejects the operation.
 
 class BareClient {
-  constructor() {
+  // Where there is a relay, `entrance(port)` is the port that leads through it to the server's, and the only way there.
+  constructor({ entrance } = {}) {
+    this.entrance = entrance;
     this.log = []; // every notification, in order: [milliseconds, event, data]
     this.sessions = new Map(); // session id -> {resolve, reject}
     this.answers = []; // resolvers of pending offers
@@ -63,7 +65,7 @@ class BareClient {
     if (this.pc) return this.pc;
     this.pc = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
     this.pc.onicecandidate = ({ candidate }) => {
-      if (!candidate || !candidate.candidate) return;
+      if (this.entrance || !candidate || !candidate.candidate) return;
       const signaling = {
         type: "candidate",
         candidate: {
@@ -89,11 +91,25 @@ class BareClient {
     const ready = new Promise((resolve, reject) => this.sessions.set(id, { resolve, reject }));
     ready.catch(() => undefined);
     const answer = new Promise((resolve) => this.answers.push(resolve));
-    await this.request("soac", { id: transportId, signaling: { type: "offer", sdp: this.pc.localDescription.sdp } });
-    await this.pc.setRemoteDescription(await answer);
+    const { sdp } = this.pc.localDescription;
+    const said = this.entrance ? sdp.replace(/^a=candidate:.*\r\n/gm, "") : sdp;
+    await this.request("soac", { id: transportId, signaling: { type: "offer", sdp: said } });
+    await this.pc.setRemoteDescription(await this.led(await answer));
     this.trickle = true;
     for (const signaling of this.early.splice(0)) this.request("soac", { id: transportId, signaling });
     return { id, ready };
+  }
+
+  // The answer as it leads through the relay, if there is one: by UDP alone.
+  async led({ type, sdp }) {
+    if (!this.entrance) return { type, sdp };
+    const lines = [];
+    for (const line of sdp.split("\r\n")) {
+      const [, start, port, rest] = line.match(/^(a=candidate:\S+ 1 udp \d+) \S+ (\d+)( typ host.*)$/i) ?? [];
+      if (port) lines.push(`${start} 127.0.0.1 ${await this.entrance(Number(port))}${rest}`);
+      else if (!line.startsWith("a=candidate:")) lines.push(line);
+    }
+    return { type, sdp: lines.join("\r\n") };
   }
 
   // encodings: RTCRtpEncodingParameters of the video, for simulcast
@@ -117,7 +133,8 @@ class BareClient {
         const codecs = RTCRtpSender.getCapabilities(kind).codecs;
         const first = codecs.filter((c) => c.mimeType.toLowerCase() === `${kind}/${wanted}`);
         if (!first.length) throw new Error(`this browser does not send ${wanted}`);
-        transceiver.setCodecPreferences([...first, ...codecs.filter((c) => /rtx/i.test(c.mimeType))]);
+        const along = wanted === "red" ? /opus/i : /rtx/i;
+        transceiver.setCodecPreferences([...first, ...codecs.filter((c) => along.test(c.mimeType))]);
       }
       return this.negotiate("publish", () => ({
         media: {

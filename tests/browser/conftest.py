@@ -57,8 +57,7 @@ async def context(browser: Browser, server: Server) -> BrowserContext:
     return await browser.new_context(permissions=["camera", "microphone"], base_url=server.url)
 
 
-@pytest_asyncio.fixture
-async def bare(context: BrowserContext, server: Server) -> Callable[[], Awaitable[Page]]:
+async def bare_pages(context: BrowserContext) -> Callable[[], Awaitable[Page]]:
     """Make pages with the bare Socket.IO client in them, on the server's own origin."""
     socketio = (ROOT / "node_modules/socket.io-client-3/dist/socket.io.min.js").read_text()
     client = (HERE / "bare_client.js").read_text()
@@ -73,6 +72,11 @@ async def bare(context: BrowserContext, server: Server) -> Callable[[], Awaitabl
         return made
 
     return page
+
+
+@pytest_asyncio.fixture
+async def bare(context: BrowserContext) -> Callable[[], Awaitable[Page]]:
+    return await bare_pages(context)
 
 
 def palaver(server: Server, *args: str) -> Any:
