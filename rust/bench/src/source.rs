@@ -40,7 +40,17 @@ pub struct Source {
 impl Source {
     pub fn new(stream: u16, video_bps: u32) -> Self {
         let frame_bytes = (video_bps as usize / 8 / 30).max(SHORTEST);
-        Self { stream, frame_bytes, begin: None, frames: 0, sounds: 0, key_at: 0, keys: 0, video: 0, published: 0 }
+        Self {
+            stream,
+            frame_bytes,
+            begin: None,
+            frames: 0,
+            sounds: 0,
+            key_at: 0,
+            keys: 0,
+            video: 0,
+            published: 0,
+        }
     }
 
     pub fn stream(&self) -> u16 {
