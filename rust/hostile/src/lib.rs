@@ -6,13 +6,17 @@
 //! entry in `rust/fuzz`, which a test compares with this list.
 #![allow(clippy::unwrap_used, reason = "a target panics to say that something is wrong")]
 
+pub mod annexb;
 pub mod demux;
 pub mod framing;
 pub mod keyframe;
 pub mod layers;
+pub mod leb128;
 pub mod mutate;
 pub mod negotiate;
 pub mod rtcp;
+pub mod unpack;
+pub mod wire;
 
 /// One parser, or one way in.
 pub struct Target {
@@ -25,5 +29,15 @@ pub struct Target {
     pub inputs: usize,
 }
 
-pub const TARGETS: &[Target] =
-    &[demux::TARGET, framing::TARGET, keyframe::TARGET, layers::TARGET, negotiate::TARGET, rtcp::TARGET];
+pub const TARGETS: &[Target] = &[
+    annexb::TARGET,
+    demux::TARGET,
+    framing::TARGET,
+    keyframe::TARGET,
+    layers::TARGET,
+    leb128::TARGET,
+    negotiate::TARGET,
+    rtcp::TARGET,
+    unpack::TARGET,
+    wire::TARGET,
+];
