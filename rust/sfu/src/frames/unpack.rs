@@ -22,16 +22,18 @@ pub struct Unpacker {
     frame: Vec<u8>,
     /// Of AV1: an OBU whose end is in a packet to come.
     unfinished: Vec<u8>,
+    sets: ParameterSets,
 }
 
 impl Unpacker {
     pub fn new(codec: Codec) -> Self {
-        Self { codec, frame: Vec::new(), unfinished: Vec::new() }
+        Self { codec, frame: Vec::new(), unfinished: Vec::new(), sets: ParameterSets::default() }
     }
 
     /// Add the next payload.
     pub fn add(&mut self, payload: &[u8]) -> Result<(), Malformed> {
-        if self.frame.len() + payload.len() > MAX_FRAME {
+        // Start codes and sizes are added to a payload, but not more than it has bytes itself.
+        if self.frame.len() + self.unfinished.len() + 4 * payload.len() > MAX_FRAME {
             return Err(Malformed);
         }
         match self.codec {
@@ -48,7 +50,11 @@ impl Unpacker {
     pub fn take(&mut self) -> Result<Vec<u8>, Malformed> {
         let whole = self.unfinished.is_empty();
         self.unfinished.clear();
-        let frame = std::mem::take(&mut self.frame);
+        let mut frame = std::mem::take(&mut self.frame);
+        if let Some(missing) = self.sets.missing() {
+            frame.splice(..0, missing.iter().copied());
+        }
+        self.sets.end_frame();
         if whole && !frame.is_empty() { Ok(frame) } else { Err(Malformed) }
     }
 
@@ -56,6 +62,7 @@ impl Unpacker {
     pub fn clear(&mut self) {
         self.frame.clear();
         self.unfinished.clear();
+        self.sets.end_frame();
     }
 
     fn append(&mut self, payload: &[u8], skip: Option<usize>) -> Result<(), Malformed> {
@@ -65,9 +72,7 @@ impl Unpacker {
     }
 
     fn add_unit(&mut self, unit: &[u8]) -> Result<(), Malformed> {
-        if unit.is_empty() {
-            return Err(Malformed);
-        }
+        self.sets.note(self.codec, *unit.first().ok_or(Malformed)?, unit);
         self.frame.extend_from_slice(&START_CODE);
         self.frame.extend_from_slice(unit);
         Ok(())
@@ -116,6 +121,7 @@ impl Unpacker {
     /// A part of a unit: the first one brings its header.
     fn add_fragment(&mut self, fragment: u8, unit_header: &[u8], part: &[u8]) -> Result<(), Malformed> {
         if fragment & 0x80 != 0 {
+            self.sets.note(self.codec, unit_header[0], &[]);
             self.frame.extend_from_slice(&START_CODE);
             self.frame.extend_from_slice(unit_header);
         } else if self.frame.is_empty() {
@@ -171,6 +177,54 @@ impl Unpacker {
         leb128::write(body.len(), &mut self.frame);
         self.frame.extend_from_slice(body);
         Ok(())
+    }
+}
+
+/// What has to come before each key frame of H264 and H265. A sender need not repeat it, and the packet that has it may
+/// be lost while the picture's others are not: then the last ones are put there.
+#[derive(Debug, Default)]
+struct ParameterSets {
+    /// As a byte stream.
+    kept: Vec<u8>,
+    /// The frame at hand has some, and it is a key frame.
+    present: bool,
+    key: bool,
+}
+
+impl ParameterSets {
+    /// More than this are not kept.
+    const CAPACITY: usize = 4096;
+
+    /// A unit that begins with `header`; of a fragment, nothing more is known.
+    fn note(&mut self, codec: Codec, header: u8, unit: &[u8]) {
+        let (sets, first, key) = if codec == Codec::H264 {
+            let kind = header & 0x1f;
+            (matches!(kind, 7 | 8), kind == 7, kind == 5)
+        } else {
+            let kind = (header >> 1) & 0x3f;
+            (matches!(kind, 32..=34), kind == 32, matches!(kind, 16..=21))
+        };
+        self.key |= key;
+        if !sets {
+            return;
+        }
+        if first && !self.present {
+            self.kept.clear();
+        }
+        self.present = true;
+        if self.kept.len() + START_CODE.len() + unit.len() <= Self::CAPACITY {
+            self.kept.extend_from_slice(&START_CODE);
+            self.kept.extend_from_slice(unit);
+        }
+    }
+
+    /// What the frame at hand lacks.
+    fn missing(&self) -> Option<&[u8]> {
+        (self.key && !self.present).then_some(&self.kept)
+    }
+
+    fn end_frame(&mut self) {
+        (self.present, self.key) = (false, false);
     }
 }
 
@@ -276,6 +330,38 @@ mod tests {
         );
         let parts = [&[0x62, 1, 0x93, 7][..], &[0x62, 1, 0x53, 8]];
         assert_eq!(unpacked(Codec::H265, &parts), Ok(vec![0, 0, 0, 1, 0x26, 1, 7, 8]));
+    }
+
+    #[test]
+    fn parameter_sets_are_there_though_their_packet_was_lost() {
+        let mut unpacker = Unpacker::new(Codec::H264);
+        let sets = [0x18, 0, 2, 0x67, 1, 0, 1, 0x68];
+        for (payloads, whole) in
+            [(&[&sets[..], &[0x65, 1]][..], true), (&[&[0x65, 2][..]], true), (&[&[0x41, 3]], false)]
+        {
+            for payload in payloads {
+                unpacker.add(payload).unwrap();
+            }
+            let frame = unpacker.take().unwrap();
+            assert_eq!(frame.starts_with(&[0, 0, 0, 1, 0x67, 1, 0, 0, 0, 1, 0x68, 0, 0, 0, 1, 0x65]), whole);
+        }
+    }
+
+    #[test]
+    fn a_frame_without_an_end_is_given_up() {
+        for (codec, payload) in [
+            (Codec::Av1, &[0xd0; 1200][..]),
+            (Codec::H264, &[0x41; 1200]),
+            (Codec::H264, &[24, 0, 1, 1].repeat(300)),
+        ] {
+            let mut unpacker = Unpacker::new(codec);
+            unpacker.add(&[0x50, 0x30, 1]).unwrap_or_default();
+            let added = (0..10_000).take_while(|_| unpacker.add(payload).is_ok()).count();
+            assert!(
+                added < 10_000 && unpacker.frame.len() + unpacker.unfinished.len() <= MAX_FRAME,
+                "{codec:?}"
+            );
+        }
     }
 
     #[test]
