@@ -99,9 +99,16 @@ impl Outbox {
         }
     }
 
-    /// Forget a track that is gone.
+    /// Forget a track that is gone, and what waits of it.
     pub fn forget(&mut self, track: u32) {
         self.starving.remove(&track);
+        for queue in [&mut self.audio, &mut self.video] {
+            queue.retain(|item| {
+                let stays = item.track != track;
+                self.waiting -= if stays { 0 } else { item.bytes.len() };
+                stays
+            });
+        }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -168,6 +175,20 @@ mod tests {
         assert_eq!(outbox.push(header(1, false), &[0; 10], true), Queued::Starving);
         assert_eq!(outbox.push(header(1, true), &[0; 10], true), Queued::Yes);
         assert_eq!(drain(&mut outbox), [(1, true)]);
+    }
+
+    #[test]
+    fn of_a_track_that_is_gone_nothing_follows_but_the_rest_of_a_message() {
+        let mut outbox = Outbox::default();
+        for track in [1, 1, 2] {
+            outbox.push(header(track, true), &[0; 1000], true);
+        }
+        outbox.front();
+        outbox.written(10);
+        outbox.forget(1);
+        let rest = outbox.front().unwrap().len();
+        outbox.written(rest);
+        assert_eq!(drain(&mut outbox), [(2, false)]);
     }
 
     #[test]

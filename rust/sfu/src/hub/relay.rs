@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::Hub;
 use crate::event::Event;
+use crate::forward::MediaPacket;
 use crate::id::PublicationId;
 use crate::layers::Layers;
 use crate::message::Relay;
@@ -31,6 +32,7 @@ impl Hub {
                 if gap {
                     self.interrupt(publication, None);
                 }
+                self.note_starts(publication, &packets);
                 self.fan_out(publication, &packets, now, out);
             }
             Relay::Said { group, saying } => self.repeat(group, None, &saying, now, out),
@@ -45,6 +47,16 @@ impl Hub {
                 if let Some(mirror) = publication.mirrors.iter_mut().find(|mirror| mirror.thread == thread) {
                     mirror.needed = layers;
                 }
+            }
+        }
+    }
+
+    /// A key frame that has come need not be asked for any more.
+    fn note_starts(&mut self, id: PublicationId, packets: &[MediaPacket]) {
+        let Some(mirror) = self.publications.get_mut(&id) else { return };
+        for packet in packets.iter().filter(|packet| packet.starts) {
+            if let Some(throttle) = mirror.keyframes.get_mut(usize::from(packet.layer)) {
+                throttle.arrived();
             }
         }
     }
