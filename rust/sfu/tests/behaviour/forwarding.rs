@@ -24,7 +24,7 @@ fn payloads(client: &Client) -> Vec<Vec<u8>> {
 
 #[test]
 fn every_codec_is_forwarded_unchanged() {
-    for media in Media::ALL {
+    for media in Media::AUDIO.into_iter().chain(Media::VIDEO) {
         for threads in [[0, 0], [0, 1]] {
             let (mut world, ..) = World::pair(media, threads);
             play(&mut world, media, 5);

@@ -25,20 +25,37 @@ use super::Datagram;
 pub enum Media {
     Opus,
     Pcmu,
+    Pcma,
+    G722,
     Vp8,
     Vp9,
     H264,
     /// Packetization mode 0.
     H264Single,
+    H265,
     Av1,
 }
 
 impl Media {
-    pub const ALL: [Self; 7] =
-        [Self::Opus, Self::Pcmu, Self::Vp8, Self::Vp9, Self::H264, Self::H264Single, Self::Av1];
+    pub const AUDIO: [Self; 4] = [Self::Opus, Self::Pcmu, Self::Pcma, Self::G722];
+    pub const VIDEO: [Self; 6] = [Self::Vp8, Self::Vp9, Self::H264, Self::H264Single, Self::H265, Self::Av1];
 
     pub fn is_video(self) -> bool {
-        !matches!(self, Self::Opus | Self::Pcmu)
+        !Self::AUDIO.contains(&self)
+    }
+
+    pub fn codec(self) -> Codec {
+        match self {
+            Self::Opus => Codec::Opus,
+            Self::Pcmu => Codec::PCMU,
+            Self::Pcma => Codec::PCMA,
+            Self::G722 => Codec::G722,
+            Self::Vp8 => Codec::Vp8,
+            Self::Vp9 => Codec::Vp9,
+            Self::H264 | Self::H264Single => Codec::H264,
+            Self::H265 => Codec::H265,
+            Self::Av1 => Codec::Av1,
+        }
     }
 
     fn kind(self) -> MediaKind {
@@ -49,10 +66,13 @@ impl Media {
         match self {
             Self::Opus => 111,
             Self::Pcmu => 0,
+            Self::Pcma => 8,
+            Self::G722 => 9,
             Self::Vp8 => 96,
             Self::Vp9 => 98,
             Self::H264 => 102,
             Self::H264Single => 104,
+            Self::H265 => 49,
             Self::Av1 => 45,
         }
         .into()
@@ -61,10 +81,11 @@ impl Media {
     /// The first packet of a key frame; for audio any packet.
     pub fn key(self) -> Vec<u8> {
         match self {
-            Self::Opus | Self::Pcmu => vec![1, 2, 3],
+            Self::Opus | Self::Pcmu | Self::Pcma | Self::G722 => vec![1, 2, 3],
             Self::Vp8 => vec![0x90, 0x80, 0x80, 1, 0x10, 2, 0, 0x9d, 1, 0x2a, 0x80, 2, 0x68, 1],
             Self::Vp9 => vec![0x88, 0x12, 0x82, 0x49, 0x83, 0x42, 0x20, 0x27, 0xf0, 0x16, 0x70],
             Self::H264 | Self::H264Single => vec![0x65, 1, 2, 3],
+            Self::H265 => vec![0x26, 1, 2, 3],
             Self::Av1 => vec![0x18, 0x10, 0x30],
         }
     }
@@ -72,10 +93,11 @@ impl Media {
     /// A packet of another frame.
     pub fn delta(self) -> Vec<u8> {
         match self {
-            Self::Opus | Self::Pcmu => vec![4, 5, 6],
+            Self::Opus | Self::Pcmu | Self::Pcma | Self::G722 => vec![4, 5, 6],
             Self::Vp8 => vec![0x90, 0x80, 0x80, 2, 0x11, 2, 0],
             Self::Vp9 => vec![0xc8, 0x13, 0x86, 0],
             Self::H264 | Self::H264Single => vec![0x41, 1, 2, 3],
+            Self::H265 => vec![0x02, 1, 2, 3],
             Self::Av1 => vec![0x10, 0x30, 0],
         }
     }
@@ -85,12 +107,14 @@ impl Media {
 fn codecs(mut config: RtcConfig) -> RtcConfig {
     let dependency = Extension::with_serializer(dependency::URI, dependency::Serializer);
     config.extension_map().set(8, dependency);
-    config = config.clear_codecs().enable_opus(true, false).enable_pcmu(true, false).enable_vp8(true);
+    config = config.clear_codecs().enable_opus(true, false).enable_vp8(true);
+    config = config.enable_pcmu(true, false).enable_pcma(true, false).enable_g722(true, false);
     let codecs = config.codec_config();
     let vp9 = FormatParams { profile_id: Some(0), ..FormatParams::default() };
     codecs.add_config(98.into(), Some(99.into()), Codec::Vp9, str0m::media::Frequency::NINETY_KHZ, None, vp9);
     codecs.add_h264(102.into(), Some(103.into()), true, 0x42_e01f);
     codecs.add_h264(104.into(), Some(105.into()), false, 0x42_e01f);
+    codecs.add_h265(49.into(), Some(50.into()), 1, 0, 180); // main profile, level 6
     codecs.enable_av1(true);
     config
 }

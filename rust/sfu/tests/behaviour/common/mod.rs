@@ -7,6 +7,8 @@ pub mod film;
 pub mod flow;
 pub mod link;
 pub mod peer;
+pub mod picture;
+pub mod pipeline;
 pub mod profile;
 
 use std::collections::{HashMap, VecDeque};
@@ -18,7 +20,7 @@ use palaver_sfu::channel::Groups;
 use palaver_sfu::clock::Clock;
 use palaver_sfu::event::Event;
 use palaver_sfu::hub::{Census, Hub};
-use palaver_sfu::id::{IdSource, PublicationId, SubscriptionId, TransportId};
+use palaver_sfu::id::{IdSource, PipelineId, PublicationId, SubscriptionId, TransportId};
 use palaver_sfu::message::{Command, Message, Relay};
 use palaver_sfu::outlet::Outlet;
 use palaver_sfu::path::Path;
@@ -52,6 +54,7 @@ pub struct Tray {
     pub congested: bool,
     /// The layers of the packets that went to other threads.
     pub relayed: Vec<u8>,
+    pub closed_pipes: Vec<PipelineId>,
 }
 
 impl Outlet for Tray {
@@ -65,6 +68,10 @@ impl Outlet for Tray {
 
     fn hang_up(&mut self, path: Path) {
         self.hung_up.push(path);
+    }
+
+    fn close_pipe(&mut self, pipeline: PipelineId) {
+        self.closed_pipes.push(pipeline);
     }
 
     fn event(&mut self, event: Event) {
