@@ -66,7 +66,8 @@ _ICE_REASONS: Final = ("ice timeout", "never connected")
 class LocalEngine:
     """Serves all rooms of a node over one packet core. ``run`` owns it; construction binds the sockets.
 
-    A room's transports live on one thread of the core, the one that had the fewest when the room began.
+    A room's transports live on one thread of the core, the one that had the fewest when the room began, until that has
+    more than its share (``Transports.place``).
     """
 
     def __init__(

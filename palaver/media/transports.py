@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from palaver.media.sessions import RoomMedia
 from palaver.room.values import StreamId
@@ -14,11 +14,22 @@ if TYPE_CHECKING:
     from palaver.room.values import RoomId, TransportId
 
 
+TOGETHER: Final = 24
+"""A thread with no more transports than this takes all those of its rooms; one with more, no more than its share."""
+_SHARE: Final = (
+    1.25  # of the average, which a thread with few rooms may go above without another being any better
+)
+_THREAD_SHIFT: Final = 56  # the core's ids say on which thread an object lives
+
+
 class Transports:
-    """What the rooms of a node have in the engine. Rooms are spread over ``threads`` threads of the core."""
+    """What the rooms of a node have in the engine.
+
+    Rooms, and the transports of big ones, are spread over ``threads`` threads of the core.
+    """
 
     def __init__(self, threads: int) -> None:
-        self._threads = threads
+        self._load = [0] * threads  # transports of each thread
         self._groups = 0  # groups ever used: transports of one hear each other's data channels
         self._rooms: dict[RoomId, RoomMedia] = {}
         self._by_handle: dict[int, Transport] = {}
@@ -57,32 +68,37 @@ class Transports:
         return self._by_handle.get(handle)
 
     def place(self, room: RoomId) -> tuple[int, int]:
-        """The thread and the group of the core in which the room lives, or would begin.
+        """The thread and the group of the core for the next transport of the room.
 
-        That is the thread that has the fewest transports, and a group that never was.
+        A room begins on the thread that has the fewest transports, and in a group that never was. It stays there as
+        long as that thread has no more than its share: packets that cross threads cost a little. Then its next transports go
+        to the others.
         """
-        if found := self._rooms.get(room):
-            return found.thread, found.group
-        load = [0] * self._threads
-        for media in self._rooms.values():
-            load[media.thread] += len(media.transports)
-        return load.index(min(load)), self._groups + 1
+        idlest = self._load.index(min(self._load))
+        if (found := self._rooms.get(room)) is None:
+            return idlest, self._groups + 1
+        share = max(TOGETHER, _SHARE * sum(self._load) / len(self._load))
+        return found.thread if self._load[found.thread] < share else idlest, found.group
 
     def add(self, transport: Transport) -> None:
         """Remember a new transport; the first one of a room begins the room in its place."""
         media = self._rooms.setdefault(transport.room, RoomMedia(*self.place(transport.room)))
         self._groups = max(self._groups, media.group)
         media.transports[transport.id] = self._by_handle[transport.handle] = transport
+        self._load[_thread_of(transport.handle)] += 1
 
     def rename(self, transport: Transport, handle: int) -> None:
         """The core calls it ``handle`` from now on."""
         del self._by_handle[transport.handle]
+        self._load[_thread_of(transport.handle)] -= 1
+        self._load[_thread_of(handle)] += 1
         transport.handle = handle
         self._by_handle[handle] = transport
 
     def remove(self, transport: Transport) -> None:
         """Forget a transport whose sessions have ended; the last one of a room ends the room."""
-        self._by_handle.pop(transport.handle, None)
+        if self._by_handle.pop(transport.handle, None):
+            self._load[_thread_of(transport.handle)] -= 1
         media = self._rooms[transport.room]
         media.transports.pop(transport.id, None)
         if not media.transports:
@@ -120,3 +136,7 @@ class Transports:
             yield lane
         session.lanes.clear()
         session.wanted.clear()
+
+
+def _thread_of(handle: int) -> int:
+    return handle >> _THREAD_SHIFT

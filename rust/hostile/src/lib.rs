@@ -15,6 +15,7 @@ pub mod leb128;
 pub mod mutate;
 pub mod negotiate;
 pub mod rtcp;
+pub mod srtcp;
 pub mod unpack;
 pub mod wire;
 
