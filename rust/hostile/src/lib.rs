@@ -39,6 +39,7 @@ pub const TARGETS: &[Target] = &[
     leb128::TARGET,
     negotiate::TARGET,
     rtcp::TARGET,
+    srtcp::TARGET,
     unpack::TARGET,
     wire::TARGET,
 ];
