@@ -71,8 +71,8 @@ class Transports:
         """The thread and the group of the core for the next transport of the room.
 
         A room begins on the thread that has the fewest transports, and in a group that never was. It stays there as
-        long as that thread has no more than its share: packets that cross threads cost a little. Then its next transports go
-        to the others.
+        long as that thread has no more than its share: packets that cross threads cost a little. Then its next
+        transports go to the others.
         """
         idlest = self._load.index(min(self._load))
         if (found := self._rooms.get(room)) is None:
