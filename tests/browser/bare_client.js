@@ -81,7 +81,8 @@ class BareClient {
     return this.pc;
   }
 
-  async negotiate(name, body) {
+  // `startKbps`: the browser begins with this estimate, and need not grow into its largest layer on a busy machine.
+  async negotiate(name, body, startKbps = 0) {
     const offer = await this.pc.createOffer();
     await this.pc.setLocalDescription(offer);
     const transport = this.transportId ? { id: this.transportId, type: "webrtc" } : { type: "webrtc" };
@@ -94,7 +95,10 @@ class BareClient {
     const { sdp } = this.pc.localDescription;
     const said = this.entrance ? sdp.replace(/^a=candidate:.*\r\n/gm, "") : sdp;
     await this.request("soac", { id: transportId, signaling: { type: "offer", sdp: said } });
-    await this.pc.setRemoteDescription(await this.led(await answer));
+    const { type, sdp: answered } = await this.led(await answer);
+    const begin = (map, format) => `${map}a=fmtp:${format} x-google-start-bitrate=${startKbps}\r\n`;
+    const edited = startKbps ? answered.replace(/a=rtpmap:(\d+) VP8\/90000\r\n/g, begin) : answered;
+    await this.pc.setRemoteDescription({ type, sdp: edited });
     this.trickle = true;
     for (const signaling of this.early.splice(0)) this.request("soac", { id: transportId, signaling });
     return { id, ready };
@@ -113,7 +117,7 @@ class BareClient {
   }
 
   // encodings: RTCRtpEncodingParameters of the video, for simulcast
-  publish(stream, { codec, audioCodec, encodings } = {}) {
+  publish(stream, { codec, audioCodec, encodings, startKbps } = {}) {
     const started = performance.now();
     return this.serial(async () => {
       const pc = this.connection();
@@ -145,7 +149,7 @@ class BareClient {
           })),
         },
         attributes: { made: "by hand" },
-      }));
+      }), startKbps);
     }).then(async ({ id, ready }) => {
       await ready;
       return { id, took: performance.now() - started };
