@@ -47,9 +47,7 @@ async def test_a_publication_reaches_a_subscriber_with_sound_and_picture(bare: B
     await until(bob, HEARS, [audio, 0.0001])
 
 
-async def test_the_stream_is_announced_ten_milliseconds_after_its_publisher_is_ready(
-    bare: Bare, server: Server
-) -> None:
+async def test_the_stream_is_announced_after_its_publisher_is_ready(bare: Bare, server: Server) -> None:
     room = server.room("announce")
     ann = await bare()
     await ann.evaluate(JOIN, server.token(room, "ann"))
@@ -60,7 +58,9 @@ async def test_the_stream_is_announced_ten_milliseconds_after_its_publisher_is_r
     assert order == [("soac", None), ("ready", None), ("ready", published["id"])]
     added = [(t, d) for t, d in await events(ann, "stream") if d["status"] == "add"]
     assert [d["id"] for _, d in added] == [published["id"]]
-    assert added[0][0] - progress[-1][0] >= 9
+    assert (
+        added[0][0] >= progress[-1][0]
+    )  # how much later the server sends it is tested where time stands still
 
 
 @pytest.mark.parametrize("codec", ["vp8", "vp9", "h264", "av1"])
@@ -116,17 +116,19 @@ async def test_twenty_publications_and_subscriptions_share_one_connection(bare: 
         await decodes(ann, mid, 5, timeout_s=60)
 
 
-async def test_subscribing_to_a_view_is_refused_with_the_reason(bare: Bare, server: Server) -> None:
+async def test_a_view_shows_and_sounds_who_is_in_it(bare: Bare, server: Server) -> None:
     room = server.room("view")
-    ann = await bare()
-    joined = await ann.evaluate(JOIN, server.token(room, "ann"))
+    ann, bob = await bare(), await bare()
+    await ann.evaluate(JOIN, server.token(room, "ann"))
+    joined = await bob.evaluate(JOIN, server.token(room, "bob"))
     (view,) = [s for s in joined["room"]["streams"] if s["type"] == "mixed"]
     assert view["id"] == f"{room}-common"
-    refusal = await ann.evaluate(
-        "async (id) => { try { await me.subscribe(id) } catch (error) { return error.message } }", view["id"]
-    )
-    assert refusal.startswith("subscribe: ")
-    assert "mix" in refusal.lower()
+    published = await ann.evaluate(PUBLISH, {})
+    mix = {"id": published["id"], "operation": "mix", "data": "common"}
+    await ann.evaluate("(control) => me.request('stream-control', control)", mix)
+    audio, video = (await bob.evaluate(SUBSCRIBE, view["id"]))["mids"]
+    await decodes(bob, video, 20, timeout_s=30)
+    await until(bob, HEARS, [audio, 0.0001], 30)
 
 
 async def test_muting_is_told_to_everybody_and_stops_the_packets(bare: Bare, server: Server) -> None:
