@@ -256,9 +256,15 @@ class Core:
         ``send_calls``, ``panics``, ``events_dropped``, ``channel_messages`` (per listener), ``channel_dropped`` (beyond a bound),
         ``channels_refused``, ``stun_forged`` (names a peer, not signed by it), ``tcp_accepted``,
         ``tcp_refused`` (too many strangers, no descriptors), ``tcp_rejected`` (garbage, forged or silent), ``tcp_stuck`` (took nothing
-        any more), ``tcp_dropped`` (packets for slow readers). Gauges: ``transports``, ``publications``, ``subscriptions``, ``tcp_connections``.
+        any more), ``tcp_dropped`` (packets for slow readers), ``probes`` (bursts that try whether more gets through),
+        ``padding_bytes`` (sent for them), ``pacing_dropped`` (would have waited too long), ``layer_switches``. Gauges: ``transports``,
+        ``publications``, ``subscriptions``, ``tcp_connections``, ``videos_paused`` (not sent for want of bandwidth).
         """
     def transport_stats(self, transport: int) -> dict[str, int] | None:
-        """Counters of one transport (``packets_received``, ``packets_sent``, ``bytes_received``, ``bytes_sent``), or None if it is unknown."""
+        """Figures of one transport, or None if it is unknown.
+
+        Counters: ``packets_received``, ``packets_sent``, ``bytes_received``, ``bytes_sent``, ``probes``. Gauges: ``target_bps`` (what
+        may be sent to it; 0: nothing limits it), ``videos_paused`` (not sent for want of bandwidth).
+        """
     def close(self) -> None:
         """Close every transport, stop and join the threads. Waits at most 2 s; other calls after it raise RuntimeError."""

@@ -59,7 +59,7 @@ if TYPE_CHECKING:
 
 READY_DELAY_S: Final = 0.01
 """Between an answer on a working transport and the word that its sessions are ready, so that clients apply it first."""
-_GAUGES: Final = ("transports", "publications", "subscriptions", "tcp_connections")
+_GAUGES: Final = ("transports", "publications", "subscriptions", "tcp_connections", "videos_paused")
 _ICE_REASONS: Final = ("ice timeout", "never connected")
 
 

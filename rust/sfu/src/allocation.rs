@@ -25,7 +25,8 @@ pub struct Wanted<'a> {
 }
 
 impl Wanted<'_> {
-    fn top(&self) -> Option<usize> {
+    /// The highest there is.
+    pub fn top(&self) -> Option<usize> {
         self.ladder.len().checked_sub(1)
     }
 

@@ -19,6 +19,7 @@
 //! | [`codec`] | the formats that are negotiated, and when two of them are the same |
 //! | [`bwe`] | how much the way to a subscriber can carry |
 //! | [`allocation`] | which layer each video of a transport gets of that |
+//! | [`rate`] | how that steers the videos of a transport, over time |
 //! | [`channel`] | data channels between the transports of a group |
 //! | [`pacer`] | spreads bursts of video towards a narrow path |
 //! | [`demux`] | whose datagram this is |
@@ -61,6 +62,7 @@ pub mod path;
 pub mod paths;
 pub mod pipes;
 pub mod publication;
+pub mod rate;
 pub mod rtcp;
 pub mod sdp;
 pub mod srtp;

@@ -40,7 +40,7 @@ impl Counter {
 }
 
 counters!(
-    /// Of one thread; the last four are gauges.
+    /// Of one thread; the last five are gauges.
     ThreadStats {
         packets_received,
         packets_sent,
@@ -65,6 +65,13 @@ counters!(
         /// RTCP that was not authentic, a replay, or not what it said it was.
         rtcp_refused,
         keyframe_requests,
+        /// Short bursts to find out whether more gets through, and what was sent for them besides media.
+        probes,
+        padding_bytes,
+        /// Packets that would have had to wait for too long.
+        pacing_dropped,
+        /// Subscribers went from one layer to another.
+        layer_switches,
         receive_calls,
         send_calls,
         panics,
@@ -87,12 +94,24 @@ counters!(
         transports,
         publications,
         subscriptions,
+        /// Videos that are not sent for want of bandwidth.
+        videos_paused,
     }
 );
 
 counters!(
-    /// Of one transport.
-    TransportStats { packets_received, packets_sent, bytes_received, bytes_sent, }
+    /// Of one transport; the last two are gauges.
+    TransportStats {
+        packets_received,
+        packets_sent,
+        bytes_received,
+        bytes_sent,
+        probes,
+        /// What may be sent; 0 while nothing limits it.
+        target_bps,
+        /// Videos that are not sent for want of bandwidth.
+        videos_paused,
+    }
 );
 
 /// The counters of every transport alive, on all threads.

@@ -8,6 +8,14 @@ use crate::frames::tap::Tap;
 use crate::id::{PublicationId, TransportId};
 use crate::layers::{Allowance, Wish};
 
+/// What its owner was told of what is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    Nothing,
+    Paused,
+    Layer(u8),
+}
+
 /// Owned by the hub of its transport's thread.
 #[derive(Debug)]
 pub struct Subscription {
@@ -25,8 +33,7 @@ pub struct Subscription {
     pub wish: Wish,
     /// As bandwidth allows it.
     pub allowance: Allowance,
-    /// The layer that its owner was told of.
-    pub told: Option<u8>,
+    pub told: Told,
     pub forward: Forward,
     /// Where its frames go, if it is not sent on a section; then `transport`, `mid`, `route` and `lane` mean nothing.
     pub tap: Option<Box<Tap>>,

@@ -33,6 +33,7 @@ use crate::outlet::Outlet;
 use crate::path::Path;
 use crate::paths::Paths;
 use crate::publication::Sync;
+use crate::rate::Rate;
 use crate::sdp::{self, Outline};
 use crate::srtp::{self, Exported, Opener, Refused};
 use crate::stats::TransportStats;
@@ -112,11 +113,12 @@ pub struct Transport {
     connect_by: Option<Instant>,
     silent_since: Option<Instant>,
     rtc_deadline: Instant,
-    stats: Arc<TransportStats>,
+    pub stats: Arc<TransportStats>,
     sabotaged: bool,
     pub paths: Paths,
     pub group: GroupId,
     pub channels: Channels,
+    pub rate: Rate,
     /// What we send; None before DTLS is up.
     pub egress: Option<Egress>,
     /// The SSRCs of each section on which we send, or did: the stream's, and its retransmissions'. They are in our
@@ -176,6 +178,7 @@ impl Transport {
             paths: Paths::new(now),
             group,
             channels: Channels::new(now),
+            rate: Rate::new(now),
             egress: None,
             ssrcs: HashMap::new(),
             lanes: HashMap::new(),

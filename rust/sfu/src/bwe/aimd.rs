@@ -12,8 +12,11 @@ const DECREASE: f64 = 0.85;
 const LIMITED_DECREASE: f64 = 0.5;
 /// Growth per second.
 const GROWTH: f64 = 1.08;
+/// The same where nothing can be tried: what is sent has to grow by itself before more of it is.
+const BLIND_GROWTH: f64 = 1.2;
 /// The estimate does not run away from what is known to arrive.
 const MAX_LEAD: f64 = 1.5;
+const MAX_BLIND_LEAD: f64 = 4.0;
 const LEAD_BPS: f64 = 10_000.0;
 /// From a change of rate to its effect on the delay, beyond the round trip.
 const RESPONSE_US: i64 = 100_000;
@@ -37,6 +40,8 @@ pub struct Observation {
     pub throughput_bps: Option<f64>,
     /// We sent less than the estimate allowed.
     pub limited: bool,
+    /// Nothing can be sent to find out more: the estimate has to grow by itself.
+    pub blind: bool,
     pub rtt_us: i64,
 }
 
@@ -79,6 +84,11 @@ impl Aimd {
         self.bps = self.bps.max(bps).min(MAX_BPS);
     }
 
+    /// So much arrives, and the path has shown no limit yet.
+    pub fn carried(&mut self, bps: f64) {
+        self.bps = self.bps.max(bps).min(MAX_BPS);
+    }
+
     /// Nothing is heard: assume less.
     pub fn back_off(&mut self, factor: f64) {
         self.bps = (self.bps * factor).max(MIN_BPS);
@@ -88,17 +98,19 @@ impl Aimd {
         if let Some(throughput) = seen.throughput_bps {
             self.capacity.carried(throughput);
         }
-        if seen.limited {
+        if seen.limited && !seen.blind {
             return;
         }
         let elapsed_s = self.updated_us.map_or(0.0, |at| ((now_us - at) as f64 / 1e6).clamp(0.0, 1.0));
-        let grown = if self.capacity.known().is_some() {
+        let grown = if self.capacity.known().is_some() && !seen.limited {
             let response_s = (seen.rtt_us + RESPONSE_US) as f64 / 1e6;
             self.bps + (PACKET_BITS / response_s).max(MIN_GROWTH_BPS) * elapsed_s
         } else {
-            self.bps * GROWTH.powf(elapsed_s)
+            let growth = if seen.blind { BLIND_GROWTH } else { GROWTH };
+            self.bps * growth.powf(elapsed_s)
         };
-        let lead = seen.throughput_bps.map_or(f64::INFINITY, |bps| bps * MAX_LEAD + LEAD_BPS);
+        let most = if seen.blind { MAX_BLIND_LEAD } else { MAX_LEAD };
+        let lead = seen.throughput_bps.map_or(f64::INFINITY, |bps| bps * most + LEAD_BPS);
         self.bps = self.bps.max(grown.min(lead)).min(MAX_BPS);
     }
 
@@ -133,7 +145,7 @@ mod tests {
     const SECOND: i64 = 1_000_000;
 
     fn seen(signal: Signal, throughput: f64) -> Observation {
-        Observation { signal, throughput_bps: Some(throughput), limited: false, rtt_us: 50_000 }
+        Observation { signal, throughput_bps: Some(throughput), limited: false, blind: false, rtt_us: 50_000 }
     }
 
     fn play(aimd: &mut Aimd, from_s: i64, seconds: i64, observation: &Observation) {
@@ -163,6 +175,16 @@ mod tests {
         let before = aimd.bps();
         play(&mut aimd, 60, 60, &idle);
         assert!((aimd.bps() - before).abs() < 1.0);
+    }
+
+    #[test]
+    fn where_nothing_can_be_tried_it_grows_by_itself_but_not_far() {
+        let mut aimd = Aimd::new(300_000.0);
+        let blind = Observation { limited: true, blind: true, ..seen(Signal::Normal, 200_000.0) };
+        play(&mut aimd, 0, 10, &blind);
+        assert!(aimd.bps() > 550_000.0, "{}", aimd.bps());
+        play(&mut aimd, 10, 60, &blind);
+        assert!((aimd.bps() - 810_000.0).abs() < 1.0, "{}", aimd.bps());
     }
 
     #[test]

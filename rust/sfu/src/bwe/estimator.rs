@@ -7,6 +7,7 @@
 use std::time::{Duration, Instant};
 
 use super::aimd::{Aimd, Observation};
+use super::backlog::Backlog;
 use super::group::Groups;
 use super::history::{History, Report};
 use super::loss::Loss;
@@ -15,7 +16,7 @@ use super::queue::Queue;
 use super::rate::RateWindow;
 use super::remb::Remb;
 use super::trend::{Signal, Trend};
-use super::{MIN_BPS, PEER_CLOCK, Reception, START_BPS};
+use super::{MIN_BPS, PEER_CLOCK, START_BPS};
 
 /// Round-trip time before one is known.
 const INITIAL_RTT_US: i64 = 200_000;
@@ -26,6 +27,16 @@ const LIMITED: f64 = 0.7;
 const SILENCE_US: i64 = 2_000_000;
 const SILENCE_INTERVAL_US: i64 = 500_000;
 const SILENCE_FACTOR: f64 = 0.7;
+/// For so long after the first report, what arrives counts as what the path can carry at least.
+const RAMP_US: i64 = 3_000_000;
+/// What a peer says of its own limit is talked about for this long.
+const DENIED_US: i64 = 3_000_000;
+/// For so long after an overuse, what arrives does not count as what the path can carry: a queue is being drained.
+const DRAIN_US: i64 = 5_000_000;
+/// Share of what a path carried while it was full that is used when it is not any more.
+const DRAINED: f64 = 0.9;
+/// A path that was full is taken to be narrow for this long.
+const CONFINED_US: i64 = 30_000_000;
 
 /// Padding to be sent at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,13 +51,18 @@ pub struct Estimator {
     history: History,
     groups: Groups,
     trend: Trend,
+    /// The trend, and what speaks for or against it.
+    signal: Signal,
     queue: Queue,
+    backlog: Backlog,
     sent: RateWindow,
     arrived: RateWindow,
     aimd: Aimd,
     loss: Loss,
     prober: Prober,
     remb: Remb,
+    /// What arrived while packets were waiting, which is what the path carries.
+    drained_bps: Option<f64>,
     rtt_us: i64,
     wanted_bps: f64,
     /// The peer's clock as last told, and how often it has come round.
@@ -55,6 +71,9 @@ pub struct Estimator {
     unreported_us: Option<i64>,
     /// When silence was last acted upon.
     silence_us: i64,
+    first_report_us: Option<i64>,
+    /// Nothing can be sent but media.
+    blind: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -70,36 +89,46 @@ impl Estimator {
             history: History::default(),
             groups: Groups::default(),
             trend: Trend::default(),
+            signal: Signal::Normal,
             queue: Queue::default(),
+            backlog: Backlog::default(),
             sent: RateWindow::default(),
             arrived: RateWindow::default(),
             aimd: Aimd::new(START_BPS),
             loss: Loss::default(),
             prober: Prober::default(),
             remb: Remb::default(),
+            drained_bps: None,
             rtt_us: INITIAL_RTT_US,
             wanted_bps: 0.0,
             peer_clock: None,
             unreported_us: None,
             silence_us: 0,
+            first_report_us: None,
+            blind: false,
         }
     }
 
-    /// A packet leaves, media or padding. `bytes` is all of it, from the RTP header to the authentication tag.
-    pub fn sent(&mut self, now: Instant, seq: u16, bytes: usize) {
+    /// A packet leaves, media or padding. `bytes` is all of it, from the RTP header to the authentication tag. `seq` is
+    /// its transport-wide number, if it has one.
+    pub fn sent(&mut self, now: Instant, seq: Option<u16>, bytes: usize) {
         let (now_us, bytes) = (self.micros(now), bytes.min(usize::from(u16::MAX)) as u16);
-        let cluster = self.prober.sending(now_us, u32::from(bytes));
-        self.history.sent(seq, now_us, bytes, cluster);
         self.sent.add(now_us, u32::from(bytes));
-        self.unreported_us.get_or_insert(now_us);
+        if let Some(seq) = seq {
+            let cluster = self.prober.sending(now_us, u32::from(bytes));
+            self.backlog.sent(now_us, u32::from(bytes), self.aimd.bps());
+            self.history.sent(seq, now_us, bytes, cluster);
+            self.unreported_us.get_or_insert(now_us);
+        }
     }
 
-    /// A transport-cc feedback packet came: what it says of each packet, in its order.
-    pub fn feedback(&mut self, now: Instant, receptions: impl IntoIterator<Item = Reception>) {
+    /// A transport-cc feedback packet came: the number of each packet, and when it arrived in microseconds of the peer's
+    /// clock (modulo [`PEER_CLOCK`]), if it did.
+    pub fn feedback(&mut self, now: Instant, receptions: impl IntoIterator<Item = (u16, Option<i64>)>) {
         let now_us = self.micros(now);
         let (mut arrived, mut missing, mut found) = (0, 0, 0);
         let mut last = None;
-        for Reception { seq, arrived_us } in receptions {
+        for (seq, arrived_us) in receptions {
             match self.history.report(seq, arrived_us.is_some()) {
                 Some(Report::Arrived { packet, was_missing }) => {
                     let at_us = self.unwrap_clock(arrived_us.unwrap_or(0));
@@ -125,9 +154,10 @@ impl Estimator {
             return;
         };
         self.unreported_us = None;
+        self.first_report_us.get_or_insert(now_us);
         self.rtt_us = (now_us - last_sent_us).clamp(1_000, MAX_RTT_US);
         self.loss.count(arrived, missing, found);
-        let standing = self.queue.update(now_us);
+        let standing = self.queue.update(now_us, self.backlog.longest_us());
         self.judge(now_us, standing);
     }
 
@@ -141,7 +171,8 @@ impl Estimator {
     /// Share of packets that a receiver report says were lost. Peers with transport-cc tell it better.
     pub fn loss(&mut self, now: Instant, share: f64) {
         if self.peer_clock.is_none() {
-            let (now_us, bps) = (self.micros(now), self.unbound_bps(self.micros(now)));
+            let now_us = self.micros(now);
+            let bps = self.unbound_bps(now_us).or_else(|| self.sent.bps(now_us));
             self.loss.reported(now_us, share, bps.unwrap_or(START_BPS));
         }
     }
@@ -154,6 +185,11 @@ impl Estimator {
     /// What would be sent if the path could carry it; 0 if there is nothing to send. More than the target makes probes.
     pub fn want(&mut self, bps: u64) {
         self.wanted_bps = bps as f64;
+    }
+
+    /// Whether there is nothing that could be sent besides media.
+    pub fn set_blind(&mut self, blind: bool) {
+        self.blind = blind;
     }
 
     /// Let time pass; the result is padding to send now.
@@ -201,27 +237,74 @@ impl Estimator {
 
     /// The queue at the bottleneck grows or is long, or much is lost.
     pub fn congested(&self) -> bool {
-        self.trend.signal() == Signal::Overuse || self.queue.is_long() || self.loss.is_high()
+        self.signal == Signal::Overuse || self.queue.is_long() || self.loss.is_high()
     }
 
-    /// Probes sent so far.
+    /// What is sent now is too much: packets wait for long, most are lost, or the peer itself says so. Some loss alone does
+    /// not say it, it may be there whatever is sent.
+    pub fn is_choking(&self, now: Instant) -> bool {
+        let denied = self.remb.limited_us().is_some_and(|at| self.micros(now) - at < DENIED_US);
+        self.signal == Signal::Overuse || self.queue.is_long() || self.loss.is_severe() || denied
+    }
+
+    /// Packets wait for so long that audio comes too late.
+    pub fn is_drowned(&self) -> bool {
+        self.queue.is_drowned()
+    }
+
+    /// The peer began to report a moment ago, and nothing speaks for a limit yet.
+    pub fn is_ramping(&self, now: Instant) -> bool {
+        self.is_ramping_us(self.micros(now))
+    }
+
+    /// The path has been full lately.
+    pub fn is_confined(&self, now: Instant) -> bool {
+        let now_us = self.micros(now);
+        let lately = |at: Option<i64>| at.is_some_and(|at| now_us - at < CONFINED_US);
+        lately(self.aimd.decreased_us())
+            || lately(self.prober.filled_us)
+            || lately(self.remb.limited_us())
+            || self.loss.bound_bps().is_some()
+    }
+
+    /// Whether the peer's reports, of either kind, are known.
+    pub fn is_informed(&self) -> bool {
+        self.first_report_us.is_some()
+    }
+
+    /// Probes begun so far.
     pub fn probes(&self) -> u64 {
-        self.prober.sent
+        self.prober.begun_total
     }
 
     fn judge(&mut self, now_us: i64, standing: bool) {
-        let throughput_bps = self.peer_clock.and_then(|peer| self.arrived.bps(peer.unwrapped));
+        let surges = self.queue.surges() && !self.prober.is_felt(now_us);
+        let throughput_bps = self.peer_clock.and_then(|peer| {
+            if surges { self.arrived.latest_bps() } else { self.arrived.bps(peer.unwrapped) }
+        });
         let sent_bps = self.sent.bps(now_us).unwrap_or(0.0);
         let signal = match self.trend.signal() {
-            Signal::Normal if standing => Signal::Overuse,
+            _ if surges || standing => Signal::Overuse,
+            // A key frame fills the path for a moment: that is no trend either.
+            Signal::Overuse if self.queue.is_explained(self.backlog.longest_us()) => Signal::Normal,
             Signal::Normal if self.queue.is_long() => Signal::Underuse, // let it drain
             signal => signal,
         };
+        self.signal = signal;
         if signal == Signal::Overuse {
             self.prober.congested(now_us);
         }
-        let limited = sent_bps < self.aimd.bps() * LIMITED;
-        self.aimd.update(now_us, &Observation { signal, throughput_bps, limited, rtt_us: self.rtt_us });
+        let (limited, blind, rtt_us) = (sent_bps < self.aimd.bps() * LIMITED, self.blind, self.rtt_us);
+        self.aimd.update(now_us, &Observation { signal, throughput_bps, limited, blind, rtt_us });
+        if self.queue.is_long() {
+            let known = self.drained_bps;
+            self.drained_bps = throughput_bps.map(|bps| known.map_or(bps, |known| f64::midpoint(known, bps)));
+        } else if let Some(bps) = self.drained_bps.take() {
+            self.aimd.carried(bps * DRAINED);
+        }
+        if let Some(bps) = throughput_bps.filter(|_| self.is_free(now_us)) {
+            self.aimd.carried(bps);
+        }
         self.loss.update(now_us, self.aimd.bps(), throughput_bps);
         if let Some(outcome) = self.prober.judge(now_us, self.rtt_us, self.aimd.bps()) {
             self.probed(outcome.bps);
@@ -239,8 +322,22 @@ impl Estimator {
         useful.then(|| self.prober.next_us())
     }
 
+    fn is_ramping_us(&self, now_us: i64) -> bool {
+        self.first_report_us.is_some_and(|at| now_us - at < RAMP_US)
+            && self.aimd.decreased_us().is_none()
+            && self.is_free(now_us)
+    }
+
+    /// Nothing speaks for a limit now.
+    fn is_free(&self, now_us: i64) -> bool {
+        !self.congested()
+            && self.aimd.decreased_us().is_none_or(|at| now_us - at >= DRAIN_US)
+            && self.loss.bound_bps().is_none()
+    }
+
     fn may_probe(&self) -> bool {
         self.wanted_bps > 0.0
+            && !self.blind
             && !self.congested()
             && self.unreported_us.is_none_or(|at| at >= self.silence_us)
     }
@@ -318,7 +415,7 @@ mod tests {
     fn reports_of_what_was_never_sent_change_nothing() {
         let start = Instant::now();
         let mut estimator = Estimator::new(start);
-        let made_up = |n: u16| Reception { seq: n.wrapping_mul(7919), arrived_us: Some(i64::from(n) << 40) };
+        let made_up = |n: u16| (n.wrapping_mul(7919), Some(i64::from(n) << 40));
         estimator.feedback(at(start, 10), (0..u16::MAX).map(made_up));
         assert_eq!((estimator.target_bps(at(start, 10)), estimator.deadline()), (None, None));
     }
@@ -330,9 +427,9 @@ mod tests {
         estimator.want(2_000_000);
         for n in 0..5000_u64 {
             let now = at(start, n * 10);
-            estimator.sent(now, n as u16, 1000);
+            estimator.sent(now, Some(n as u16), 1000);
             let arrived_us = n.wrapping_mul(0x9e37_79b9_7f4a_7c15) as i64 % PEER_CLOCK;
-            estimator.feedback(now, [Reception { seq: n as u16, arrived_us: Some(arrived_us) }]);
+            estimator.feedback(now, [(n as u16, Some(arrived_us))]);
             let _ = estimator.tick(now);
             let target = estimator.target_bps(now).unwrap() as f64;
             assert!((MIN_BPS * 0.5..=super::super::MAX_BPS).contains(&target), "{target}");

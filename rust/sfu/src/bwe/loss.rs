@@ -49,6 +49,10 @@ impl Loss {
         self.average > HIGH
     }
 
+    pub fn is_severe(&self) -> bool {
+        self.average > SEVERE
+    }
+
     /// Count packets that a report says have arrived or are missing; `found`: said to be missing before.
     pub fn count(&mut self, arrived: u32, missing: u32, found: u32) {
         self.arrived += arrived;

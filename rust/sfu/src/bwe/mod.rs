@@ -7,6 +7,7 @@
 //! | [`group`] | packets sent in one go, and how much further apart two such groups arrived than they were sent |
 //! | [`trend`] | whether the queue at the bottleneck grows: trend line, adaptive threshold, signal |
 //! | [`queue`] | how long packets wait at the bottleneck |
+//! | [`backlog`] | the part of that which our own bursts explain |
 //! | [`rate`] | bytes per second over a sliding window |
 //! | [`capacity`] | what the bottleneck carried when it was full |
 //! | [`aimd`] | the delay-based estimate: decrease when the queue grows, increase when it does not |
@@ -23,6 +24,7 @@
 #![allow(clippy::cast_precision_loss, reason = "rates and times are far below 2^52")]
 
 pub mod aimd;
+pub mod backlog;
 pub mod capacity;
 pub mod estimator;
 pub mod group;
@@ -42,16 +44,6 @@ pub const MIN_BPS: f64 = 50_000.0;
 pub const MAX_BPS: f64 = 100_000_000.0;
 /// What is assumed before the first packets are reported on.
 pub const START_BPS: f64 = 500_000.0;
-
-/// What transport-cc feedback says of one packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reception {
-    /// Transport-wide sequence number.
-    pub seq: u16,
-    /// When it arrived, in microseconds of the peer's clock as the feedback has it (modulo [`PEER_CLOCK`]); None if it
-    /// did not.
-    pub arrived_us: Option<i64>,
-}
 
 /// The peer's clock is told in 24 bits of 64 ms (transport-wide-cc-extensions-01 §3.1).
 pub const PEER_CLOCK: i64 = (1 << 24) * 64_000;

@@ -29,8 +29,10 @@ const MIN_GAIN: f64 = 1.05;
 const PROMISING: f64 = 0.7;
 /// Pauses after a failure grow from the first to the last.
 const MIN_PAUSE_US: i64 = 1_500_000;
-const MAX_PAUSE_US: i64 = 4_000_000;
+const MAX_PAUSE_US: i64 = 3_000_000;
 const PAUSE_GROWTH: i64 = 1_250; // per mille
+/// What a cluster left waiting is gone after this time.
+const AFTERMATH_US: i64 = 300_000;
 /// Beyond the round trip, a peer reports within this time.
 const REPORT_US: i64 = 500_000;
 
@@ -43,7 +45,12 @@ pub struct Prober {
     /// Not before this time.
     next_us: i64,
     pause_us: i64,
-    pub sent: u64,
+    /// Clusters begun so far.
+    pub begun_total: u64,
+    /// When a cluster last filled the path.
+    pub filled_us: Option<i64>,
+    /// When the last cluster ended.
+    ended_us: Option<i64>,
 }
 
 #[derive(Debug)]
@@ -88,7 +95,7 @@ impl Prober {
         }
         self.begun = true;
         self.last_id = self.last_id.checked_add(1).unwrap_or(1);
-        self.sent += 1;
+        self.begun_total += 1;
         self.cluster = Some(Cluster {
             id: self.last_id,
             bps,
@@ -132,6 +139,11 @@ impl Prober {
         })
     }
 
+    /// Whether what a cluster has filled may still be waiting.
+    pub fn is_felt(&self, now_us: i64) -> bool {
+        self.cluster.is_some() || self.ended_us.is_some_and(|at| now_us - at < AFTERMATH_US)
+    }
+
     /// When a cluster may begin.
     pub fn next_us(&self) -> i64 {
         self.next_us
@@ -154,12 +166,15 @@ impl Prober {
             }
             return None;
         }
-        let (planned, shown) = (cluster.bps, cluster.shown_bps(estimate_bps));
+        let (planned, shown, filled) = (cluster.bps, cluster.shown_bps(estimate_bps), cluster.has_filled());
+        if filled {
+            self.filled_us = Some(now_us);
+        }
         if shown < estimate_bps * MIN_GAIN {
             self.fail(now_us);
             return None;
         }
-        self.cluster = None;
+        (self.cluster, self.ended_us) = (None, Some(now_us));
         if shown > planned * PROMISING {
             (self.pause_us, self.next_us) = (0, now_us);
         } else {
@@ -170,12 +185,14 @@ impl Prober {
 
     /// The path is congested: whatever was found out does not hold, and this is no time to ask.
     pub fn congested(&mut self, now_us: i64) {
-        self.cluster = None;
+        if self.cluster.take().is_some() {
+            self.ended_us = Some(now_us);
+        }
         self.next_us = self.next_us.max(now_us + self.pause_us.max(MIN_PAUSE_US));
     }
 
     fn fail(&mut self, now_us: i64) {
-        self.cluster = None;
+        (self.cluster, self.ended_us) = (None, Some(now_us));
         self.rest(now_us);
     }
 
@@ -199,12 +216,23 @@ impl Cluster {
 
     /// The rate that was shown, never above what was intended: a burst of media within the cluster proves nothing more.
     fn shown_bps(&self, estimate_bps: f64) -> f64 {
-        let sent = self.sent.bps(self.sent.last_bytes).unwrap_or(f64::INFINITY);
-        let arrived = self.arrived.bps(self.arrived.first_bytes).unwrap_or(f64::INFINITY);
-        if arrived < sent.min(self.bps) * FILLED {
+        let (sent, arrived) = self.rates();
+        if self.has_filled() {
             return estimate_bps + (arrived - estimate_bps) * FILLED_GAIN;
         }
         sent.min(arrived).min(self.bps)
+    }
+
+    fn has_filled(&self) -> bool {
+        let (sent, arrived) = self.rates();
+        arrived < sent.min(self.bps) * FILLED
+    }
+
+    /// How fast it was sent and arrived.
+    fn rates(&self) -> (f64, f64) {
+        let sent = self.sent.bps(self.sent.last_bytes);
+        let arrived = self.arrived.bps(self.arrived.first_bytes);
+        (sent.unwrap_or(f64::INFINITY), arrived.unwrap_or(f64::INFINITY))
     }
 }
 

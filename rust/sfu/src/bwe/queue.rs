@@ -10,6 +10,13 @@ const PERIOD_US: i64 = 15_000_000;
 const SHORT_US: f64 = 60_000.0;
 const LONG_US: f64 = 400_000.0;
 const MAX_WITHHELD: f64 = 0.5;
+/// A queue that is this long and grows by this share of the time is of our making, and no trend has to prove it.
+const SURGE_US: i64 = 80_000;
+const SURGE_SLOPE: f64 = 0.4;
+/// A wait that is longer than our bursts explain by this says nothing yet.
+const NOISE_US: i64 = 20_000;
+/// From this on, audio cannot be heard in time.
+const DROWNED_US: i64 = 300_000;
 /// A long queue has to be gone after this; otherwise it is an overuse, so many times.
 const PATIENCE_US: i64 = 1_500_000;
 const MAX_OVERUSES: u8 = 3;
@@ -20,6 +27,8 @@ pub struct Queue {
     /// The least delay in the latest report.
     latest_us: Option<i64>,
     waiting_us: i64,
+    updated_us: i64,
+    surges: bool,
     /// Since when packets have been waiting for long, or when that last counted as an overuse.
     long_since_us: Option<i64>,
     overuses: u8,
@@ -40,14 +49,20 @@ impl Queue {
     }
 
     /// A report is complete. True if packets have been waiting for too long.
-    pub fn update(&mut self, now_us: i64) -> bool {
+    ///
+    /// `explained_us`: so long they may have been waiting because of a burst.
+    pub fn update(&mut self, now_us: i64, explained_us: i64) -> bool {
         let Some(latest) = self.latest_us.take() else { return false };
         let periods = self.periods.get_or_insert(Periods::new(now_us, latest, latest));
         if now_us - periods.begun >= PERIOD_US {
             *periods = Periods::new(now_us, latest, periods.least);
         }
         periods.least = periods.least.min(latest);
+        let before_us = self.waiting_us;
         self.waiting_us = latest - periods.least.min(periods.former_least);
+        let elapsed_us = now_us - std::mem::replace(&mut self.updated_us, now_us);
+        let growth = (self.waiting_us - before_us) as f64;
+        self.surges = self.waiting_us >= SURGE_US + explained_us && growth >= elapsed_us as f64 * SURGE_SLOPE;
         if !self.is_long() {
             (self.long_since_us, self.overuses) = (None, 0);
             return false;
@@ -62,6 +77,21 @@ impl Queue {
             return false;
         }
         true
+    }
+
+    /// Whether packets wait for no longer than a burst explains.
+    pub fn is_explained(&self, explained_us: i64) -> bool {
+        self.waiting_us <= explained_us + NOISE_US
+    }
+
+    /// Far more is sent than gets through.
+    pub fn surges(&self) -> bool {
+        self.surges
+    }
+
+    /// Packets wait for so long that what is said live comes too late.
+    pub fn is_drowned(&self) -> bool {
+        self.waiting_us >= DROWNED_US
     }
 
     /// Packets wait longer than is normal.
@@ -90,7 +120,7 @@ mod tests {
         for delay in delays_ms {
             queue.took(delay * 1000 - 77_000_000);
         }
-        queue.update(at_ms * 1000);
+        queue.update(at_ms * 1000, 0);
         queue.share()
     }
 
@@ -114,7 +144,7 @@ mod tests {
         let mut overuses = 0;
         for n in 1..100 {
             queue.took(180_000 - 77_000_000);
-            overuses += u8::from(queue.update(n * 100_000));
+            overuses += u8::from(queue.update(n * 100_000, 0));
         }
         assert_eq!(overuses, MAX_OVERUSES);
         assert!(!queue.is_long() && queue.share() > 0.99);

@@ -37,6 +37,15 @@ impl RateWindow {
         (span >= MIN_SPAN_US).then(|| self.total as f64 * 8e6 / span as f64)
     }
 
+    /// Bits per second in the last moments for which anything was noted.
+    pub fn latest_bps(&self) -> Option<f64> {
+        const LATEST: i64 = 8;
+        self.since_us?;
+        // The newest bucket may not be over yet.
+        let bytes: u32 = (1..=LATEST).map(|n| self.buckets[index(self.newest - n)]).sum();
+        Some(f64::from(bytes) * 8e6 / (LATEST * BUCKET_US) as f64)
+    }
+
     fn advance(&mut self, at_us: i64) {
         let bucket = at_us.div_euclid(BUCKET_US);
         let steps = bucket - self.newest;

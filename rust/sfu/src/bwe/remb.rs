@@ -15,6 +15,7 @@ const MAX_LEAD: f64 = 4.0;
 #[derive(Debug, Default)]
 pub struct Remb {
     said: Option<Said>,
+    limited_us: Option<i64>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +36,14 @@ impl Remb {
             _ => bps,
         };
         self.said = Some(Said { assumed_bps, at_us: now_us });
+        if !free {
+            self.limited_us = Some(now_us);
+        }
+    }
+
+    /// When the peer last said that there was hardly room for what it was sent.
+    pub fn limited_us(&self) -> Option<i64> {
+        self.limited_us
     }
 
     pub fn bps(&self, now_us: i64) -> Option<f64> {

@@ -118,6 +118,17 @@ impl Lane {
         }
     }
 
+    /// RTP bytes sent so far, about, modulo 2^32.
+    pub fn sent_bytes(&self) -> u32 {
+        const HEADER: u32 = 36; // with extensions and the authentication tag
+        self.octets.wrapping_add(self.packets.wrapping_mul(HEADER))
+    }
+
+    /// Whether padding can be sent on it: it needs a stream of retransmissions (RFC 4588), and media before it.
+    pub fn takes_padding(&self, route: &Route) -> bool {
+        route.rtx.is_some() && self.rtx_ssrc.is_some() && self.last.is_some()
+    }
+
     /// What was sent cannot be sent again: other packets follow, or they would look different.
     pub fn forget(&mut self) {
         self.history.clear();

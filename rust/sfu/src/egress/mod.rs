@@ -21,7 +21,9 @@ use std::time::Instant;
 use crate::bwe::Estimator;
 use crate::clock::Moment;
 use crate::forward::{MediaPacket, Rewritten};
+use crate::id::SubscriptionId;
 use crate::outlet::Outlet;
+use crate::pacer::Pacer;
 use crate::path::Path;
 use crate::srtp::Sealer;
 use crate::stats::TransportStats;
@@ -43,13 +45,23 @@ pub struct Egress {
     /// The next transport-wide sequence number.
     transport_seq: u16,
     budget: Budget,
-    /// What the way to the peer can carry. It hears of packets that carry a transport-wide number.
+    /// Where video waits, if what the way to the peer can carry is known.
+    pub pacer: Pacer<Waiting>,
+    /// What the way to the peer can carry. It hears of all media, and can be told of what carries a transport-wide number.
     pub estimator: Estimator,
     header: Header,
     /// For the packets of RTCP that are being written.
     rtcp: Vec<u8>,
     /// Media was sent since the last report, so that there will be another.
     reporting: bool,
+}
+
+/// A packet that is to leave a little later.
+#[derive(Debug)]
+pub struct Waiting {
+    pub subscription: SubscriptionId,
+    pub packet: MediaPacket,
+    pub rewritten: Rewritten,
 }
 
 /// One packet and what it is to look like.
@@ -68,6 +80,7 @@ impl Egress {
             stats,
             transport_seq: 0,
             budget: Budget::default(),
+            pacer: Pacer::new(now),
             estimator: Estimator::new(now),
             header: Header::default(),
             rtcp: Vec::new(),
@@ -119,9 +132,8 @@ impl Egress {
 
     /// Let the estimator know of a packet that was sent.
     fn inform(&mut self, now: Moment, route: &Route, stamp: Stamp, bytes: usize) {
-        if route.extensions.transport_seq.is_some() {
-            self.estimator.sent(now.instant, stamp.transport_seq, bytes);
-        }
+        let seq = route.extensions.transport_seq.map(|_| stamp.transport_seq);
+        self.estimator.sent(now.instant, seq, bytes);
     }
 
     /// Write and seal a packet under its own numbers. Returns its size, or None if it was too long.

@@ -43,6 +43,7 @@ impl Egress {
         if !self.budget.spend(now.instant, packet.payload.len()) {
             return Repair::Exhausted;
         }
+        self.pacer.spend(packet.payload.len());
         if self.resend(now, &sent, packet, lane, route, out).is_none() {
             return Repair::Gone;
         }
@@ -94,7 +95,7 @@ impl Egress {
         route: &Route,
         out: &mut dyn Outlet,
     ) -> usize {
-        if route.rtx.is_none() || lane.rtx_ssrc.is_none() || lane.last.is_none() {
+        if !lane.takes_padding(route) {
             return 0;
         }
         let spare: Vec<Sent> = lane
@@ -106,7 +107,10 @@ impl Egress {
             .collect();
         let (mut total, mut spare) = (0, spare.into_iter());
         while total < bytes {
-            let repeated = spare.next().and_then(|sent| Some((ring.get(sent.index)?, sent)));
+            // A long packet in place of a short one would fill a narrow path.
+            let most = 2 * (bytes - total);
+            let fits = |packet: &&MediaPacket| packet.payload.len() <= most;
+            let repeated = spare.next().and_then(|sent| Some((ring.get(sent.index).filter(fits)?, sent)));
             let size = match repeated {
                 Some((packet, sent)) => self.resend(now, &sent, packet, lane, route, out),
                 None => self.pad_once(now, (bytes - total).min(MAX_PADDING), lane, route, out),

@@ -10,17 +10,26 @@ use crate::layers::{Allowance, Layers, Rid, Wish};
 use crate::message::Relay;
 use crate::outlet::Outlet;
 use crate::publication::Origin;
+use crate::subscription::Told;
 
 impl Hub {
     /// The owner of a subscription says what it wants.
     pub(super) fn set_layer(&mut self, id: SubscriptionId, wish: Wish, now: Instant, out: &mut dyn Outlet) {
         let Some(subscription) = self.subscriptions.get_mut(&id) else { return };
         subscription.wish = wish;
+        let transport = subscription.transport;
+        self.review(transport, now, out);
         self.aim(id, now, out);
     }
 
     /// How much of that there is bandwidth for.
-    pub fn allow(&mut self, id: SubscriptionId, allowance: Allowance, now: Instant, out: &mut dyn Outlet) {
+    pub(super) fn allow(
+        &mut self,
+        id: SubscriptionId,
+        allowance: Allowance,
+        now: Instant,
+        out: &mut dyn Outlet,
+    ) {
         let Some(subscription) = self.subscriptions.get_mut(&id) else { return };
         subscription.allowance = allowance;
         self.aim(id, now, out);
@@ -65,7 +74,11 @@ impl Hub {
         if !subscription.forward.aim(aim, now) {
             return false;
         }
-        if aim == Aim::Nothing && subscription.told.take().is_some() {
+        let unfit = sends && subscription.allowance == Allowance::Nothing;
+        let news =
+            matches!(subscription.told, Told::Layer(_)) || (subscription.told == Told::Nothing && unfit);
+        if aim == Aim::Nothing && news {
+            subscription.told = Told::Paused;
             out.event(Event::Layer { subscription: id, rid: None });
         }
         let awaited = subscription.forward.awaits(now);
@@ -107,10 +120,13 @@ impl Hub {
     pub(super) fn tell_layer(&mut self, id: SubscriptionId, out: &mut dyn Outlet) -> bool {
         let Some(subscription) = self.subscriptions.get_mut(&id) else { return false };
         let Some(layer) = subscription.forward.layer() else { return false };
-        if subscription.told == Some(layer) {
+        let before = std::mem::replace(&mut subscription.told, Told::Layer(layer));
+        if before == subscription.told {
             return false;
         }
-        subscription.told = Some(layer);
+        if matches!(before, Told::Layer(_)) {
+            self.stats.layer_switches.add(1);
+        }
         let publication = self.publications.get(&subscription.publication);
         let name = publication.and_then(|publication| publication.ladder.name_of(layer));
         let rid = Some(name.unwrap_or_else(|| Rid::from("")));
@@ -126,5 +142,6 @@ impl Hub {
             out.relay(mirror.thread, Relay::Layers { publication: id, active, ladder });
         }
         self.aim_all(id, now, out);
+        self.steer_subscribers(id, now, out);
     }
 }

@@ -13,7 +13,7 @@ use crate::layers::{Allowance, Wish};
 use crate::message::{Command, Relay};
 use crate::outlet::Outlet;
 use crate::publication::{Origin, Publication};
-use crate::subscription::Subscription;
+use crate::subscription::{Subscription, Told};
 use crate::transport::{Happening, Transport};
 
 /// Why a command is refused.
@@ -152,6 +152,7 @@ impl Hub {
             self.find_route(subscription);
         }
         for subscription in changed {
+            self.admit(subscription, now, out);
             self.resume(subscription, now, out);
         }
     }
@@ -237,7 +238,7 @@ impl Hub {
             open,
             wish: Wish::default(),
             allowance: Allowance::default(),
-            told: None,
+            told: Told::Nothing,
             forward,
             tap: None,
         };
@@ -271,6 +272,7 @@ impl Hub {
         let Some(subscription) = self.subscriptions.get(&id) else { return };
         let open = subscription.open;
         if self.find_route(id) {
+            self.admit(id, now, out);
             self.resume(id, now, out);
             return;
         }
@@ -313,6 +315,7 @@ impl Hub {
         }
         subscription.active = active;
         subscription.forward.interrupt();
+        self.admit(id, now, out);
         self.resume(id, now, out);
     }
 

@@ -16,7 +16,7 @@ use str0m::media::{Mid, Rid};
 use str0m::rtp::RtpPacket;
 
 use super::{Hub, Owner};
-use crate::egress::report;
+use crate::egress::{Waiting, report};
 use crate::event::Event;
 use crate::forward::{Forward, MediaPacket, Verdict};
 use crate::id::{PublicationId, TransportId};
@@ -24,6 +24,7 @@ use crate::layers::Layers;
 use crate::message::Relay;
 use crate::outlet::Outlet;
 use crate::publication::STALL;
+use crate::subscription::Told;
 
 /// How long the beginning of a frame waits for its end.
 pub const HOLD: Duration = Duration::from_millis(1);
@@ -161,7 +162,7 @@ impl Hub {
                         if starving { 1 << subscription.forward.layer().unwrap_or(0) } else { fed.awaited };
                     out.pipe_ready(tap.pipeline);
                 }
-                if subscription.forward.layer().is_some_and(|layer| subscription.told != Some(layer)) {
+                if subscription.forward.layer().is_some_and(|layer| subscription.told != Told::Layer(layer)) {
                     switched.push(*id);
                 }
                 continue;
@@ -171,13 +172,20 @@ impl Hub {
             let Some(egress) = &mut transport.egress else { continue };
             egress.set_path(transport.paths.current());
             let forward = &mut subscription.forward;
-            let (before, mut starved_of) = (forwarded, None);
+            let (before, mut starved_of, mut overflown) = (forwarded, None, false);
             let mut send = |packet: &MediaPacket, forward: &mut Forward| match forward.accept(
                 packet,
                 route.clock_rate,
                 now,
             ) {
+                Verdict::Send(rewritten) if video && egress.pacer.waits(now, packet.payload.len()) => {
+                    let waiting = Waiting { subscription: *id, packet: packet.clone(), rewritten };
+                    overflown |= egress.pacer.push(packet.payload.len(), waiting).is_err();
+                }
                 Verdict::Send(rewritten) => {
+                    if !video {
+                        egress.pacer.spend(packet.payload.len());
+                    }
                     forwarded += u64::from(egress.send(moment, packet, &rewritten, lane, route, out));
                 }
                 Verdict::Starving => starved_of = Some(packet.layer),
@@ -189,13 +197,22 @@ impl Hub {
             for packet in &forward.release(now) {
                 send(packet, forward);
             }
+            if overflown {
+                let dropped = egress.pacer.drop_where(|waiting| waiting.subscription == *id);
+                self.stats.pacing_dropped.add(dropped as u64 + 1);
+                starved_of = forward.layer();
+                forward.interrupt();
+            }
+            if let Some(deadline) = egress.pacer.deadline() {
+                self.timers.set(Owner::Rate(subscription.transport), deadline);
+            }
             if forwarded > before && egress.begins_to_report() {
                 self.timers.set(Owner::Report(subscription.transport), now + report::FIRST);
             }
             if video {
                 let layer = forward.awaits(now).or(starved_of);
                 awaited = layer.map_or(awaited, |layer| awaited | 1 << layer);
-                if forward.layer().is_some_and(|layer| subscription.told != Some(layer)) {
+                if forward.layer().is_some_and(|layer| subscription.told != Told::Layer(layer)) {
                     switched.push(*id);
                 }
             }

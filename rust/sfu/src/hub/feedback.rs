@@ -3,7 +3,6 @@
 use std::time::Instant;
 
 use super::{Hub, Owner};
-use crate::bwe;
 use crate::clock::Moment;
 use crate::egress::repair::Repair;
 use crate::egress::report;
@@ -55,9 +54,11 @@ impl Hub {
         let mut others = false;
         for packet in packets {
             match packet {
-                Ok(Packet::ReceiverReport { receptions, .. }) => self.note_receptions(id, receptions, now),
+                Ok(Packet::ReceiverReport { receptions, .. }) => {
+                    self.note_receptions(id, receptions, now, out);
+                }
                 Ok(Packet::SenderReport { receptions, .. }) => {
-                    self.note_receptions(id, receptions, now);
+                    self.note_receptions(id, receptions, now, out);
                     others = true;
                 }
                 Ok(Packet::Nack { media, lost }) => self.repair(id, media, lost, now, out),
@@ -70,16 +71,15 @@ impl Hub {
                     }
                     let egress = self.transports.get_mut(&id).and_then(|transport| transport.egress.as_mut());
                     if let Some(egress) = egress {
-                        let receptions = self.transport_feedback.iter();
-                        let receptions =
-                            receptions.map(|(seq, arrived_us)| bwe::Reception { seq, arrived_us });
-                        egress.estimator.feedback(now.instant, receptions);
+                        egress.estimator.feedback(now.instant, self.transport_feedback.iter());
+                        self.steer(id, now.instant, out);
                     }
                 }
                 Ok(Packet::Remb { bps }) => {
                     let transport = self.transports.get_mut(&id);
                     if let Some(egress) = transport.and_then(|transport| transport.egress.as_mut()) {
                         egress.estimator.remb(now.instant, bps);
+                        self.steer(id, now.instant, out);
                     }
                 }
                 Ok(Packet::SourceDescription | Packet::Goodbye | Packet::Other) => others = true,
@@ -89,15 +89,28 @@ impl Hub {
         others
     }
 
-    fn note_receptions(&mut self, id: TransportId, receptions: Receptions<'_>, now: Moment) {
+    fn note_receptions(
+        &mut self,
+        id: TransportId,
+        receptions: Receptions<'_>,
+        now: Moment,
+        out: &mut dyn Outlet,
+    ) {
         let Some(transport) = self.transports.get_mut(&id) else { return };
+        let (mut lost, mut streams) = (0.0, 0.0);
         for reception in receptions {
             let Some(mid) = transport.sender_of(reception.ssrc) else { continue };
             let subscription =
                 transport.subscriptions.get(&mid).and_then(|id| self.subscriptions.get_mut(id));
             if let Some(lane) = subscription.and_then(|subscription| subscription.lane.as_mut()) {
                 lane.note_report(&reception, now);
+                lost += f64::from(reception.fraction_lost) / 256.0;
+                streams += 1.0;
             }
+        }
+        if let Some(egress) = transport.egress.as_mut().filter(|_| streams > 0.0) {
+            egress.estimator.loss(now.instant, lost / streams);
+            self.steer(id, now.instant, out);
         }
     }
 
@@ -149,6 +162,7 @@ impl Hub {
         egress.end_report(any, out);
         if any {
             self.timers.set(Owner::Report(id), now + report::INTERVAL);
+            self.steer(id, now, out); // who hears nothing of the peer has to notice that
         }
     }
 }

@@ -9,6 +9,7 @@ mod command;
 pub mod fanout;
 mod feedback;
 mod pipelines;
+mod rate;
 mod relay;
 
 use std::collections::{HashMap, VecDeque};
@@ -41,6 +42,8 @@ enum Owner {
     Publication(PublicationId),
     /// A transport that has sent and has to report on it.
     Report(TransportId),
+    /// A transport whose estimator waits for something.
+    Rate(TransportId),
 }
 
 pub struct Hub {
@@ -64,6 +67,8 @@ pub struct Hub {
     /// RTCP is opened here.
     scratch: Vec<u8>,
     transport_feedback: TransportFeedback,
+    /// Videos that are paused for want of bandwidth.
+    videos_paused: usize,
     stats: Arc<ThreadStats>,
     registry: Arc<Registry>,
 }
@@ -99,6 +104,7 @@ impl Hub {
             held: None,
             scratch: Vec::new(),
             transport_feedback: TransportFeedback::default(),
+            videos_paused: 0,
             stats,
             registry,
         }
@@ -188,6 +194,7 @@ impl Hub {
                 Owner::Transport(id) => self.tick(id, now, out),
                 Owner::Publication(id) => self.tend(id, now, out),
                 Owner::Report(id) => self.report(id, now, out),
+                Owner::Rate(id) => self.tend_rate(id, now, out),
             }
         }
         self.settle(now, out);
@@ -230,7 +237,12 @@ impl Hub {
         for group in self.groups.keys() {
             self.setup.groups.leave(*group, self.thread);
         }
-        for gauge in [&self.stats.transports, &self.stats.publications, &self.stats.subscriptions] {
+        for gauge in [
+            &self.stats.transports,
+            &self.stats.publications,
+            &self.stats.subscriptions,
+            &self.stats.videos_paused,
+        ] {
             gauge.set(0);
         }
         Self::new(self.thread, self.setup, self.stats, self.registry)
@@ -423,6 +435,8 @@ impl Hub {
         self.leave_group(id, transport.group);
         self.timers.cancel(Owner::Transport(id));
         self.timers.cancel(Owner::Report(id));
+        self.timers.cancel(Owner::Rate(id));
+        self.count_paused(transport.rate.paused, 0);
         self.registry.remove(id);
         for subscription in transport.subscriptions.values() {
             self.unsubscribe(*subscription, out);

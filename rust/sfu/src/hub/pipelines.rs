@@ -16,7 +16,7 @@ use crate::id::{PipelineId, PublicationId, SubscriptionId, TransportId};
 use crate::layers::{Allowance, Wish};
 use crate::outlet::Outlet;
 use crate::publication::{Origin, Publication};
-use crate::subscription::Subscription;
+use crate::subscription::{Subscription, Told};
 
 impl Hub {
     pub(super) fn open_pipeline(&mut self, id: PipelineId) {
@@ -106,7 +106,7 @@ impl Hub {
             open: true,
             wish: Wish::default(),
             allowance: Allowance::default(),
-            told: None,
+            told: Told::Nothing,
             forward: Forward::new(id.0 as u32),
             tap: Some(Box::new(Tap::new(pipeline, track))),
         };

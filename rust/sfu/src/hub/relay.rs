@@ -41,6 +41,7 @@ impl Hub {
                 let Some(publication) = self.publications.get_mut(&id) else { return };
                 (publication.active, publication.ladder) = (active, ladder);
                 self.aim_all(id, now, out);
+                self.steer_subscribers(id, now, out);
             }
             Relay::LayersNeeded { publication, thread, layers } => {
                 let Some(publication) = self.publications.get_mut(&publication) else { return };

@@ -176,3 +176,29 @@ fn a_wide_path_is_not_probed_once_there_is_enough() {
     flow.run(seconds(60));
     assert_eq!(flow.padding_bytes, padding);
 }
+
+#[test]
+fn what_arrives_in_the_beginning_is_taken_to_fit() {
+    let mut flow = Flow::new(Conditions::rate(WIDE), |_| 1_700_000);
+    flow.wanted_bps = 1_800_000;
+    flow.until(seconds(1), |flow| flow.target() > 1_700_000);
+    assert!(!flow.estimator.is_confined(flow.now));
+
+    let mut flow = Flow::new(Conditions::rate(NARROW), |_| 1_700_000);
+    flow.until(seconds(1), |flow| flow.estimator.is_confined(flow.now));
+    assert!(!flow.estimator.is_ramping(flow.now));
+    flow.until(seconds(1), |flow| flow.target() < NARROW);
+}
+
+#[test]
+fn without_padding_the_estimate_grows_by_itself() {
+    let mut flow = Flow::new(Conditions::rate(WIDE), LAYERS);
+    flow.estimator.set_blind(true);
+    flow.until(seconds(12), |flow| flow.target() > 1_750_000);
+    assert_eq!(flow.padding_bytes, 0);
+    flow.link.set(Conditions::rate(NARROW), flow.now);
+    flow.until(seconds(1), |flow| flow.target() < NARROW);
+    flow.run(seconds(30));
+    let (low, high, queueing) = summary(&flow, flow.time() - 20.0);
+    assert!(low > 130_000 && queueing < millis(100), "{low} to {high}, {queueing:?}");
+}

@@ -1,4 +1,4 @@
-//! A subscriber says how large a picture may be, or leaves it to us; bandwidth may take from that.
+//! A subscriber says how large a picture may be, or leaves it to us.
 
 use std::time::Duration;
 
@@ -8,20 +8,13 @@ use crate::common::client::Media;
 use crate::common::film::{develop, runs};
 use crate::switching::{settle, told, wish};
 use palaver_sfu::event::Event;
-use palaver_sfu::id::SubscriptionId;
-use palaver_sfu::layers::{Allowance, Wish};
+use palaver_sfu::layers::Wish;
 use palaver_sfu::message::Command;
 
 const WHILE: Duration = Duration::from_secs(1);
 
 fn limits(max_width: u32, max_height: u32) -> Wish {
     Wish { max_width, max_height, ..Wish::default() }
-}
-
-fn allow(world: &mut World, subscription: SubscriptionId, allowance: Allowance) {
-    let thread = subscription.thread();
-    world.hubs[thread].allow(subscription, allowance, world.now, &mut world.tray);
-    world.run(Duration::ZERO);
 }
 
 #[test]
@@ -73,24 +66,6 @@ fn a_layer_that_grows_above_the_limit_is_left() {
     camera.layer("h").key = true;
     camera.run(&mut world, WHILE);
     assert_eq!(runs(&develop(&world.clients[1], Media::Vp8)), [1, 0]);
-}
-
-#[test]
-fn bandwidth_takes_layers_away_and_pauses() {
-    for threads in [[0, 0], [0, 1]] {
-        let (mut world, _, subscription) = World::simulcast(Media::Vp8, threads);
-        let mut camera = Camera::simulcast(Media::Vp8);
-        wish(&mut world, subscription, limits(0, 200));
-        settle(&mut world, &mut camera);
-        let up_to = |layer| Allowance::UpTo { layer, target: Some(0) };
-        for allowance in [up_to(2), up_to(0), Allowance::Nothing, up_to(1), Allowance::Everything] {
-            allow(&mut world, subscription, allowance);
-            camera.run(&mut world, WHILE);
-        }
-        assert_eq!(runs(&develop(&world.clients[1], Media::Vp8)), [1, 0, 1], "on {threads:?}");
-        let expected = [Some("q"), None, Some("h")].map(|rid| rid.map(str::to_owned));
-        assert_eq!(told(&mut world), expected);
-    }
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod lost_pipelines;
 mod moving;
 mod numbered;
 mod outputs;
+mod rate;
 mod reaping;
 mod relaying;
 mod renegotiation;

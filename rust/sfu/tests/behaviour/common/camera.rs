@@ -14,6 +14,7 @@ const TICKS: u32 = 3150;
 pub const RIDS: [&str; 3] = ["q", "h", "f"];
 /// What each packet ends with: the layer, the picture's number and the packet's within it.
 pub const TRAILER: usize = 4;
+const PACKET_BYTES: usize = 1100;
 
 pub struct Camera {
     pub media: Media,
@@ -31,6 +32,8 @@ pub struct Encoder {
     /// Key frames that are asked for do not come.
     pub deaf: bool,
     pub size: (u16, u16),
+    /// If it is set, frames have as many packets of the usual size as that takes; key frames three times as many.
+    pub bps: Option<u64>,
     seq: u64,
     timestamp: u32,
     label: u16,
@@ -49,6 +52,7 @@ impl Camera {
             key: true,
             deaf: false,
             size: (160 << index, 90 << index),
+            bps: None,
             seq: 1000 + 20_000 * u64::from(index),
             timestamp: 0x7000_0000_u32.wrapping_mul(u32::from(index) + 1),
             label: 100 + 7000 * index,
@@ -60,6 +64,14 @@ impl Camera {
 
     pub fn layer(&mut self, rid: &str) -> &mut Encoder {
         self.layers.iter_mut().find(|layer| layer.rid == Some(rid.into())).unwrap()
+    }
+
+    /// What each layer takes, from least to most.
+    pub fn with_rates(mut self, kbps: &[u64]) -> Self {
+        for (layer, kbps) in self.layers.iter_mut().zip(kbps) {
+            layer.bps = Some(kbps * 1000);
+        }
+        self
     }
 
     /// Take one picture with section 0 of client 0: each encoder that runs sends a frame of it.
@@ -77,10 +89,12 @@ impl Camera {
                 continue;
             }
             let key = std::mem::take(&mut layer.key);
-            for part in 0..self.packets_per_frame {
-                let last = part + 1 == self.packets_per_frame;
+            let (packets, bytes) = layer.cut(key, self.packets_per_frame);
+            for part in 0..packets {
+                let last = part + 1 == packets;
                 let (mut payload, dependency) = layer.payload(self.media, key, part == 0, last);
                 let [high, low] = self.picture.to_be_bytes();
+                payload.resize((bytes.saturating_sub(TRAILER)).max(payload.len()), 0);
                 payload.extend([index as u8, high, low, part]);
                 client.send_layer(
                     0,
@@ -111,6 +125,14 @@ impl Camera {
 }
 
 impl Encoder {
+    /// How many packets a frame has, and how many bytes each has at least.
+    fn cut(&self, key: bool, usual: u8) -> (u8, usize) {
+        let Some(bps) = self.bps else { return (usual, 0) };
+        let bytes = bps as usize * FRAME.as_millis() as usize / 8000 * if key { 3 } else { 1 };
+        let packets = bytes.div_ceil(PACKET_BYTES).max(1);
+        (packets as u8, bytes / packets)
+    }
+
     fn payload(&self, media: Media, key: bool, first: bool, last: bool) -> (Vec<u8>, Option<Vec<u8>>) {
         let [high, low] = (self.label | 0x8000).to_be_bytes();
         let (width, height) = self.size;

@@ -148,6 +148,11 @@ fn narrow(offer: &str, media: &[Media], plain: bool) -> String {
     narrowed
 }
 
+fn without_transport_cc(offer: &str) -> String {
+    let keeps = |line: &&str| !line.contains("transport-cc") && !line.contains("transport-wide-cc");
+    offer.lines().filter(keeps).fold(String::new(), |offer, line| offer + line + "\r\n")
+}
+
 #[expect(clippy::struct_excessive_bools, reason = "things a test asks about, not states")]
 pub struct Client {
     pub rtc: Rtc,
@@ -174,6 +179,8 @@ pub struct Client {
     pub reports: Vec<(Instant, Rtcp)>,
     /// Retransmissions are not offered.
     pub plain: bool,
+    /// Transport-wide feedback is not offered.
+    pub old: bool,
     exported: Exported,
     sealer: Option<Sealer>,
     pub keyframe_requests: Vec<Instant>,
@@ -234,6 +241,7 @@ impl Client {
             headers: Vec::new(),
             reports: Vec::new(),
             plain: false,
+            old: false,
             exported,
             sealer: None,
             keyframe_requests: Vec::new(),
@@ -304,7 +312,8 @@ impl Client {
         }
         let (offer, pending) = api.apply().expect("something to offer");
         self.pending = Some(pending);
-        narrow(&offer.to_sdp_string(), &self.media, self.plain)
+        let offer = narrow(&offer.to_sdp_string(), &self.media, self.plain);
+        if self.old { without_transport_cc(&offer) } else { offer }
     }
 
     /// Offer new ICE credentials.

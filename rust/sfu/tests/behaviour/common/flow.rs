@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use palaver_sfu::bwe::{Estimator, Reception};
+use palaver_sfu::bwe::Estimator;
 
 use super::link::{Conditions, Link};
 
@@ -33,7 +33,7 @@ pub struct Flow {
     pub start: Instant,
     pub estimator: Estimator,
     pub link: Link<Packet>,
-    pub reports: Link<Vec<Reception>>,
+    pub reports: Link<Vec<(u16, Option<i64>)>>,
     pub supply: Supply,
     pub wanted_bps: u64,
     /// The receiver says nothing.
@@ -168,7 +168,7 @@ impl Flow {
     }
 
     fn send(&mut self, bytes: usize) {
-        self.estimator.sent(self.now, self.next_seq, bytes);
+        self.estimator.sent(self.now, Some(self.next_seq), bytes);
         self.link.push(self.now, bytes + 28, Packet::Ours(self.next_seq));
         self.next_seq = self.next_seq.wrapping_add(1);
     }
@@ -193,9 +193,8 @@ impl Flow {
         };
         let (from, last) = (self.expected.unwrap_or(*first), *last);
         let wrapped = |us: &i64| us.rem_euclid(palaver_sfu::bwe::PEER_CLOCK);
-        let receptions: Vec<Reception> = (from..=last)
-            .map(|seq| Reception { seq: seq as u16, arrived_us: self.received.get(&seq).map(wrapped) })
-            .collect();
+        let receptions: Vec<_> =
+            (from..=last).map(|seq| (seq as u16, self.received.get(&seq).map(wrapped))).collect();
         self.expected = Some(last + 1);
         self.received.clear();
         if !self.mute {

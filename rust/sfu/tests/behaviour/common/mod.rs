@@ -1,6 +1,7 @@
 //! A world in memory: hubs, clients and the network between them, on virtual time.
 #![allow(dead_code, reason = "no test uses all of it")]
 
+pub mod call;
 pub mod camera;
 pub mod client;
 pub mod film;
@@ -193,6 +194,11 @@ impl World {
         duplex.down.set(down, now);
         duplex.up.set(up, now);
         duplex
+    }
+
+    /// How long a datagram to a client would wait for its path.
+    pub fn queueing(&self, client: usize) -> Duration {
+        self.paths.get(&self.clients[client].address).map_or(Duration::ZERO, |path| path.down.queueing())
     }
 
     pub fn command(&mut self, thread: usize, command: Command) {
