@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -11,8 +12,9 @@ import msgspec
 import pytest
 import websockets
 
+from palaver.api.portal.tickets import Tickets
 from palaver.api.wire import portal as wire
-from tests.api.portal.house import Client, House, client, house, until
+from tests.api.portal.house import KEY, Client, House, client, house, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -160,6 +162,31 @@ async def test_an_old_ticket_is_refused(tmp_path: Path) -> None:
         assert answer == ("error", "Ticket is expired")
 
 
+@pytest.mark.parametrize(
+    ("sdk", "change", "text"),
+    [
+        ("JavaScript", {"room": "another"}, "Participant ID is not matched"),
+        ("Curl", {}, "Reconnection is not allowed"),
+    ],
+)
+async def test_a_ticket_that_does_not_fit_its_session_is_refused(
+    here: House, sdk: str, change: dict[str, str], text: str
+) -> None:
+    """Such tickets were never given: they are signed here with the server's own key."""
+    async with client(here) as ann, client(here) as bob:
+        await bob.login(await here.token())
+        joined = await ann.login(await here.token(), sdk=sdk)
+        genuine = await bob.ok("refreshReconnectionTicket")
+        tickets = Tickets(KEY, 600)
+        known = tickets.read(genuine, 0)
+        wanted = {"participant_id": joined["id"], **change}
+        made = tickets.issue(msgspec.structs.replace(known, **wanted), time.time_ns() // 1_000_000)
+        async with client(here) as again:
+            assert await again.request("relogin", made) == ("error", text)
+            await again.disconnected()
+        await say(ann, "still here")
+
+
 async def test_a_session_in_service_cannot_become_another(here: House) -> None:
     async with client(here) as ann, client(here) as bob:
         ticket = (await ann.login(await here.token()))["reconnectionTicket"]
@@ -200,7 +227,8 @@ async def test_a_restart_keeps_the_participant_and_declares_its_transports_lost(
         async with client(after) as again:
             fresh = await again.ok("relogin", ticket)
             lost = await again.hear("progress", lambda data: data["id"] == transport)
-            assert (lost.data["status"], "sessionId" in lost.data) == ("error", False)
+            assert (lost.data["status"], lost.data["data"]) == ("error", "Server restarted")
+            assert "sessionId" not in lost.data
             await again.hear("stream", lambda data: data["status"] == "add")  # what it cannot know
             await bob.hear("participant", lambda data: data["data"]["id"] == joined["id"])
             assert (await again.publish())["transportId"] != transport

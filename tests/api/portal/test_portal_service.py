@@ -180,6 +180,17 @@ async def test_a_role_without_permission_is_unauthorized(here: House) -> None:
         assert await ann.request("publish", video) == ("error", "unauthorized")
 
 
+@pytest.mark.parametrize("kind", ["audio", "video"])
+async def test_a_kind_that_the_room_takes_no_format_of_is_forbidden(tmp_path: Path, kind: str) -> None:
+    other = {"audio": "video", "video": "audio"}[kind]
+    takes = {"audio": [{"codec": "opus", "sampleRate": 48000, "channelNum": 2}], "video": [{"codec": "vp8"}]}
+    async with house(tmp_path, {"mediaIn": {kind: [], other: takes[other]}}) as here, client(here) as ann:
+        await ann.login(await here.token())
+        track = {"type": kind, "mid": "0", "source": {"audio": "mic", "video": "camera"}[kind]}
+        answer = await ann.request("publish", {"media": {"tracks": [track]}})
+        assert answer == ("error", f"{kind.capitalize()} is forbiden")
+
+
 async def test_an_unknown_stream_cannot_be_subscribed_to(here: House) -> None:
     async with client(here) as ann:
         await ann.login(await here.token())
