@@ -87,7 +87,7 @@ Wanted = Incoming | Outgoing
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """A section in use: the session it serves, the payload types agreed on, the codec's first, and its layers."""
+    """A section in use: the session it serves, the payload types agreed on in the client's order, and its layers."""
 
     session: str
     kind: Kind
@@ -141,16 +141,20 @@ def plan(offer: str, wanted: Mapping[str, Wanted], used: Mapping[str, Bound]) ->
 
 
 def _bind(section: Section, want: Wanted, kind: Kind, payload: Payload) -> Bound:
-    repair = [
-        p.number for p in section.payloads() if p.codec == "rtx" and p.fmtp.get("apt") == str(payload.number)
-    ]
-    numbers = (payload.number, *repair)
+    numbers = tuple(p.number for p in section.payloads() if p == payload or _accompanies(p, payload.number))
     section.keep(list(numbers))
     outgoing = isinstance(want, Outgoing)
     layers = () if outgoing else simulcast.offered(section, payload.number)
     simulcast.reduce(section, layers)
     section.direction = "recvonly" if outgoing else "sendonly"
     return Bound(want.session, kind, section.mid, payload, numbers, outgoing, layers)
+
+
+def _accompanies(payload: Payload, codec: int) -> bool:
+    """Whether it repeats what another carries: retransmissions (RFC 4588), or Opus with redundancy (RFC 2198)."""
+    if payload.codec == "rtx":
+        return payload.fmtp.get("apt") == str(codec)
+    return payload.codec == "red" and f"{codec}/{codec}" in payload.fmtp
 
 
 def _repeat(section: Section, bound: Bound) -> None:

@@ -14,6 +14,7 @@ pub mod layers;
 pub mod leb128;
 pub mod mutate;
 pub mod negotiate;
+pub mod redundancy;
 pub mod rtcp;
 pub mod srtcp;
 pub mod unpack;
@@ -38,6 +39,7 @@ pub const TARGETS: &[Target] = &[
     layers::TARGET,
     leb128::TARGET,
     negotiate::TARGET,
+    redundancy::TARGET,
     rtcp::TARGET,
     srtcp::TARGET,
     unpack::TARGET,

@@ -21,7 +21,7 @@ const FIRST_LOW: u8 = 35;
 pub fn configure(mut config: RtcConfig) -> RtcConfig {
     config = config
         .clear_codecs()
-        .enable_opus(true, false)
+        .enable_opus(true, true)
         .enable_pcmu(true, false)
         .enable_pcma(true, false)
         .enable_g722(true, false)
@@ -89,7 +89,7 @@ fn h264_profile(profile_level_id: &str) -> Option<u32> {
 }
 
 fn free_types(codecs: &CodecConfig) -> impl Iterator<Item = u8> + use<> {
-    let taken = codecs.params().iter().flat_map(|p| [Some(p.pt()), p.resend()]).flatten();
+    let taken = codecs.params().iter().flat_map(|p| [Some(p.pt()), p.resend(), p.red()]).flatten();
     let taken: Vec<u8> = taken.map(|pt| *pt).collect();
     (FIRST_DYNAMIC..=LAST_DYNAMIC).chain(FIRST_LOW..64).filter(move |pt| !taken.contains(pt))
 }
@@ -135,7 +135,7 @@ mod tests {
         let mut config = configure(RtcConfig::new());
         let params = config.codec_config().params();
         let types: Vec<u8> =
-            params.iter().flat_map(|p| [Some(p.pt()), p.resend()]).flatten().map(|pt| *pt).collect();
+            params.iter().flat_map(|p| [Some(p.pt()), p.resend(), p.red()]).flatten().map(|pt| *pt).collect();
         assert_eq!(types.iter().collect::<HashSet<_>>().len(), types.len());
         assert!(types.iter().all(|pt| !(64..96).contains(pt)), "64 to 95 would be taken for RTCP");
     }

@@ -40,6 +40,8 @@ pub struct MediaPacket {
     pub voice: Option<bool>,
     pub place: Option<Place>,
     pub labels: Option<Labels>,
+    /// Of redundant audio: where in the payload the new block begins.
+    pub newest_at: Option<usize>,
     /// The dependency descriptor, if it has one.
     pub dependency: Option<Arc<[u8]>>,
     /// By the publisher's clock, which its layers share. Known with simulcast, after the first sender report.
@@ -49,6 +51,16 @@ pub struct MediaPacket {
     /// Counts the packets of the publication in the order of their arrival.
     pub index: u64,
     pub received: Instant,
+}
+
+impl MediaPacket {
+    /// The payload as it would be without redundancy.
+    pub fn newest(&self) -> Arc<[u8]> {
+        match self.newest_at {
+            Some(at) => Arc::from(self.payload.get(at..).unwrap_or_default()),
+            None => self.payload.clone(),
+        }
+    }
 }
 
 /// What becomes of a packet for one subscriber.
@@ -339,6 +351,7 @@ mod tests {
             voice: None,
             place: None,
             labels: None,
+            newest_at: None,
             dependency: None,
             captured_us: None,
             captured: 0,

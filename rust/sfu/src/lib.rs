@@ -13,6 +13,7 @@
 //! | [`frames`], [`pipes`] | encoded frames to and from pipelines, and the sockets they use |
 //! | [`layers`] | what there is to choose from in a publication, and what a subscriber wants of it |
 //! | [`keyframe`] | finds key frames and picture sizes in RTP payloads |
+//! | [`redundancy`] | audio packets that carry earlier ones as well |
 //! | [`rtcp`] | reads and writes RTCP |
 //! | [`srtp`] | seals what is sent and opens RTCP, with keys from DTLS |
 //! | [`sdp`] | looks through an offer before str0m may change anything because of it |
@@ -63,6 +64,7 @@ pub mod paths;
 pub mod pipes;
 pub mod publication;
 pub mod rate;
+pub mod redundancy;
 pub mod rtcp;
 pub mod sdp;
 pub mod srtp;

@@ -46,8 +46,8 @@ impl Mailbox {
 
     /// Queue a message, or give it back if there are too many of its kind.
     ///
-    /// Relays other than packets and messages of data channels have no bound of their own: each follows from a command, except key frame requests,
-    /// which are throttled by their sender.
+    /// Relays other than packets and messages of data channels have no bound of their own: each follows from a
+    /// command, except key frame requests, which are throttled by their sender, and word of layers, ten times a second at most.
     pub fn post(&self, message: Message) -> Result<(), Message> {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         match &message {

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use str0m::format::CodecSpec;
-use str0m::media::{Mid, Pt};
+use str0m::media::Mid;
 use str0m::rtp::{RtpPacket, Ssrc};
 
 use crate::clock::{self, Moment};
@@ -13,6 +13,7 @@ use crate::forward::MediaPacket;
 use crate::frames::output::Output;
 use crate::id::{SubscriptionId, TransportId};
 use crate::layers::{Ladder, Layer, Layers, MAX_LAYERS, Rid, captured_us, dependency};
+use crate::redundancy;
 use crate::throttle::Throttle;
 
 /// Without packets for this long a publication is stalled.
@@ -68,12 +69,21 @@ pub struct Mirror {
     pub needed: Layers,
 }
 
+/// How a section's packets arrive.
+#[derive(Clone, Copy, Debug)]
+pub struct Incoming {
+    pub payload_type: u8,
+    /// Of packets that carry earlier ones as well (RFC 2198), if that was negotiated.
+    pub redundant: Option<u8>,
+    pub format: CodecSpec,
+}
+
 /// What only the home thread knows.
 #[derive(Debug)]
 pub struct Home {
     pub transport: TransportId,
     pub mid: Mid,
-    payload_type: Pt,
+    incoming: Incoming,
     /// In the order of the offer; one without a name if there is no simulcast.
     layers: Vec<Layer>,
     next_review: Option<Instant>,
@@ -111,13 +121,13 @@ pub struct Observed {
 
 impl Publication {
     /// `rids` are the names of the layers, empty without simulcast.
-    pub fn home(transport: TransportId, mid: Mid, payload_type: Pt, format: CodecSpec, rids: &[Rid]) -> Self {
+    pub fn home(transport: TransportId, mid: Mid, incoming: Incoming, rids: &[Rid]) -> Self {
         let named = rids.iter().take(MAX_LAYERS).map(|rid| Layer::new(Some(*rid)));
         let layers = if rids.is_empty() { vec![Layer::new(None)] } else { named.collect() };
         let home = Home {
             transport,
             mid,
-            payload_type,
+            incoming,
             layers,
             next_review: None,
             syncs: Vec::new(),
@@ -126,7 +136,7 @@ impl Publication {
             last_packet: None,
             stalled: false,
         };
-        Self::new(Origin::Home(home), Some(format), transport.0)
+        Self::new(Origin::Home(home), Some(incoming.format), transport.0)
     }
 
     /// What a pipeline makes is played together with all else that it makes.
@@ -165,7 +175,14 @@ impl Publication {
         };
         let mut observed = home.note_arrival(now);
         let Some(index) = home.layers.iter().position(|layer| layer.rid == rid) else { return observed };
-        if packet.header.payload_type != home.payload_type || packet.payload.len() > MAX_PAYLOAD {
+        if packet.payload.len() > MAX_PAYLOAD {
+            return observed;
+        }
+        let (payload_type, mut newest_at) = (*packet.header.payload_type, None);
+        if Some(payload_type) == home.incoming.redundant {
+            newest_at = redundancy::newest_at(&packet.payload, home.incoming.payload_type);
+        }
+        if payload_type != home.incoming.payload_type && newest_at.is_none() {
             return observed; // telephone events and comfort noise beside the audio
         }
         let simulcast = home.layers.len() > 1;
@@ -197,6 +214,7 @@ impl Publication {
             starts: !video || arrival.reading.starts(format.codec, simulcast),
             place: arrival.reading.place,
             labels: arrival.reading.labels,
+            newest_at,
             dependency: dependency.map(|extension| extension.0.clone()),
             level_dbov: packet.header.ext_vals.audio_level,
             voice: packet.header.ext_vals.voice_activity,

@@ -27,6 +27,8 @@ pub struct Section {
     pub rejected: bool,
     /// The SSRCs of its layers, where simulcast is offered as it was before there were rids (`a=ssrc-group:SIM`).
     pub group: Vec<u32>,
+    /// The payload type of redundant audio (RFC 2198).
+    pub redundant: Option<u8>,
 }
 
 impl Outline {
@@ -34,6 +36,10 @@ impl Outline {
     pub fn layers(&self, mid: &str) -> impl Iterator<Item = Rid> {
         let section = self.sections.iter().find(|section| section.mid == mid);
         section.into_iter().flat_map(|section| 0..section.group.len()).map(name)
+    }
+
+    pub fn redundant(&self, mid: &str) -> Option<u8> {
+        self.sections.iter().find(|section| section.mid == mid)?.redundant
     }
 
     /// Which of these layers a stream is.
@@ -164,7 +170,34 @@ fn section(lines: &[&str], bundle: &[&str]) -> Result<Section, Refusal> {
         return Err(Refusal::BadRid((*rid).to_owned()));
     }
     let group = if rids.is_empty() { simulcast_group(lines) } else { Vec::new() };
-    Ok(Section { mid: mid.to_owned(), kind: kind.to_owned(), rejected, group })
+    let redundant = attributes(lines, "rtpmap").find_map(|map| map.split_once(" red/")?.0.parse().ok());
+    Ok(Section { mid: mid.to_owned(), kind: kind.to_owned(), rejected, group, redundant })
+}
+
+/// `answer` with the payload types of each section in the order of the offer (RFC 3264 §6.1): by it a browser knows that
+/// the peer prefers redundant audio.
+pub fn in_order_of(offer: &str, answer: &str) -> String {
+    let types = |line: &str| line.split_whitespace().skip(3).map(str::to_owned).collect::<Vec<_>>();
+    let mut offered = offer.lines().filter(|line| line.starts_with("m=")).map(types);
+    let mut ordered = String::with_capacity(answer.len());
+    for line in answer.lines() {
+        let wanted = if line.starts_with("m=") { offered.next() } else { None };
+        match wanted {
+            Some(wanted) if !line.starts_with("m=application") => {
+                let mut own = types(line);
+                own.sort_by_key(|number| {
+                    wanted.iter().position(|other| other == number).unwrap_or(wanted.len())
+                });
+                ordered += &line.split_whitespace().take(3).collect::<Vec<_>>().join(" ");
+                for number in &own {
+                    ordered.extend([" ", number]);
+                }
+            }
+            _ => ordered += line,
+        }
+        ordered += "\r\n";
+    }
+    ordered
 }
 
 fn simulcast_group(lines: &[&str]) -> Vec<u32> {
@@ -249,6 +282,16 @@ mod tests {
         assert_eq!((outline.layer_of("0", 11), outline.layer_of("1", 10)), (None, None));
         let with_rids = inspect(&format!("{one}{group}a=rid:q send\r\n"), &Outline::default()).unwrap();
         assert_eq!(with_rids.layers("0").count(), 0, "str0m knows those");
+    }
+
+    #[test]
+    fn answers_list_payload_types_as_they_were_offered() {
+        let offer = "v=0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 63 111 0\r\na=mid:0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96 97\r\n\
+            m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n";
+        let answer = "v=0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111 0 63\r\na=mid:0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96 97\r\n\
+            m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n";
+        assert_eq!(in_order_of(offer, answer), offer);
+        assert_eq!(in_order_of("", answer), answer);
     }
 
     #[test]

@@ -13,9 +13,9 @@ use str0m::change::SdpOffer;
 use str0m::channel::{ChannelData, ChannelId};
 use str0m::config::DtlsCert;
 use str0m::crypto::CryptoProvider;
-use str0m::format::CodecSpec;
+use str0m::format::{CodecSpec, PayloadParams};
 use str0m::ice::{IceCreds, StunMessage};
-use str0m::media::{KeyframeRequestKind, Media, Mid, Pt, Rid, Rids};
+use str0m::media::{KeyframeRequestKind, Media, Mid, Rid, Rids};
 use str0m::net::{Protocol, Receive, TcpType};
 use str0m::rtp::{RtpPacket, Ssrc};
 use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc, RtcError};
@@ -32,6 +32,7 @@ use crate::id::{GroupId, PublicationId, SubscriptionId};
 use crate::outlet::Outlet;
 use crate::path::Path;
 use crate::paths::Paths;
+use crate::publication::Incoming;
 use crate::publication::Sync;
 use crate::rate::Rate;
 use crate::sdp::{self, Outline};
@@ -223,7 +224,7 @@ impl Transport {
         self.resting.retain(|mid, _| rtc.media(*mid).is_some());
         self.lanes.retain(|mid, _| rtc.media(*mid).is_some());
         self.ssrcs.retain(|mid, _| rtc.media(*mid).is_some());
-        Ok(answer)
+        Ok(sdp::in_order_of(offer, &answer))
     }
 
     /// The user name the peer's STUN requests carry.
@@ -399,14 +400,20 @@ impl Transport {
     }
 
     /// The format the peer sends on section `mid`: the first it named.
-    pub fn incoming_format(&self, mid: Mid) -> Option<(Pt, CodecSpec)> {
+    pub fn incoming(&self, mid: Mid) -> Option<Incoming> {
         let media = self.rtc.media(mid)?;
         let params = self.rtc.codec_config().params();
-        media
-            .remote_pts()
-            .iter()
-            .find_map(|pt| params.iter().find(|p| p.pt() == *pt))
-            .map(|p| (p.pt(), p.spec()))
+        let found = media.remote_pts().iter().find_map(|pt| params.iter().find(|p| p.pt() == *pt))?;
+        Some(Incoming {
+            payload_type: *found.pt(),
+            redundant: self.redundant(mid, found),
+            format: found.spec(),
+        })
+    }
+
+    /// The payload type of redundant packets of a codec on one section.
+    fn redundant(&self, mid: Mid, params: &PayloadParams) -> Option<u8> {
+        params.red().map(|pt| *pt).filter(|pt| self.outline.redundant(&mid) == Some(*pt))
     }
 
     /// The names of the layers that arrive on section `mid`, in the order of the offer; none without simulcast.
@@ -434,6 +441,7 @@ impl Transport {
         let found = negotiated.find(|p| codec::same_format(&p.spec(), format))?;
         Some(Route {
             payload_type: *found.pt(),
+            redundant: self.redundant(mid, found),
             rtx: found.resend().map(|pt| *pt),
             nack: found.fb_nack(),
             clock_rate: format.clock_rate.get(),

@@ -8,6 +8,7 @@ use super::Outgoing;
 use super::header::Extensions;
 use super::history::{History, Sent};
 use crate::clock::Moment;
+use crate::forward::MediaPacket;
 use crate::rtcp::Reception;
 use crate::window::Window;
 
@@ -15,12 +16,22 @@ use crate::window::Window;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Route {
     pub payload_type: u8,
+    /// The payload type of redundant audio, if the peer takes it.
+    pub redundant: Option<u8>,
     /// The payload type of retransmissions; None: lost packets are sent again as they were (RFC 4588 was not negotiated).
     pub rtx: Option<u8>,
     /// Whether the peer may ask for lost packets.
     pub nack: bool,
     pub clock_rate: u32,
     pub extensions: Extensions,
+}
+
+impl Route {
+    /// What this peer gets of a packet: redundant audio as it is, or its new block alone.
+    pub(super) fn payload_of<'a>(&self, packet: &'a MediaPacket) -> &'a [u8] {
+        let from = packet.newest_at.filter(|_| self.redundant.is_none()).unwrap_or(0);
+        packet.payload.get(from..).unwrap_or_default()
+    }
 }
 
 #[derive(Debug)]
@@ -85,7 +96,7 @@ impl Lane {
     pub(super) fn note_sent(&mut self, outgoing: Outgoing<'_>, route: &Route, now: Moment) {
         let Outgoing { packet, rewritten, stamp } = outgoing;
         self.packets = self.packets.wrapping_add(1);
-        self.octets = self.octets.wrapping_add(packet.payload.len() as u32);
+        self.octets = self.octets.wrapping_add(route.payload_of(packet).len() as u32);
         self.unreported = true;
         if self.last.is_none_or(|last| last.seq < rewritten.seq) {
             let (seq, timestamp, captured) = (rewritten.seq, rewritten.timestamp, packet.captured);

@@ -25,6 +25,7 @@ use crate::id::SubscriptionId;
 use crate::outlet::Outlet;
 use crate::pacer::Pacer;
 use crate::path::Path;
+use crate::redundancy;
 use crate::srtp::Sealer;
 use crate::stats::TransportStats;
 
@@ -145,15 +146,22 @@ impl Egress {
         out: &mut dyn Outlet,
     ) -> Option<usize> {
         let Outgoing { packet, rewritten, stamp } = outgoing;
+        let redundant = packet.newest_at.and(route.redundant);
+        let payload = route.payload_of(packet);
         let header = self.header.begin(
-            route.payload_type,
+            redundant.unwrap_or(route.payload_type),
             rewritten.marker,
             rewritten.seq,
             rewritten.timestamp,
             lane.ssrc,
         );
         header.extend(&route.extensions, stamp, packet, rewritten);
-        self.seal(rewritten.seq, packet.payload.len(), out, |space| rewritten.fill(&packet.payload, space))
+        self.seal(rewritten.seq, payload.len(), out, |space| {
+            rewritten.fill(payload, space);
+            if redundant.is_some() {
+                redundancy::rename(space, route.payload_type);
+            }
+        })
     }
 
     /// Seal the header that was begun and a payload of `length` that `fill` writes. Returns the datagram's size.

@@ -81,6 +81,7 @@ impl Output {
                 voice: header.voice.then_some(true),
                 place: reading.place,
                 labels: reading.labels,
+                newest_at: None,
                 dependency: None,
                 captured_us: None,
                 captured,

@@ -105,7 +105,7 @@ impl Tap {
             timestamp,
             marker: rewritten.marker,
             starts: packet.starts,
-            payload: packet.payload.clone(),
+            payload: packet.newest(),
             level_dbov: packet.level_dbov,
             voice: packet.voice.unwrap_or(false),
             received: packet.received,

@@ -193,14 +193,13 @@ impl Hub {
         if !transport.has_section(mid) {
             return Err("unknown section");
         }
-        let (payload_type, format) =
-            transport.incoming_format(mid).ok_or("section has no codec in common")?;
+        let incoming = transport.incoming(mid).ok_or("section has no codec in common")?;
         if transport.publications.contains_key(&mid) {
             return Err("section is already published");
         }
         let rids = transport.layers(mid);
         transport.publications.insert(mid, id);
-        self.publications.insert(id, Publication::home(owner, mid, payload_type, format, &rids));
+        self.publications.insert(id, Publication::home(owner, mid, incoming, &rids));
         self.homes += 1;
         Ok(())
     }

@@ -19,6 +19,7 @@ mod numbered;
 mod outputs;
 mod rate;
 mod reaping;
+mod redundancy;
 mod relaying;
 mod renegotiation;
 mod repair;

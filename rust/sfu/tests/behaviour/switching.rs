@@ -9,7 +9,7 @@ use crate::common::client::Media;
 use crate::common::film::{Shot, develop, runs};
 use palaver_sfu::event::Event;
 use palaver_sfu::id::SubscriptionId;
-use palaver_sfu::layers::Wish;
+use palaver_sfu::layers::{Wish, dependency};
 use palaver_sfu::message::Command;
 
 pub const CODECS: [Media; 4] = [Media::Vp8, Media::Vp9, Media::H264, Media::Av1];
@@ -67,6 +67,23 @@ fn every_switch_is_seamless_with_every_codec_on_one_thread_and_across_two() {
 fn missing(shots: &[Shot]) -> Vec<(u16, u16)> {
     let pairs = shots.windows(2).map(|pair| (pair[0].picture, pair[1].picture));
     pairs.filter(|(before, after)| !(*before..=before + 1).contains(after)).collect()
+}
+
+#[test]
+fn layers_and_their_descriptors_are_agreed_on() {
+    let mut world = World::new(1);
+    let client = world.client(0);
+    world.clients[client].add_layers(Media::Av1, &RIDS);
+    let offer = world.clients[client].offer();
+    let answer = world.offer(client, offer).unwrap();
+    for line in
+        ["a=simulcast:recv q;h;f", "a=rid:q recv", "a=rid:h recv", "a=rid:f recv", "a=extmap-allow-mixed"]
+    {
+        assert!(answer.contains(line), "{line} is missing in {answer}");
+    }
+    for extension in [dependency::URI, "sdes:rtp-stream-id", "sdes:repaired-rtp-stream-id"] {
+        assert!(answer.contains(extension), "{extension} is missing in {answer}");
+    }
 }
 
 #[test]

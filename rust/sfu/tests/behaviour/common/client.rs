@@ -24,6 +24,8 @@ use super::Datagram;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Media {
     Opus,
+    /// Opus with redundancy preferred.
+    Red,
     Pcmu,
     Pcma,
     G722,
@@ -41,12 +43,12 @@ impl Media {
     pub const VIDEO: [Self; 6] = [Self::Vp8, Self::Vp9, Self::H264, Self::H264Single, Self::H265, Self::Av1];
 
     pub fn is_video(self) -> bool {
-        !Self::AUDIO.contains(&self)
+        self != Self::Red && !Self::AUDIO.contains(&self)
     }
 
     pub fn codec(self) -> Codec {
         match self {
-            Self::Opus => Codec::Opus,
+            Self::Opus | Self::Red => Codec::Opus,
             Self::Pcmu => Codec::PCMU,
             Self::Pcma => Codec::PCMA,
             Self::G722 => Codec::G722,
@@ -65,6 +67,7 @@ impl Media {
     pub fn payload_type(self) -> Pt {
         match self {
             Self::Opus => 111,
+            Self::Red => 63,
             Self::Pcmu => 0,
             Self::Pcma => 8,
             Self::G722 => 9,
@@ -81,7 +84,7 @@ impl Media {
     /// The first packet of a key frame; for audio any packet.
     pub fn key(self) -> Vec<u8> {
         match self {
-            Self::Opus | Self::Pcmu | Self::Pcma | Self::G722 => vec![1, 2, 3],
+            Self::Opus | Self::Red | Self::Pcmu | Self::Pcma | Self::G722 => vec![1, 2, 3],
             Self::Vp8 => vec![0x90, 0x80, 0x80, 1, 0x10, 2, 0, 0x9d, 1, 0x2a, 0x80, 2, 0x68, 1],
             Self::Vp9 => vec![0x88, 0x12, 0x82, 0x49, 0x83, 0x42, 0x20, 0x27, 0xf0, 0x16, 0x70],
             Self::H264 | Self::H264Single => vec![0x65, 1, 2, 3],
@@ -93,7 +96,7 @@ impl Media {
     /// A packet of another frame.
     pub fn delta(self) -> Vec<u8> {
         match self {
-            Self::Opus | Self::Pcmu | Self::Pcma | Self::G722 => vec![4, 5, 6],
+            Self::Opus | Self::Red | Self::Pcmu | Self::Pcma | Self::G722 => vec![4, 5, 6],
             Self::Vp8 => vec![0x90, 0x80, 0x80, 2, 0x11, 2, 0],
             Self::Vp9 => vec![0xc8, 0x13, 0x86, 0],
             Self::H264 | Self::H264Single => vec![0x41, 1, 2, 3],
@@ -107,7 +110,7 @@ impl Media {
 fn codecs(mut config: RtcConfig) -> RtcConfig {
     let dependency = Extension::with_serializer(dependency::URI, dependency::Serializer);
     config.extension_map().set(8, dependency);
-    config = config.clear_codecs().enable_opus(true, false).enable_vp8(true);
+    config = config.clear_codecs().enable_opus(true, true).enable_vp8(true);
     config = config.enable_pcmu(true, false).enable_pcma(true, false).enable_g722(true, false);
     let codecs = config.codec_config();
     let vp9 = FormatParams { profile_id: Some(0), ..FormatParams::default() };
@@ -131,7 +134,11 @@ fn narrow(offer: &str, media: &[Media], plain: bool) -> String {
         }
         let media = media.next().unwrap();
         let primary = *media.payload_type();
-        let types = if media.is_video() && !plain { vec![primary, primary + 1] } else { vec![primary] };
+        let types = match media {
+            Media::Red => vec![primary, *Media::Opus.payload_type()],
+            media if media.is_video() && !plain => vec![primary, primary + 1],
+            _ => vec![primary],
+        };
         let keeps = |line: &&str| {
             let described =
                 ["a=rtpmap:", "a=fmtp:", "a=rtcp-fb:"].iter().find_map(|name| line.strip_prefix(name));
