@@ -57,7 +57,10 @@ def palaver(directory: Path) -> Iterator[tuple[str, int, str, str]]:
 def express(directory: Path) -> Iterator[tuple[str, int, str, str]]:
     if not (PEER / "node_modules").exists():
         subprocess.run(
-            ["npm", "install", "--no-audit", "--no-fund"], cwd=PEER, check=True, capture_output=True
+            ["npm", "install", "--no-audit", "--no-fund", "--no-package-lock"],
+            cwd=PEER,
+            check=True,
+            capture_output=True,
         )
     port, service, key = free_port(), "5f0000000000000000000001", "secret-of-the-bench"
     node = shutil.which("node") or "node"
