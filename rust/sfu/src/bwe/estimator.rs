@@ -235,9 +235,9 @@ impl Estimator {
         self.arrived.clone().bps(peer.unwrapped).map(|bps| bps as u64)
     }
 
-    /// The queue at the bottleneck grows or is long, or much is lost.
+    /// The queue at the bottleneck grows or is long. Loss that is remembered from a full queue says nothing about now.
     pub fn congested(&self) -> bool {
-        self.signal == Signal::Overuse || self.queue.is_long() || self.loss.is_high()
+        self.signal == Signal::Overuse || self.queue.is_long()
     }
 
     /// What is sent now is too much: packets wait for long, most are lost, or the peer itself says so. Some loss alone does

@@ -45,10 +45,6 @@ impl Loss {
         self.average
     }
 
-    pub fn is_high(&self) -> bool {
-        self.average > HIGH
-    }
-
     pub fn is_severe(&self) -> bool {
         self.average > SEVERE
     }

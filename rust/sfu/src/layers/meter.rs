@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 /// Measured over about this long; the first figure comes sooner.
 pub const WINDOW: Duration = Duration::from_secs(1);
+/// Weight of the past is one less.
+const SMOOTHING: u64 = 3;
 const FIRST_WINDOW: Duration = Duration::from_millis(300);
 
 #[derive(Clone, Copy, Debug)]
@@ -12,7 +14,7 @@ pub struct Meter {
     frames: u32,
     newest: Option<u64>,
     since: Instant,
-    /// 0 until measured.
+    /// 0 until measured; then smoothed: key frames and encoders make it vary from second to second.
     pub bitrate_bps: u64,
     pub framerate: f64,
 }
@@ -38,7 +40,11 @@ impl Meter {
             return false;
         }
         let microseconds = elapsed.as_micros() as u64;
-        self.bitrate_bps = self.bytes.saturating_mul(8_000_000) / microseconds;
+        let bps = self.bytes.saturating_mul(8_000_000) / microseconds;
+        self.bitrate_bps = match self.bitrate_bps {
+            0 => bps,
+            before => (before * (SMOOTHING - 1) + bps) / SMOOTHING,
+        };
         self.framerate = f64::from(self.frames) / elapsed.as_secs_f64();
         (self.bytes, self.frames, self.since) = (0, 0, now);
         true
@@ -61,6 +67,6 @@ mod tests {
         assert_eq!((meter.bitrate_bps, meter.framerate), (480_000, 30.0));
         assert!(!meter.measure(start + Duration::from_millis(1400)));
         assert!(meter.measure(start + Duration::from_millis(1500)));
-        assert_eq!((meter.bitrate_bps, meter.framerate), (0, 0.0));
+        assert_eq!((meter.bitrate_bps, meter.framerate), (320_000, 0.0));
     }
 }
