@@ -245,6 +245,13 @@ impl Publication {
     /// See which layers arrive and how much of each, from time to time; true if the ladder is another now.
     pub fn review(&mut self, now: Instant) -> bool {
         let video = self.is_video();
+        if let Origin::Output(output) = &mut self.origin {
+            let rung = output.measure(now);
+            let measured = rung.is_some();
+            self.ladder =
+                rung.map_or_else(|| std::mem::take(&mut self.ladder), |rung| Ladder::new(vec![rung]));
+            return measured;
+        }
         let Origin::Home(home) = &mut self.origin else { return false };
         let Some(last_packet) = home.last_packet.filter(|_| video) else { return false };
         let due = home.next_review.is_none_or(|at| at <= now);

@@ -1,6 +1,7 @@
 //! A publication whose packets are made of the frames of a pipeline.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use str0m::format::{Codec, CodecSpec};
 
@@ -10,6 +11,7 @@ use crate::clock::{Clock, Moment};
 use crate::forward::MediaPacket;
 use crate::id::PipelineId;
 use crate::layers::reader::Reader;
+use crate::layers::{Meter, Rung};
 
 /// Timestamps begin here, so that a pipeline may count from below zero.
 const FIRST_TIMESTAMP: i64 = 1 << 40;
@@ -25,6 +27,7 @@ pub struct Output {
     seq: u64,
     index: u64,
     size: Option<(u32, u32)>,
+    meter: Option<Meter>,
 }
 
 /// What a frame became.
@@ -47,6 +50,7 @@ impl Output {
             seq: 0,
             index: 0,
             size: None,
+            meter: None,
         }
     }
 
@@ -89,6 +93,19 @@ impl Output {
                 received: now.instant,
             });
         }
+        if video {
+            let meter = self.meter.get_or_insert_with(|| Meter::new(now.instant));
+            let bytes = made.packets.iter().map(|packet| packet.payload.len()).sum();
+            made.packets.last().inspect(|packet| meter.note(bytes, packet.timestamp));
+        }
         made
+    }
+
+    /// The one way to receive it, if its figures are new: what it takes has to be known where bandwidth is short.
+    pub fn measure(&mut self, now: Instant) -> Option<Rung> {
+        let meter = self.meter.as_mut()?;
+        let (framerate, bitrate_bps) = meter.measure(now).then_some((meter.framerate, meter.bitrate_bps))?;
+        let size = self.size;
+        Some(Rung { layer: 0, rid: None, target: None, size, framerate, bitrate_bps, live: true })
     }
 }

@@ -18,6 +18,7 @@ pub use str0m::media::Rid;
 
 pub use ladder::{Allowance, Choice, Ladder, Layers, MAX_LAYERS, Rung};
 pub use layer::{Layer, captured_us};
+pub use meter::Meter;
 pub use wish::Wish;
 
 /// The longest name of a layer (RFC 8851 has no limit; no browser or library is known that uses more).
