@@ -49,7 +49,7 @@ def _options(output: AddVideoOutput) -> dict[str, str]:
         }
     if output.codec == "h265":
         params = (
-            f"vbv-maxrate={kbps}:vbv-bufsize={kbps}:scenecut=0:repeat-headers=1:log-level=none:pools=none"
+            f"vbv-maxrate={kbps}:vbv-bufsize={kbps}:scenecut=0:repeat-headers=1:log-level=none:pools=none:info=0"
         )
         return {"preset": "ultrafast", "tune": "zerolatency", "forced-idr": "1", "x265-params": params}
     if output.codec == "av1":
