@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -12,6 +13,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from av.video.plane import VideoPlane
     from numpy.typing import NDArray
 
     from palaver.media.control import Area, Compose
@@ -20,6 +22,8 @@ Plane: TypeAlias = "NDArray[np.uint8]"
 """uint8 (rows, columns): one of Y, U and V of a 4:2:0 picture."""
 
 _LEAST: Final = 2
+_compare: Final = ctypes.CDLL(None).memcmp
+_compare.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,20 +73,25 @@ def _half(value: int) -> int:
 
 def planes(picture: av.VideoFrame) -> tuple[Plane, ...]:
     """The planes of a 4:2:0 picture, as views of its memory."""
-    return tuple(
-        np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width]
-        for plane in picture.planes
-    )
+    return tuple(_samples(plane) for plane in picture.planes)
+
+
+def _samples(plane: VideoPlane) -> Plane:
+    return np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width]
 
 
 def same_picture(one: av.VideoFrame, other: av.VideoFrame) -> bool:
-    """Whether two pictures are equal. Most that are not differ in a few lines already, and cost no more than those."""
+    """Whether two pictures are equal. Of most that are not, the first lines tell."""
     if (one.width, one.height, one.format.name) != (other.width, other.height, other.format.name):
         return False
-    pairs = list(zip(planes(one), planes(other), strict=True))
-    return all(np.array_equal(a[::16], b[::16]) for a, b in pairs) and all(
-        np.array_equal(a, b) for a, b in pairs
-    )
+    return all(_same_plane(a, b) for a, b in zip(one.planes, other.planes, strict=True))
+
+
+def _same_plane(one: VideoPlane, other: VideoPlane) -> bool:
+    if one.line_size == other.line_size == one.width:
+        # Several times faster than numpy, which makes an array of the answers, and without the interpreter's lock.
+        return bool(_compare(one.buffer_ptr, other.buffer_ptr, one.width * one.height) == 0)
+    return np.array_equal(_samples(one), _samples(other))  # what is between the lines says nothing
 
 
 def yuv(red: int, green: int, blue: int) -> tuple[int, int, int]:

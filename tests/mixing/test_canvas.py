@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from palaver.media.control import Area, Compose, Tile
-from palaver.mixing.canvas import Box, Canvas, box, fitted, planes, yuv
+from palaver.mixing.canvas import Box, Canvas, box, fitted, planes, same_picture, yuv
 from palaver.room.layout import region_sets
 
 
@@ -86,6 +86,19 @@ def test_what_has_not_changed_is_not_drawn_again() -> None:
     assert made.draw(0, None)
     assert not made.draw(1, None), "nothing was there"
     assert (planes(made.picture)[0] == yuv(0, 0, 0)[0]).all()
+
+
+@pytest.mark.parametrize("size", [(640, 360), (322, 182), (2, 2)])
+def test_pictures_are_equal_if_every_sample_is(size: tuple[int, int]) -> None:
+    width, height = size
+    one, other = plain(90, *size), plain(90, *size)
+    assert same_picture(one, other)
+    assert not same_picture(one, plain(90, width + 2, height))
+    for index, plane in enumerate(planes(other)):
+        plane[-1, -1] += 1
+        assert not same_picture(one, other), f"the last of plane {index}"
+        plane[-1, -1] -= 1
+    assert same_picture(one, other)
 
 
 def test_any_size_at_any_moment() -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import av
 import httpx2
 import pytest
-from aiortc import RTCPeerConnection, RTCRtpReceiver, RTCSessionDescription
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpReceiver, RTCSessionDescription
 from aiortc.mediastreams import AudioStreamTrack, VideoStreamTrack
 
 from palaver.server.tls import self_signed
@@ -30,7 +30,8 @@ class Peer:
     def __init__(self, server: Server, path: str, ticket: str) -> None:
         self._url = server.url + path
         self._headers = {"authorization": f"Bearer {ticket}", "connection": "close"}
-        self.connection = RTCPeerConnection()
+        # Without servers of its own choice, aiortc asks one on the Internet for its address.
+        self.connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self.where = ""
 
     def receive(self, kind: str) -> RTCRtpReceiver:
