@@ -23,18 +23,21 @@ from tests.servers import Server, start_server
 
 STAY_S = 3.0
 GAUGES = ("media_publications", "media_subscriptions", "process_open_fds", "process_tasks")
-HEAD = ["minute", "guests so far", "node MB", "mixer MB", "publications", "subscriptions", "descriptors", "tasks",
+HEAD = ["minute", "guests mixed so far", "node MB", "mixer MB", "publications", "subscriptions", "descriptors", "tasks",
         "restarts", "view pictures/s", "longest gap of a forwarded stream"]  # fmt: skip
 
 
-async def visit(server: Server, room: str, number: int) -> None:
-    """Publish, be mixed, and leave."""
+async def visit(server: Server, room: str, number: int) -> bool:
+    """Publish, be mixed, and leave; whether it came to that in time."""
     name = f"guest{number}"
     async with peer(server, f"/whip/{room}/{name}", name) as one:
         one.connection.addTrack(Tone(400))
         one.connection.addTrack(Shade(200, 160, 96))
         assert (await one.start()).status_code == 201
-        await one.state("connected")
+        try:
+            await one.state("connected")
+        except TimeoutError:
+            return False
         change = [{"op": "add", "path": "/info/inViews", "value": "common"}]
         for _ in range(50):
             path = f"/v1.1/rooms/{room}/streams/{name}"
@@ -45,6 +48,7 @@ async def visit(server: Server, room: str, number: int) -> None:
             raise AssertionError("the guest's stream never came")
         await asyncio.sleep(STAY_S)
         await one.request("DELETE", one.where)
+    return True
 
 
 async def sample(server: Server, minute: float, guests: int, view: Watching, pace: Pace) -> list[str]:
@@ -75,10 +79,11 @@ async def soak(server: Server, minutes: float) -> list[list[str]]:
                 print(rows[-1], flush=True)
             minute = time.monotonic()
             async with asyncio.TaskGroup() as visits:
+                coming = []
                 for number in range(60):
                     await asyncio.sleep(max(0.0, minute + number * 0.85 - time.monotonic()))
-                    guests += 1
-                    visits.create_task(visit(server, room, guests))
+                    coming.append(visits.create_task(visit(server, room, 60 * (len(rows) - 2) + number)))
+            guests += sum(one.result() for one in coming)
         await asyncio.sleep(STAY_S)
         rows.append(await sample(server, (time.monotonic() - begin) / 60, guests, view, pace))
     return rows
