@@ -48,9 +48,7 @@ def _options(output: AddVideoOutput) -> dict[str, str]:
             "x264-params": f"vbv-maxrate={kbps}:vbv-bufsize={kbps}:scenecut=0:repeat-headers=1",
         }
     if output.codec == "h265":
-        params = (
-            f"vbv-maxrate={kbps}:vbv-bufsize={kbps}:scenecut=0:repeat-headers=1:log-level=none:pools=none:info=0"
-        )
+        params = f"vbv-maxrate={kbps}:vbv-bufsize={kbps}:scenecut=0:repeat-headers=1:log-level=none:pools=none:info=0"
         return {"preset": "ultrafast", "tune": "zerolatency", "forced-idr": "1", "x265-params": params}
     if output.codec == "av1":
         return {"preset": "11", "svtav1-params": "pred-struct=1:lookahead=0:lp=1:rc=2:rtc=1"}
