@@ -1,5 +1,7 @@
 //! The messages on the socket between the core and a pipeline, as `docs/protocol/frames.md` has them.
 
+use std::collections::BTreeSet;
+
 use str0m::format::Codec;
 
 pub const HEADER: usize = 32;
@@ -165,7 +167,8 @@ pub fn addressed<'a>(header: &Header, payload: &'a [u8]) -> Result<(Vec<u32>, &'
     let length = 4 * usize::from(u16::from_le_bytes(*count));
     let listed = rest.get(..length).ok_or(Broken)?;
     let tracks = listed.chunks_exact(4).map(|four| u32::from_le_bytes([four[0], four[1], four[2], four[3]]));
-    Ok((tracks.collect(), &rest[length..]))
+    // Each once: or a frame could be multiplied by as many as fit the count.
+    Ok((tracks.collect::<BTreeSet<u32>>().into_iter().collect(), &rest[length..]))
 }
 
 #[cfg(test)]
@@ -228,6 +231,8 @@ mod tests {
     fn one_frame_may_be_for_several() {
         let payload = [2, 0, 4, 0, 0, 0, 9, 0, 0, 0, 0xaa];
         assert_eq!(addressed(&header(MANY), &payload), Ok((vec![4, 9], &[0xaa][..])));
+        let again = [3, 0, 4, 0, 0, 0, 4, 0, 0, 0, 4, 0, 0, 0, 0xaa];
+        assert_eq!(addressed(&header(MANY), &again), Ok((vec![4], &[0xaa][..])), "once for each");
         assert_eq!(addressed(&header(5), &[1]), Ok((vec![5], &[1][..])));
     }
 }
