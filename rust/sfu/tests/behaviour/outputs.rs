@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::common::World;
 use crate::common::client::Media;
+use crate::common::link::Conditions;
 use crate::common::picture::picture;
 use crate::common::pipeline::frame;
 use palaver_sfu::event::Event;
@@ -161,5 +162,23 @@ fn an_output_that_gets_another_pipeline_goes_on_at_its_key_frame() {
         assert_eq!((apart[0], apart[3]), (2700, 2700), "the pace of each");
         assert!((90_000..110_000).contains(&apart[2]), "as much as has passed: {}", apart[2]);
         assert_eq!(frames.into_iter().map(|(_, frame)| frame).collect::<Vec<_>>(), shown);
+    }
+}
+
+#[test]
+fn an_output_is_paused_on_a_path_that_cannot_carry_it() {
+    let mut world = World::new(2);
+    let pipeline = world.pipeline(1);
+    let publication = world.output("vp8", pipeline, 5);
+    let clients = [0, 1].map(|thread| listener(&mut world, thread, Media::Vp8, publication));
+    for client in clients {
+        let narrow = Conditions { delay: Duration::from_millis(20), ..Conditions::rate(200_000) };
+        world.condition(client, narrow, Conditions::default());
+    }
+    for number in 0..300 {
+        show(&mut world, pipeline, Media::Vp8, number, number % 30 == 0);
+    }
+    for thread in [0, 1] {
+        assert_eq!(world.stats[thread].videos_paused.get(), 1, "on thread {thread}");
     }
 }
