@@ -30,6 +30,10 @@ export interface ConferenceEvents {
   streamremoved: RoomStream;
   /** Muted, unmuted, mixed, another layout or resolution: see `RoomStream.info`. */
   streamupdated: RoomStream;
+  /** Somebody else is seen somewhere in a mixed stream: see `RoomStream.layout`. */
+  layoutchanged: RoomStream;
+  /** Somebody else speaks in a mixed stream: see `RoomStream.speaker`. */
+  speakerchanged: RoomStream;
   message: TextMessage;
   /** The network is lost; media may still flow. Requests wait. */
   reconnecting: undefined;
@@ -186,7 +190,7 @@ export class Conference extends Emitter<ConferenceEvents> {
     if (part instanceof Publication) this.#remove(id);
     try {
       await this.#start(part);
-      if (part instanceof Publication) await part.restate();
+      await part.restate();
     } catch (error) {
       part.end(error instanceof Error ? error.message : String(error));
       // What could be received before and now is refused is not there any more.
@@ -245,6 +249,8 @@ export class Conference extends Emitter<ConferenceEvents> {
       if (!known) return;
       known.apply(told.data);
       this.emit("streamupdated", known);
+      if (told.data.field === "video.layout") this.emit("layoutchanged", known);
+      if (told.data.field === "activeInput") this.emit("speakerchanged", known);
     } else if (known) {
       // Notifications may repeat after a loss of the network.
       known.info = told.data;

@@ -8,9 +8,17 @@ export { type Kind, Publication, type PublicationEvents, type PublishOptions } f
 export {
   type Layer,
   type LayerChoice,
+  type Place,
   RoomStream,
   type SubscribeOptions,
   Subscription,
   type SubscriptionEvents,
 } from "./stream.js";
-export type { LayerInfo, ParticipantInfo, StreamInfo, SubscribeParameters, TrackInfo } from "./wire.gen.js";
+export type {
+  LayerInfo,
+  OptionalInfo,
+  ParticipantInfo,
+  StreamInfo,
+  SubscribeParameters,
+  TrackInfo,
+} from "./wire.gen.js";

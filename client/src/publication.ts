@@ -1,9 +1,11 @@
 /** Sending: an own stream in the room. */
 
+import { preferred } from "./codecs.js";
 import type { Opening } from "./connection.js";
+import { PalaverError } from "./errors.js";
 import { Emitter } from "./events.js";
 import type { Portal } from "./portal.js";
-import type { PublishRequest, PublishTrack, StreamControl } from "./wire.gen.js";
+import type { PublishRequest, PublishTrack, RegionAnswer, StreamControl } from "./wire.gen.js";
 
 export type Kind = "audio" | "video";
 
@@ -38,6 +40,7 @@ export class Publication extends Emitter<PublicationEvents> {
   transceivers: readonly RTCRtpTransceiver[] = [];
   readonly #tracks = new Map<Kind, MediaStreamTrack>();
   readonly #muted = new Set<Kind>();
+  readonly #views = new Set<string>();
 
   constructor(
     readonly host: PublicationHost,
@@ -76,6 +79,29 @@ export class Publication extends Emitter<PublicationEvents> {
     await this.#control({ operation: "play", id: this.id, data: kind });
   }
 
+  /** Puts it into the view of that label. The wish is kept, and said again when the media connection was renewed. */
+  async mix(view: string): Promise<void> {
+    this.#views.add(view);
+    await this.#control({ operation: "mix", id: this.id, data: view });
+  }
+
+  async unmix(view: string): Promise<void> {
+    this.#views.delete(view);
+    await this.#control({ operation: "unmix", id: this.id, data: view });
+  }
+
+  /** Shows it in that region of a view; whoever is there gets its place. */
+  async setRegion(view: string, region: string): Promise<void> {
+    await this.#control({ operation: "set-region", id: this.id, data: { view, region } });
+  }
+
+  /** The id of the region of a view where it is seen. Rejects with `refused` while it is seen nowhere. */
+  async region(view: string): Promise<string> {
+    const answer = await this.#control({ operation: "get-region", id: this.id, data: view });
+    if (typeof answer !== "object") throw new PalaverError("refused", `${view}: there is no region`);
+    return answer.region;
+  }
+
   /** Sends another track of the same kind, such as another camera, without a new offer. */
   async replace(track: MediaStreamTrack): Promise<void> {
     const kind = track.kind as Kind;
@@ -96,8 +122,10 @@ export class Publication extends Emitter<PublicationEvents> {
     this.emit("ended", reason);
   }
 
-  /** Says again what is muted, after the stream was published again. */
+  /** Says again what is muted and mixed, after the stream was published again. */
   async restate(): Promise<void> {
+    // A view may have gone with an earlier life of the room; that is no reason to be gone as well.
+    for (const view of [...this.#views]) await this.mix(view).catch(() => this.#views.delete(view));
     for (const kind of this.#muted) await this.#control({ operation: "pause", id: this.id, data: kind });
   }
 
@@ -134,16 +162,7 @@ export class Publication extends Emitter<PublicationEvents> {
     return { type, mid: transceiver.mid as string, source };
   }
 
-  async #control(request: StreamControl): Promise<void> {
-    if (this.id !== "") await this.host.portal.request("stream-control", request);
+  async #control(request: StreamControl): Promise<"ok" | RegionAnswer> {
+    return this.id === "" ? "ok" : this.host.portal.request("stream-control", request);
   }
-}
-
-const REPAIR = new Set(["rtx", "red", "ulpfec", "flexfec-03"]);
-
-function preferred(kind: Kind, wanted: readonly string[]): RTCRtpCodec[] {
-  const codecs = RTCRtpReceiver.getCapabilities(kind)?.codecs ?? [];
-  const name = (codec: RTCRtpCodec) => codec.mimeType.split("/")[1]?.toLowerCase() ?? "";
-  const chosen = wanted.flatMap((w) => codecs.filter((codec) => name(codec) === w.toLowerCase()));
-  return [...chosen, ...codecs.filter((codec) => REPAIR.has(name(codec)))];
 }

@@ -1,11 +1,13 @@
 /** Receiving: the streams of a room, and subscriptions to them. */
 
+import { preferred } from "./codecs.js";
 import type { Opening } from "./connection.js";
 import { Emitter } from "./events.js";
 import type { Portal } from "./portal.js";
 import type { Kind } from "./publication.js";
 import type {
   LayerInfo,
+  OptionalInfo,
   ResolutionInfo,
   StreamInfo,
   StreamUpdate,
@@ -25,6 +27,16 @@ export interface LayerChoice {
   rid?: string;
   maxResolution?: ResolutionInfo;
   maxFramerate?: number;
+}
+
+/** A region of a mixed stream's picture, in parts of it (0 to 1), and the id of the stream that is seen there. */
+export interface Place {
+  region: string;
+  stream: string | undefined;
+  left: number;
+  top: number;
+  width: number;
+  height: number;
 }
 
 /** A stream in the room; the conference keeps `info` up to date. */
@@ -47,6 +59,40 @@ export class RoomStream {
   /** Whether its picture is a shared screen. */
   get screen(): boolean {
     return this.info.media.tracks.some((track) => track.type === "video" && track.source === "screen-cast");
+  }
+
+  /** The label of the view that it shows; undefined: it is not mixed. */
+  get view(): string | undefined {
+    return this.info.type === "mixed" ? this.info.info.label : undefined;
+  }
+
+  /** The labels of the views that it is in. */
+  get inViews(): string[] {
+    return this.info.type === "forward" ? this.info.info.inViews : [];
+  }
+
+  /** Who is where in a mixed picture, in the order in which regions are filled. */
+  get layout(): Place[] {
+    if (this.info.type !== "mixed") return [];
+    return this.info.info.layout.map(({ region: { id, area }, stream }) => ({
+      region: id,
+      stream,
+      left: part(area.left),
+      top: part(area.top),
+      width: part(area.width),
+      height: part(area.height),
+    }));
+  }
+
+  /** The id of the stream of whoever speaks in a mixed one; undefined: not known. */
+  get speaker(): string | undefined {
+    const { activeInput } = this.info.info;
+    return activeInput === "unknown" ? undefined : activeInput;
+  }
+
+  /** In what other forms its audio or video can be had. */
+  others(kind: Kind): OptionalInfo {
+    return this.info.media.tracks.find((track) => track.type === kind)?.optional ?? {};
   }
 
   has(kind: Kind): boolean {
@@ -87,11 +133,19 @@ export class RoomStream {
   }
 }
 
+/** "2/3" as a number. */
+function part(fraction: string): number {
+  const [numerator, denominator = 1] = fraction.split("/").map(Number);
+  return (numerator ?? 0) / denominator;
+}
+
 export interface SubscribeOptions extends LayerChoice {
   /** Default: what the stream has. */
   kinds?: Kind[];
   /** A track id of the stream, where it has several videos. */
   videoTrack?: string;
+  /** Codec names, best first, such as `{ video: ["h264"] }`; no others are accepted. */
+  codecs?: Partial<Record<Kind, string[]>>;
   /** Wishes for the video; the server refuses what it cannot produce. */
   video?: SubscribeParameters;
 }
@@ -118,6 +172,8 @@ export class Subscription extends Emitter<SubscriptionEvents> {
   /** What is sent of the video; undefined before the server said so. */
   layer: LayerInfo | undefined;
   #choice: LayerChoice;
+  #wishes: SubscribeParameters;
+  readonly #paused = new Set<Kind>();
 
   constructor(
     readonly host: SubscriptionHost,
@@ -126,15 +182,26 @@ export class Subscription extends Emitter<SubscriptionEvents> {
   ) {
     super();
     this.#choice = options;
+    this.#wishes = options.video ?? {};
   }
 
-  /** Stops or starts receiving some of it; nobody else notices. */
-  async pause(kind: Kind): Promise<void> {
-    await this.host.portal.request("subscription-control", { operation: "pause", id: this.id, data: kind });
+  /** Stops receiving some of it, or all; nobody else notices. */
+  async pause(kind?: Kind): Promise<void> {
+    for (const one of this.#kinds(kind)) this.#paused.add(one);
+    const data = kind ?? "av";
+    await this.host.portal.request("subscription-control", { operation: "pause", id: this.id, data });
   }
 
-  async play(kind: Kind): Promise<void> {
-    await this.host.portal.request("subscription-control", { operation: "play", id: this.id, data: kind });
+  /** Receives again what was paused. */
+  async play(kind?: Kind): Promise<void> {
+    for (const one of this.#kinds(kind)) this.#paused.delete(one);
+    const data = kind ?? "av";
+    await this.host.portal.request("subscription-control", { operation: "play", id: this.id, data });
+  }
+
+  /** Says again what is paused, after the media connection was renewed. */
+  async restate(): Promise<void> {
+    for (const kind of [...this.#paused]) await this.pause(kind);
   }
 
   /** Chooses the layer anew, without a new offer; `{}` lifts every limit. It comes with its next key frame. */
@@ -150,10 +217,11 @@ export class Subscription extends Emitter<SubscriptionEvents> {
     this.emit("layerchanged", layer);
   }
 
-  /** Asks for another picture, without a new offer. */
+  /** Asks for another size, rate or key-frame interval, without a new offer; what is not named stays. */
   async update(parameters: SubscribeParameters): Promise<void> {
     const data = { video: { parameters } };
     await this.host.portal.request("subscription-control", { operation: "update", id: this.id, data });
+    this.#wishes = { ...this.#wishes, ...parameters };
   }
 
   stop(): Promise<void> {
@@ -178,9 +246,8 @@ export class Subscription extends Emitter<SubscriptionEvents> {
   /** How it is put into an offer. */
   opening(): Opening {
     const { portal } = this.host;
-    const kinds = this.options.kinds ?? (["audio", "video"] as const).filter((kind) => this.stream.has(kind));
     return {
-      add: (peer) => kinds.map((kind) => peer.addTransceiver(kind, { direction: "recvonly" })),
+      add: (peer) => this.#kinds().map((kind) => this.#section(peer, kind)),
       announce: (transceivers, transport) =>
         portal.request("subscribe", {
           media: { tracks: transceivers.map((t) => this.#track(t)) },
@@ -190,12 +257,24 @@ export class Subscription extends Emitter<SubscriptionEvents> {
     };
   }
 
+  #kinds(only?: Kind): readonly Kind[] {
+    const all = this.options.kinds ?? (["audio", "video"] as const).filter((kind) => this.stream.has(kind));
+    return only ? all.filter((kind) => kind === only) : all;
+  }
+
+  #section(peer: RTCPeerConnection, kind: Kind): RTCRtpTransceiver {
+    const section = peer.addTransceiver(kind, { direction: "recvonly" });
+    const wanted = this.options.codecs?.[kind];
+    if (wanted) section.setCodecPreferences(preferred(kind, wanted));
+    return section;
+  }
+
   #track(transceiver: RTCRtpTransceiver): SubscribeTrack {
     const type = transceiver.receiver.track.kind as Kind;
     const track: SubscribeTrack = { type, mid: transceiver.mid as string, from: this.stream.id };
     if (type === "video") {
       track.from = this.#origin(this.#choice);
-      const parameters = { ...this.options.video, ...limits(this.#choice) };
+      const parameters = { ...this.#wishes, ...limits(this.#choice) };
       if (Object.keys(parameters).length > 0) track.parameters = parameters;
     }
     return track;

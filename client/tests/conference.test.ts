@@ -2,7 +2,17 @@ import { beforeEach, describe, expect, it, vi } from "vitest";
 import { Conference } from "../src/conference.js";
 import { Portal } from "../src/portal.js";
 import type { SubscribeOptions } from "../src/stream.js";
-import { FakePeer, FakeSocket, fakeMedia, forward, layered, loginAnswer, TOKEN, ticket } from "./fakes.js";
+import {
+  FakePeer,
+  FakeSocket,
+  fakeMedia,
+  forward,
+  layered,
+  loginAnswer,
+  TOKEN,
+  ticket,
+  view,
+} from "./fakes.js";
 
 const DEADLINES = { joinMs: 1000, answerMs: 500, mediaMs: 1000, returnMs: 5000 };
 
@@ -367,6 +377,129 @@ describe("layers", () => {
     expect(told).toEqual(["q", "nothing"]);
   });
 });
+
+describe("a mixed view", () => {
+  const common = () =>
+    conference.streams.find(({ view }) => view === "common") as (typeof conference.streams)[number];
+  const change = (field: string, value: unknown) =>
+    socket.tell("stream", { id: "room-common", status: "update", data: { field, value } });
+
+  beforeEach(() =>
+    socket.tell("stream", { id: "room-common", status: "add", data: view("room-common", "common") }),
+  );
+
+  it("says who is where, who speaks, and in what else it can be had", () => {
+    expect(common().mixed).toBe(true);
+    expect(common().layout).toEqual([
+      { region: "1", stream: "bobs", left: 0, top: 0, width: 0.5, height: 1 },
+      { region: "2", stream: undefined, left: 0.5, top: 0, width: 0.5, height: 1 },
+    ]);
+    expect(common().speaker).toBeUndefined();
+    expect(common().others("video").parameters?.framerate).toEqual([12]);
+    expect([bobs().layout, bobs().view, bobs().inViews]).toEqual([[], undefined, []]);
+  });
+
+  it("tells when somebody else speaks or is seen", () => {
+    const told: string[] = [];
+    conference.on("layoutchanged", ({ layout }) => told.push(layout.map(({ stream }) => stream).join()));
+    conference.on("speakerchanged", ({ speaker }) => told.push(`${speaker} speaks`));
+    const area = { left: "1/3", top: "0/1", width: "2/3", height: "1/1" };
+    change("activeInput", "bobs");
+    change("video.layout", [{ stream: "cems", region: { id: "x", shape: "rectangle", area } }]);
+    expect(told).toEqual(["bobs speaks", "cems"]);
+    expect(common().layout[0]?.left).toBeCloseTo(1 / 3);
+  });
+
+  it("takes our stream in and out and to another place", async () => {
+    const published = conference.publish(fakeMedia("video"));
+    await agree("publish", "s1", "s1");
+    ready("s1", "s1");
+    const publication = await published;
+    const asked = async (operation: string, data: unknown, answer: unknown = "ok") => {
+      const control = await socket.next("stream-control");
+      expect(control.data).toEqual({ id: "s1", operation, data });
+      control.ok(answer);
+    };
+    void publication.mix("common");
+    await asked("mix", "common");
+    void publication.setRegion("common", "2");
+    await asked("set-region", { view: "common", region: "2" });
+    const region = publication.region("common");
+    await asked("get-region", "common", { region: "2" });
+    expect(await region).toBe("2");
+    void publication.unmix("common");
+    await asked("unmix", "common");
+  });
+
+  it("has us again after the connection was renewed, unless it is gone", async () => {
+    const published = conference.publish(fakeMedia("video"));
+    await agree("publish", "s1", "s1");
+    ready("s1", "s1");
+    const publication = await published;
+    void publication.mix("common");
+    (await socket.next("stream-control")).ok("ok");
+    const ended = vi.fn();
+    publication.on("ended", ended);
+    for (const id of ["n1", "n2", "n3"]) {
+      socket.tell("progress", { id: publication.id, status: "error", data: "the server was restarted" });
+      (await socket.next("unpublish")).ok();
+      await agree("publish", id, id);
+      ready(id, id);
+      await settle();
+      if (id === "n3") break;
+      const control = await socket.next("stream-control");
+      expect(control.data).toEqual({ id, operation: "mix", data: "common" });
+      if (id === "n1") control.ok("ok");
+      else control.refuse("View does NOT exist: common");
+      await settle();
+    }
+    expect(socket.sent).toEqual([]);
+    expect(ended).not.toHaveBeenCalled();
+  });
+
+  it("is received in another form, which an update changes and a renewal keeps, as it keeps what is paused", async () => {
+    vi.stubGlobal("RTCRtpReceiver", { getCapabilities: () => ({ codecs: CODECS }) });
+    const wish = { resolution: { width: 320, height: 240 }, framerate: 12 };
+    const subscribed = conference.subscribe(common(), {
+      kinds: ["video"],
+      codecs: { video: ["h264"] },
+      video: wish,
+    });
+    const { request } = await agree("subscribe", "s1", "s1");
+    expect(request.data).toMatchObject({ media: { tracks: [{ from: "room-common", parameters: wish }] } });
+    expect(peers[0]?.transceivers[0]?.preferred).toEqual(["video/H264", "video/rtx"]);
+    ready("s1", "s1");
+    const subscription = await subscribed;
+    const updated = subscription.update({ framerate: 6 });
+    const update = await socket.next("subscription-control");
+    expect(update.data).toMatchObject({
+      operation: "update",
+      data: { video: { parameters: { framerate: 6 } } },
+    });
+    update.ok();
+    await updated;
+    void subscription.pause();
+    const pause = await socket.next("subscription-control");
+    expect(pause.data).toEqual({ id: "s1", operation: "pause", data: "av" });
+    pause.ok();
+
+    socket.tell("progress", { id: "s1", status: "error", data: "Ice procedure failed." });
+    (await socket.next("unsubscribe")).ok();
+    const again = await agree("subscribe", "s2", "s2");
+    expect(again.request.data).toMatchObject({
+      media: { tracks: [{ parameters: { ...wish, framerate: 6 } }] },
+    });
+    ready("s2", "s2");
+    await settle();
+    expect((await socket.next("subscription-control")).data).toEqual({
+      id: "s2",
+      operation: "pause",
+      data: "video",
+    });
+  });
+});
+
+const CODECS = ["VP8", "H264", "rtx"].map((name) => ({ mimeType: `video/${name}` }));
 
 describe("muting", () => {
   it("silences the track at once and tells the room", async () => {

@@ -53,6 +53,7 @@ export class FakeSocket implements PortalSocket {
 class FakeTransceiver {
   mid: string | null = null;
   currentDirection: RTCRtpTransceiverDirection | null = null;
+  preferred: string[] = [];
   readonly receiver;
   readonly sender;
 
@@ -62,6 +63,10 @@ class FakeTransceiver {
   ) {
     this.receiver = { track: fakeTrack(kind) };
     this.sender = { replaceTrack: async () => undefined };
+  }
+
+  setCodecPreferences(codecs: readonly { mimeType: string }[]): void {
+    this.preferred = codecs.map(({ mimeType }) => mimeType);
   }
 
   stop(): void {
@@ -147,6 +152,30 @@ export function layered(id: string, owner: string): StreamInfo {
     }) as const;
   stream.media.tracks.splice(1, 1, layer("q", 320), layer("h", 640), layer("f", 1280));
   return stream;
+}
+
+/** A view of the room with two places, the left one taken. */
+export function view(id: string, label: string): StreamInfo {
+  const place = (region: string, left: string, stream?: string) => ({
+    region: { id: region, shape: "rectangle", area: { left, top: "0/1", width: "1/2", height: "1/1" } },
+    ...(stream && { stream }),
+  });
+  const resolution = [{ width: 320, height: 240 }];
+  const parameters = { resolution, framerate: [12], bitrate: ["x0.5"], keyFrameInterval: [2] };
+  const video = {
+    type: "video",
+    format: { codec: "vp8" },
+    optional: { parameters },
+    status: "active",
+  } as const;
+  const audio = { type: "audio", format: { codec: "opus" }, optional: {}, status: "active" } as const;
+  const layout = [place("1", "0/1", "bobs"), place("2", "1/2")];
+  return {
+    id,
+    type: "mixed",
+    media: { tracks: [audio, video] },
+    info: { label, activeInput: "unknown", layout },
+  };
 }
 
 export function loginAnswer(streams: StreamInfo[] = []): LoginAnswer {
