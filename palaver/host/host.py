@@ -32,6 +32,7 @@ from palaver.room.messages import (
     SetSourceActive,
     SetStreamActive,
     SetSubscriptionActive,
+    SetTemplate,
     ShowInRegion,
     SinkLost,
     SourceLost,
@@ -69,6 +70,7 @@ _MORE_WORK: Final = (
     SetRegion,
     ShowInRegion,
     SetLayout,
+    SetTemplate,
     ChangeTogether,
 )
 

@@ -111,6 +111,11 @@ class Arrangement:
         """Everybody who sits or waits, in order."""
         return [one for one in self._seats if one is not None] + self._waiting
 
+    @property
+    def given(self) -> bool:
+        """Whether an application gave these very regions."""
+        return self._given
+
     def copy(self) -> Arrangement:
         """The same, to come back to."""
         return replace(self, _seats=self._seats.copy(), _waiting=self._waiting.copy())
@@ -175,6 +180,13 @@ class Arrangement:
         self._seats = [placement.stream for placement in placements]
         self.max_input = max(self.max_input, len(self._regions))
         self._waiting = [stream for stream in inputs if stream not in named]
+        self._promote()
+
+    def use(self, sets: Sequence[RegionSet], max_input: int) -> None:
+        """Choose among these sets from now on; everybody is seated anew, in the order that was."""
+        self._waiting = self.inputs
+        self.sets, self.max_input, self._given = sets, max_input, False
+        self._regions, self._seats = (), []
         self._promote()
 
     def _promote(self) -> None:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from palaver.room.values import (
     AudioFormat,
@@ -210,6 +210,15 @@ class SetLayout:
 
     view: StreamId
     placements: tuple[Placement, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SetTemplate:
+    """Lay out the mixed stream ``view`` by the sets of ``base`` from now on."""
+
+    view: StreamId
+    base: Literal["fluid", "lecture"]
+    speaker_first: bool
 
 
 Change: TypeAlias = SetStreamActive | Mix | Unmix | SetRegion | ShowInRegion | SetLayout
@@ -537,6 +546,7 @@ Command: TypeAlias = (
     | SetRegion
     | ShowInRegion
     | SetLayout
+    | SetTemplate
     | ChangeTogether
     | Close
 )

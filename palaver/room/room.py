@@ -42,6 +42,7 @@ from palaver.room.messages import (
     SetSourceActive,
     SetStreamActive,
     SetSubscriptionActive,
+    SetTemplate,
     ShowInRegion,
     SinkLost,
     SinkReady,
@@ -82,6 +83,7 @@ from palaver.room.values import (
     SubscriptionState,
     TransportId,
     VideoParameters,
+    View,
 )
 from palaver.room.views import Views
 
@@ -173,6 +175,13 @@ class Room:
         return self._views.region_of(self._register.live_stream(by, stream), view)
 
     # ── the one way to change it ────────────────────────────────────────────────────────────────────
+
+    def template(self, view: str) -> View:
+        """The view of that label, as it is laid out now: ``base`` is "void" for a layout that was given by regions.
+
+        Raises RoomError.
+        """
+        return self._views.template(view)
 
     def handle(self, incoming: Input) -> list[Output]:
         """Apply ``incoming``, or raise RoomError and stay exactly as before. Only commands are refused."""
@@ -306,6 +315,10 @@ class Room:
 
     def _set_layout(self, command: SetLayout) -> list[Output]:
         return self._views.set_layout(self._register.mixed_stream(command.view), command.placements)
+
+    def _set_template(self, command: SetTemplate) -> list[Output]:
+        view = self._register.mixed_stream(command.view)
+        return self._views.set_template(view, command.base, speaker_first=command.speaker_first)
 
     def _change_together(self, command: ChangeTogether) -> list[Output]:
         kept = dict(self._streams), dict(self._unready), self._views.saved()
@@ -529,6 +542,7 @@ HANDLERS: Final[Mapping[type, Callable[[Room, Any], list[Output]]]] = {
     SetRegion: Room._set_region,
     ShowInRegion: Room._show_in_region,
     SetLayout: Room._set_layout,
+    SetTemplate: Room._set_template,
     ChangeTogether: Room._change_together,
     Close: Room._close,
     Tick: Room._tick,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from palaver.room.errors import Fault, RoomError
 from palaver.room.layout import Arrangement, region_sets
@@ -165,6 +165,24 @@ class Views:
                 self._check_seated(mix, placement.stream)
         mix.arrangement.replace(placements)
         return self._changed(mix)
+
+    def set_template(
+        self, view: Stream, base: Literal["fluid", "lecture"], *, speaker_first: bool
+    ) -> list[Output]:
+        """Lay a mixed stream out by the sets of ``base`` and the application's own; everybody keeps their order."""
+        mix = self._mix(view.label or "")
+        if mix.view.video_format is None:
+            raise RoomError(Fault.REGION_NOT_FOUND, view.id, "the view has no picture")
+        mix.view = replace(mix.view, base=base, speaker_first=speaker_first)
+        mix.arrangement.use(region_sets(base, mix.view.max_input, mix.view.custom), mix.view.max_input)
+        if speaker_first:
+            mix.arrangement.put_first(StreamId(view.active_input))
+        return self._changed(mix)
+
+    def template(self, label: str) -> View:
+        """A view as it is laid out now; "void" if its regions were given. Raises RoomError."""
+        mix = self._mix(label)
+        return replace(mix.view, base="void") if mix.arrangement.given else mix.view
 
     def heard(self, view: StreamId, speaker: StreamId) -> list[Output]:
         """Somebody else speaks; where the view wants it so, the speaker is shown first."""

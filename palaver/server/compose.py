@@ -18,6 +18,8 @@ from palaver.api import site
 from palaver.api.auth.tokens import TokenDesk
 from palaver.api.clock import wall_clock
 from palaver.api.demo import Demo, DemoSettings
+from palaver.api.demo_session import DemoSessions
+from palaver.api.demo_view import DemoView
 from palaver.api.lobby import Lobby
 from palaver.api.portal.server import Portal
 from palaver.api.portal.settings import PortalSettings
@@ -133,6 +135,7 @@ class Node:
         lobby = Lobby(store, self._rooms)
         self._portal = Portal(self._rooms, lobby, tokens, _portal_settings(config, directory))
         whip = WhipAndWhep(store, self._rooms, lobby, tokens, _whip_settings(config))
+        sessions = DemoSessions(bytes.fromhex(secrets.cookies), wall_clock, rest.secure)
         demo = Demo(
             store,
             tokens,
@@ -141,8 +144,8 @@ class Node:
                 enabled=listening.on_loopback or config.page.demo,
                 service=accounts["sample"].id,
                 version=__version__,
-                cookie_key=bytes.fromhex(secrets.cookies),
             ),
+            sessions,
             wall_clock,
         )
         self._limits = http.Limits(
@@ -164,6 +167,7 @@ class Node:
             Route("/metrics", self._health.metrics),
             *whip.routes(),
             *demo.routes(),
+            *DemoView(self._rooms, sessions).routes(),
             *site.routes(),
         ]
         app = build(store, self._rooms, tokens, rest, extra)

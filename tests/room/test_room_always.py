@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from random import Random
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import hypothesis.strategies as st
 import pytest
@@ -31,6 +31,7 @@ from palaver.room.messages import (
     SetRegion,
     SetStreamActive,
     SetSubscriptionActive,
+    SetTemplate,
     ShowInRegion,
     SinkLost,
     SinkReady,
@@ -297,6 +298,9 @@ class Life(RuleBasedStateMachine):
         self.give(SetRegion(None, stream, "common", str(index)))
         self.give(ShowInRegion(view, index, stream))
         if self.seldom():
+            base: Literal["fluid", "lecture"] = self.dice.choice(["fluid", "lecture"])
+            self.laid_out |= self.give(SetTemplate(view, base, speaker_first=bool(index)))
+        if self.seldom():
             whole = Region("all", "0/1", "0/1", "1/1", "1/1")
             self.laid_out |= self.give(SetLayout(view, (Placement(whole, self.a_stream()),)))
 
@@ -336,7 +340,7 @@ class Life(RuleBasedStateMachine):
             self.give(Leave(who))
         self.fresh["_negotiations"]._now = self.room._negotiations._now
         left = snapshot(self.room)
-        if self.laid_out:  # a given layout stays
+        if self.laid_out:  # what was given stays
             for one in (left, self.fresh):
                 one.pop("_views"), one.pop("_register"), one.pop("_streams")
         assert left == self.fresh

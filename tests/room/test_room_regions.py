@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from palaver.room.errors import Fault
+from palaver.room.errors import Fault, RoomError
 from palaver.room.layout import region_sets
 from palaver.room.messages import (
     ChangeTogether,
@@ -16,7 +16,9 @@ from palaver.room.messages import (
     SetRegion,
     SetSourceActive,
     SetStreamActive,
+    SetTemplate,
     ShowInRegion,
+    SpeakerHeard,
     StreamMuted,
     Unmix,
 )
@@ -144,12 +146,14 @@ REFUSED_REGIONS = [
     (SetLayout(COMMON, (Placement(LEFT, SOUND),)), Fault.REGION_NOT_FOUND, SOUND),
     (SetLayout(A, (Placement(LEFT),)), Fault.STREAM_IS_NOT_MIXED, A),
     (SetLayout(StreamId("x"), ()), Fault.STREAM_NOT_FOUND, "x"),
+    (SetTemplate(A, "fluid", speaker_first=False), Fault.STREAM_IS_NOT_MIXED, A),
+    (SetTemplate(StreamId("x"), "lecture", speaker_first=False), Fault.STREAM_NOT_FOUND, "x"),
 ]
 
 
 @pytest.mark.parametrize(("command", "fault", "subject"), REFUSED_REGIONS)
 def test_what_cannot_be_shown_so_is_refused_and_nothing_moves(
-    command: SetRegion | ShowInRegion | SetLayout, fault: Fault, subject: str
+    command: SetRegion | ShowInRegion | SetLayout | SetTemplate, fault: Fault, subject: str
 ) -> None:
     room = room_of(A, B, C)
     streams_go_live(room, ANN, D)
@@ -165,6 +169,8 @@ def test_an_audio_only_view_has_no_regions() -> None:
     refuse(room, SetRegion(ANN, A, "talk", "1"), Fault.REGION_NOT_FOUND, A)
     refuse(room, ShowInRegion(talk, 0, A), Fault.REGION_NOT_FOUND, A)
     refuse(room, SetLayout(talk, (Placement(LEFT),)), Fault.REGION_NOT_FOUND, talk, "the view has no picture")
+    lecture = SetTemplate(talk, "lecture", speaker_first=False)
+    refuse(room, lecture, Fault.REGION_NOT_FOUND, talk, "the view has no picture")
 
 
 # ── layouts ─────────────────────────────────────────────────────────────────────────────────────────
@@ -194,6 +200,49 @@ def test_a_given_layout_stays_when_everybody_goes_and_comes_back() -> None:
     assert [(p.region, p.stream) for p in room.streams[COMMON].layout] == [(LEFT, None), (RIGHT, None)]
     room.handle(Mix(ANN, A, "common"))
     assert shown(room) == [A, None]
+
+
+def test_another_template_seats_everybody_anew_in_their_order_and_grows_with_them() -> None:
+    room = room_of(A, B, C, max_input=8)
+    room.handle(SetRegion(ANN, C, "common", "1"))
+    assert moved(room.handle(SetTemplate(COMMON, "lecture", speaker_first=False)))
+    assert shown(room) == [C, B, A, None, None, None]
+    assert room.streams[COMMON].layout[0].region.width == "2/3"
+    mixed(room, ANN, D, E, *(StreamId(name) for name in "fgh"))
+    assert len(shown(room)) == 8
+    assert None not in shown(room)
+    room.handle(SetTemplate(COMMON, "fluid", speaker_first=False))
+    assert shown(room) == [C, B, A, D, E, *"fgh", None]
+
+
+def test_a_template_takes_the_place_of_a_given_layout_and_lets_in_who_waited() -> None:
+    room = room_of(A, B, C, max_input=3)
+    room.handle(SetLayout(COMMON, (Placement(RIGHT, C),)))
+    assert shown(room) == [C]
+    assert room.template("common").base == "void"
+    room.handle(SetTemplate(COMMON, "fluid", speaker_first=False))
+    assert shown(room) == [C, A, B, None]
+    assert room.template("common").base == "fluid"
+    for stream in (A, B, C):
+        room.handle(Unmix(ANN, stream, "common"))
+    assert shown(room) == []
+
+
+def test_a_template_may_show_who_speaks_first_at_once_and_from_then_on() -> None:
+    room = room_of(A, B, C)
+    room.handle(SpeakerHeard(COMMON, B))
+    assert shown(room)[0] == A
+    room.handle(SetTemplate(COMMON, "lecture", speaker_first=True))
+    assert shown(room)[:3] == [B, A, C]
+    room.handle(SpeakerHeard(COMMON, C))
+    assert shown(room)[:3] == [C, A, B]
+    assert room.template("common").speaker_first
+
+
+def test_only_a_view_that_there_is_has_a_template() -> None:
+    with pytest.raises(RoomError) as refused:
+        room_of().template("other")
+    assert refused.value.fault is Fault.VIEW_NOT_FOUND
 
 
 def test_a_layout_may_be_given_before_anybody_is_seen() -> None:

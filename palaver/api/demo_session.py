@@ -1,0 +1,61 @@
+"""The cookie of a demo session: whoever joined a room at the page may act in that room, for a day."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+COOKIE: Final = "palaver_demo"
+_DAY_S: Final = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class DemoSessions:
+    """Seals and opens cookies. ``clock`` gives seconds since the epoch; ``secure``: only over TLS."""
+
+    key: bytes = field(repr=False)
+    clock: Callable[[], float]
+    secure: bool
+
+    def begin(self, answer: Response, room: str) -> None:
+        """Let ``answer`` carry the cookie for a room. Each room has its own: its path is that of the room."""
+        answer.set_cookie(
+            COOKIE,
+            self._sealed(room),
+            max_age=_DAY_S,
+            path=f"/demo/rooms/{room}",
+            httponly=True,
+            samesite="strict",
+            secure=self.secure,
+        )
+
+    def admits(self, request: Request, room: str) -> bool:
+        """Whether ``request`` carries a cookie for ``room`` that is ours and not too old."""
+        text, _, signature = request.cookies.get(COOKIE, "").rpartition(".")
+        if not hmac.compare_digest(signature.encode(), self._signature(text).encode()):
+            return False
+        named, until, _nonce = text.split(".")
+        return named == room and self.clock() < int(until)
+
+    def _sealed(self, room: str) -> str:
+        """Room, expiry, nonce and their HMAC-SHA256."""
+        text = f"{room}.{int(self.clock()) + _DAY_S}.{secrets.token_hex(8)}"
+        return f"{text}.{self._signature(text)}"
+
+    def _signature(self, text: str) -> str:
+        return hmac.new(self.key, text.encode(), hashlib.sha256).hexdigest()
+
+
+def same_origin(request: Request) -> bool:
+    """Whether the server's own page asks, or somebody without a page."""
+    origin = request.headers.get("origin")
+    return origin is None or origin.split("://", 1)[-1] == request.headers.get("host")
