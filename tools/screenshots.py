@@ -28,6 +28,8 @@ SCREENS: dict[str, dict[str, Any]] = {
 PLAYING = (
     "n => [...document.querySelectorAll('video')].filter(v => v.videoWidth && v.currentTime > 1).length >= n"
 )
+MIXED = """() => document.querySelector('[data-testid=mixed-video]').currentTime > 2
+  && document.querySelectorAll('.place').length === 6"""
 QUIET = "() => document.querySelector('#toasts').childElementCount === 0"
 
 
@@ -85,6 +87,13 @@ async def main() -> None:
             await ada.get_by_test_id("open-settings").click()
             await ada.get_by_test_id("statistics").check()
             await take(ada, "page-screen", 4)
+            await others[1].get_by_test_id("share-screen").click()
+            await ada.get_by_test_id("statistics").uncheck()
+            await ada.get_by_test_id("close-panel").click()
+            await ada.get_by_test_id("mixed-view").click()
+            await ada.get_by_test_id("template-large").check()
+            await ada.wait_for_function(MIXED, timeout=60_000)
+            await take(ada, "page-mixed", 3)
             await browser.close()
 
 

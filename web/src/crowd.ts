@@ -38,8 +38,11 @@ export class Crowd extends Emitter<{ change: undefined }> {
   readonly #subscriptions = new Map<string, Subscription>();
   readonly #wishes = new WeakMap<Subscription, string>();
   readonly #since = new Map<string, number>();
+  /** Streams that are received or asked for. */
+  readonly #sought = new Set<string>();
   readonly #stops: (() => void)[];
   #closed = false;
+  #resting = false;
 
   constructor(
     readonly conference: Conference,
@@ -61,6 +64,7 @@ export class Crowd extends Emitter<{ change: undefined }> {
       conference.on("streamadded", (stream) => this.#receive(stream)),
       conference.on("streamremoved", ({ id }) => {
         this.#subscriptions.delete(id);
+        this.#sought.delete(id);
         changed();
       }),
       conference.on("streamupdated", changed),
@@ -94,6 +98,13 @@ export class Crowd extends Emitter<{ change: undefined }> {
       const owner = participants.find(({ id }) => id === stream.owner)?.user || "Guest";
       return { ...this.#person(stream.id, `Screen of ${owner}`, [stream]), screen: true, muted: undefined };
     });
+  }
+
+  /** Receives nothing of them for a while (true), or again. */
+  rest(resting: boolean): void {
+    this.#resting = resting;
+    for (const subscription of this.#subscriptions.values()) this.#pause(subscription);
+    if (!resting) for (const stream of this.conference.streams) this.#receive(stream);
   }
 
   close(): void {
@@ -142,45 +153,68 @@ export class Crowd extends Emitter<{ change: undefined }> {
   }
 
   #wanted(stream: RoomStream): boolean {
-    const { me, permission } = this.conference;
-    const may = (["audio", "video"] as const).some((kind) => stream.has(kind) && permission.subscribe[kind]);
-    return may && !stream.mixed && stream.owner !== me.id;
+    return this.#kinds(stream).length > 0 && !stream.mixed && stream.owner !== this.conference.me.id;
+  }
+
+  /** What it has and we may have. */
+  #kinds(stream: RoomStream): Kind[] {
+    const { subscribe } = this.conference.permission;
+    return (["audio", "video"] as const).filter((kind) => stream.has(kind) && subscribe[kind]);
   }
 
   #receive(stream: RoomStream): void {
     this.emit("change", undefined);
-    if (this.#wanted(stream)) void this.#subscribe(stream, TRIES);
+    if (!this.#wanted(stream) || this.#resting || this.#sought.has(stream.id)) return;
+    this.#sought.add(stream.id);
+    void this.#subscribe(stream, TRIES);
+  }
+
+  #pause(subscription: Subscription): void {
+    // One that ends meanwhile is not received either way.
+    (this.#resting ? subscription.pause() : subscription.play()).catch(() => undefined);
   }
 
   async #subscribe(stream: RoomStream, tries: number): Promise<void> {
-    if (!this.#here(stream)) return;
-    const { permission } = this.conference;
-    const kinds = (["audio", "video"] as const).filter(
-      (kind) => stream.has(kind) && permission.subscribe[kind],
-    );
-    const again = (left: number) => void setTimeout(() => void this.#subscribe(stream, left), PAUSE_MS);
+    if (!this.#seeks(stream)) return;
     try {
-      const subscription = await this.conference.subscribe(stream, { kinds });
-      this.#subscriptions.set(stream.id, subscription);
-      subscription.on("renewed", () => this.emit("change", undefined));
-      subscription.on("layerchanged", () => this.emit("change", undefined));
-      subscription.on("ended", () => {
-        this.#subscriptions.delete(stream.id);
-        this.emit("change", undefined);
-        again(TRIES);
-      });
-      this.emit("change", undefined);
+      this.#follow(await this.conference.subscribe(stream, { kinds: this.#kinds(stream) }));
     } catch (error) {
-      // It may have gone while we asked for it.
-      if (!this.#here(stream)) return;
-      const blocked = error instanceof PalaverError && error.code === "media";
-      // That nothing gets through is told at once, whatever the next try brings.
-      if (tries <= 1 || (blocked && tries === TRIES)) this.problem(error);
-      if (tries > 1) again(tries - 1);
+      this.#failed(stream, tries, error);
     }
   }
 
-  #here(stream: RoomStream): boolean {
-    return !this.#closed && this.conference.streams.includes(stream);
+  #follow(subscription: Subscription): void {
+    const { stream } = subscription;
+    this.#subscriptions.set(stream.id, subscription);
+    if (this.#resting) this.#pause(subscription);
+    subscription.on("renewed", () => this.emit("change", undefined));
+    subscription.on("layerchanged", () => this.emit("change", undefined));
+    subscription.on("ended", () => {
+      this.#subscriptions.delete(stream.id);
+      this.emit("change", undefined);
+      this.#again(stream, TRIES);
+    });
+    this.emit("change", undefined);
+  }
+
+  #failed(stream: RoomStream, tries: number, error: unknown): void {
+    // It may have gone while we asked for it.
+    if (!this.#seeks(stream)) return;
+    const blocked = error instanceof PalaverError && error.code === "media";
+    // That nothing gets through is told at once, whatever the next try brings.
+    if (tries <= 1 || (blocked && tries === TRIES)) this.problem(error);
+    if (tries > 1) this.#again(stream, tries - 1);
+    else this.#sought.delete(stream.id);
+  }
+
+  #again(stream: RoomStream, tries: number): void {
+    setTimeout(() => void this.#subscribe(stream, tries), PAUSE_MS);
+  }
+
+  /** Whether it is still worth asking for; what is not may be asked for anew. */
+  #seeks(stream: RoomStream): boolean {
+    const seeks = !this.#closed && !this.#resting && this.conference.streams.includes(stream);
+    if (!seeks) this.#sought.delete(stream.id);
+    return seeks;
   }
 }

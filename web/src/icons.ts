@@ -57,6 +57,15 @@ export const icons = {
   send: () => drawing("M5 12h13M12.500 6l6 6-6 6"),
   close: () => drawing("M6 6l12 12M18 6L6 18"),
   check: () => drawing("M5 12.500l4.500 4.500L19 7.500"),
+  mixed: () =>
+    drawing(
+      "M5 5h14a2 2 0 0 1 2 2v10a2 2 0 0 1-2 2H5a2 2 0 0 1-2-2V7a2 2 0 0 1 2-2Z",
+      "M14.500 5v14M14.500 12H21",
+    ),
+  equal: () => drawing("M4 5h7v6H4ZM13 5h7v6h-7ZM4 13h7v6H4ZM13 13h7v6h-7Z"),
+  large: () => drawing("M4 5h11v9H4ZM17 5h3M17 9.500h3M17 14h3M17 19h3M10.500 19h3M4 19h3"),
+  speaker: () =>
+    drawing("M4 5h11v9H4ZM17 5h3v4h-3ZM7.500 17.500a3 3 0 0 0 4 0M5.500 19.500a6.500 6.500 0 0 0 8 0"),
   bubbles: () =>
     drawing(
       "M4 10a5 5 0 0 1 5-5h4.500a5 5 0 0 1 0 10H10l-3.300 3c-.4.300-.9.100-.9-.4v-3A5 5 0 0 1 4 10Z",

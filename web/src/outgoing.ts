@@ -2,6 +2,7 @@
 
 import { type Conference, type Kind, PalaverError, type Publication, THREE_LAYERS } from "palaver-client";
 import type { Device, Devices } from "./devices.js";
+import { enterView } from "./view.js";
 
 const KINDS: Record<Device, Kind> = { mic: "audio", camera: "video" };
 
@@ -72,6 +73,7 @@ export class Outgoing {
     if (tracks.length === 0) return;
     const publication = await this.conference.publish(new MediaStream(tracks), { encodings: THREE_LAYERS });
     for (const device of fresh) this.#publications.set(device, publication);
+    enterView(this.conference, publication, this.problem);
     publication.on("ended", (reason) => {
       for (const device of fresh) this.#publications.delete(device);
       this.#failed(new PalaverError("lost", reason));

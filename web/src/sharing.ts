@@ -1,6 +1,7 @@
 /** Our own screen, shown to the others. */
 
 import { type Conference, Emitter, type Publication } from "palaver-client";
+import { enterView } from "./view.js";
 
 /** Pictures of a screen are read rather than watched: sharp before fluent. */
 const WISH: DisplayMediaStreamOptions = { video: { frameRate: { ideal: 15, max: 30 } }, audio: true };
@@ -57,6 +58,7 @@ export class Sharing extends Emitter<{ change: boolean }> {
       const source = { video: "screen-cast", audio: "screen-cast" } as const;
       const publication = await this.conference.publish(media, { source });
       this.#publication = publication;
+      enterView(this.conference, publication, this.problem);
       publication.on("ended", (reason) => {
         this.problem(new Error(reason));
         void this.#stop();

@@ -1,6 +1,7 @@
 /** The conference: the grid, the bar, and the panels beside them. */
 
 import type { Conference } from "palaver-client";
+import { Arrangement } from "./arrangement.js";
 import { type Chat, chat } from "./chat.js";
 import { deviceButton, roundButton, shareButton } from "./controls.js";
 import { Crowd, type Person } from "./crowd.js";
@@ -11,6 +12,7 @@ import { icons } from "./icons.js";
 import { keepFitted } from "./layout.js";
 import type { Screen } from "./lobby.js";
 import { wakeAudio } from "./loudness.js";
+import { MixedView } from "./mixed.js";
 import { Outgoing } from "./outgoing.js";
 import { peopleList } from "./people.js";
 import { Replay } from "./replay.js";
@@ -20,6 +22,7 @@ import { Side } from "./side.js";
 import { Statistics } from "./statistics.js";
 import { Tile } from "./tile.js";
 import { toast } from "./toasts.js";
+import { viewOf } from "./view.js";
 import { explained } from "./words.js";
 
 /** So often pictures are fitted to their tiles, and statistics are read. */
@@ -44,6 +47,15 @@ export class Stage implements Screen {
   readonly #statistics: Statistics;
   readonly #settings: Settings;
   readonly #replay = new Replay(({ from, message }) => this.#heard(from, message));
+  readonly #mixed: MixedView | undefined;
+  readonly #switch = roundButton(
+    "mixed",
+    "Mixed view (G)",
+    "mixed-view",
+    () => void this.#mix(),
+    "panel-button",
+  );
+  #mixing = false;
   #unread = 0;
 
   constructor(
@@ -67,7 +79,8 @@ export class Stage implements Screen {
       chat: { icon: "chat", title: "Chat", key: "C", ...this.#chat, shown: () => this.#read() },
     });
     this.#alone = this.#invitation();
-    const area = h("div", { class: "area" }, this.#screens, this.#grid, this.#alone);
+    this.#mixed = this.#view(problem);
+    const area = h("div", { class: "area" }, this.#screens, this.#grid, this.#alone, this.#mixed?.element);
     this.element = h(
       "main",
       { class: "stage" },
@@ -82,6 +95,7 @@ export class Stage implements Screen {
     this.#closing.push(
       fitted.close,
       () => this.#crowd.close(),
+      () => this.#mixed?.close(),
       () => this.#outgoing.close(),
       () => this.#sharing.close(),
       () => this.#side.close(),
@@ -135,7 +149,7 @@ export class Stage implements Screen {
       : undefined;
     const title = h(
       "div",
-      { class: "title" },
+      { class: "title", "aria-hidden": "true" },
       h("span", { class: "sign" }, icons.bubbles()),
       h("span", {}, this.room ?? "Palaver"),
     );
@@ -144,7 +158,7 @@ export class Stage implements Screen {
       { class: "bar", "aria-label": "Controls" },
       title,
       h("div", { class: "controls" }, ...devices, share, leave),
-      h("div", { class: "more" }, invite, ...Object.values(this.#side.buttons)),
+      h("div", { class: "more" }, invite, this.#mixed && this.#switch, ...Object.values(this.#side.buttons)),
     );
   }
 
@@ -165,6 +179,45 @@ export class Stage implements Screen {
     );
   }
 
+  /** The room as one picture, if there is one that we may see. */
+  #view(problem: (error: unknown) => void): MixedView | undefined {
+    const view = viewOf(this.conference);
+    if (view?.view === undefined) return undefined;
+    this.#switch.setAttribute("aria-pressed", "false");
+    const arrangement = new Arrangement(this.conference, view.view, this.room !== undefined);
+    const host = { problem, silenced: () => this.#silenced() };
+    return new MixedView(this.conference, view, arrangement, host);
+  }
+
+  /** From the grid to the mixed view, or back. What is not seen is not received. */
+  async #mix(): Promise<void> {
+    const mixed = this.#mixed;
+    if (!mixed) return;
+    this.#mixing = !this.#mixing;
+    this.#shown();
+    if (!this.#mixing) {
+      mixed.shut();
+      this.#crowd.rest(false);
+      return;
+    }
+    try {
+      await mixed.open();
+      if (this.#mixing) this.#crowd.rest(true);
+    } catch (error) {
+      if (!this.#mixing) return;
+      this.#mixing = false;
+      this.#shown();
+      toast(explained(error), "problem");
+    }
+  }
+
+  #shown(): void {
+    this.#switch.setAttribute("aria-pressed", String(this.#mixing));
+    this.#switch.classList.toggle("open", this.#mixing);
+    this.#grid.hidden = this.#mixing;
+    this.#show();
+  }
+
   #show(): void {
     const { people, screens } = this.#crowd;
     const gone = new Set(this.#tiles.keys());
@@ -179,14 +232,15 @@ export class Stage implements Screen {
     }
     this.#people.show(people);
     this.#side.buttons.people.dataset.count = String(people.length);
-    this.#screens.hidden = screens.length === 0;
-    this.#alone.hidden = people.length > 1;
+    this.#screens.hidden = screens.length === 0 || this.#mixing;
+    this.#alone.hidden = people.length > 1 || this.#mixing;
     this.#fitted.update();
     this.#fit(people);
   }
 
   /** Small tiles get small pictures, large ones and who speaks large ones. */
   #fit(people: readonly Person[]): void {
+    if (this.#mixing) return;
     const now = performance.now();
     for (const person of people) {
       const tile = this.#tiles.get(person.key);
@@ -198,6 +252,7 @@ export class Stage implements Screen {
     const { people, screens } = this.#crowd;
     this.#fit(people);
     const lines = this.#settings.counting ? await this.#statistics.read() : undefined;
+    this.#mixed?.tell(lines?.get(this.#mixed.picture?.id ?? ""));
     for (const { key, layer } of [...people, ...screens]) {
       const tile = this.#tiles.get(key);
       const line = lines?.get(tile?.picture?.id ?? "");
@@ -237,6 +292,7 @@ export class Stage implements Screen {
     const hear = () => {
       wakeAudio();
       for (const tile of this.#tiles.values()) tile.play();
+      this.#mixed?.play();
       this.#tell(undefined);
     };
     this.#tell(
@@ -286,9 +342,8 @@ export class Stage implements Screen {
   #key(event: KeyboardEvent): void {
     if (event.key === "Escape" && this.#side.open) this.#side.shut();
     const { target } = event;
-    const writing = [HTMLTextAreaElement, HTMLInputElement, HTMLSelectElement].some(
-      (one) => target instanceof one,
-    );
+    const line = target instanceof HTMLInputElement && target.type !== "radio";
+    const writing = line || target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement;
     if (writing || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
     const act: Record<string, () => void> = {
       m: () => void this.#toggle("mic"),
@@ -297,6 +352,7 @@ export class Stage implements Screen {
       c: () => this.#side.toggle("chat"),
       p: () => this.#side.toggle("people"),
       o: () => this.#side.toggle("settings"),
+      g: () => void this.#mix(),
       s: () => this.#settings.count(!this.#settings.counting),
     };
     const chosen = act[event.key.toLowerCase()];

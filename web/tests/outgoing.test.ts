@@ -8,10 +8,12 @@ const devices = {
   isOn: (device: string) => device === "mic",
   track: (device: string) => (device === "mic" ? track : undefined),
 } as unknown as Devices;
-const publication = { on: vi.fn(), sends: () => true, isMuted: () => false };
+const mix = vi.fn(async () => undefined);
+const publication = { on: vi.fn(), sends: () => true, isMuted: () => false, mix };
 const publish = vi.fn();
 const conference = {
   permission: { publish: { audio: true, video: true } },
+  room: { views: ["common", "other"] },
   publish,
 } as unknown as Conference;
 const problem = vi.fn();
@@ -31,6 +33,7 @@ describe("sending", () => {
     await vi.advanceTimersByTimeAsync(60_000);
     expect(publish).toHaveBeenCalledTimes(3);
     expect(problem).toHaveBeenCalledOnce();
+    expect(mix.mock.calls).toEqual([["common"]]);
   });
 
   it("that stays blocked is given up, and told again", async () => {
