@@ -141,6 +141,7 @@ class LocalEngine:
                 self._set_origin(self._transports.session(room, subscription), track)
             case SetComposition(view, composition):
                 self._mixes.compose(room, view, composition, self._transports.room(room))
+                self._renew_listeners(room, view)
             case CloseTransports(owner):
                 self._close(room, lambda transport: transport.owner == owner)
 
@@ -247,12 +248,24 @@ class LocalEngine:
         elif track.mid in session.wanted:
             session.wanted[track.mid] = want
         elif lane := self._transports.unbind(session, track.mid):
-            # the section keeps its numbers, so that the subscriber sees one stream go on
-            self._backlog.do(partial(self._core.unsubscribe, lane.handle))
-            former = lane.order
-            self._attach(session, lane.bound)
-            if former is not None:
-                former.release()  # only now: the two may be the same
+            self._reattach(session, lane)
+
+    def _reattach(self, session: Session, lane: Lane) -> None:
+        """Send something else on an unbound section, which keeps its numbers: the subscriber sees one stream go on."""
+        self._backlog.do(partial(self._core.unsubscribe, lane.handle))
+        self._attach(session, lane.bound)
+        if lane.order is not None:
+            lane.order.release()  # only now: the two may be the same
+
+    def _renew_listeners(self, room: RoomId, view: StreamId) -> None:
+        """Whoever came into a view, or went out of it, hears another mix of it from now on."""
+        for session in [one for one in self._transports.sessions() if one.transport.room == room]:
+            for mid, lane in list(session.lanes.items()):
+                order, listener = lane.order, session.transport.owner
+                if order is None or not self._mixes.is_outdated(order, room, view, listener):
+                    continue
+                if self._transports.unbind(session, mid):
+                    self._reattach(session, lane)
 
     def _end(self, session: Session | None) -> None:
         """Forget a session; what it had in the core ends."""

@@ -135,6 +135,13 @@ class Mixes:
         production = self._production(room, track.stream, thread, media)
         return Order(production, production.demand(spec))
 
+    def is_outdated(self, order: Order, room: RoomId, view: StreamId, listener: ParticipantId) -> bool:
+        """Whether ``listener`` is in the view now and hears the mix for those who are not, or the reverse."""
+        if order.production is not self._productions.get((room, view)):
+            return False
+        spec, inside = order.output.spec, _publishes(self._compositions[room, view], listener)
+        return isinstance(spec.format, AudioFormat) and (spec.listener is not None) is not inside
+
     def _production(self, room: RoomId, stream: StreamId, thread: int, media: RoomMedia | None) -> Production:
         found = self._productions.get((room, stream))
         if found is not None:
