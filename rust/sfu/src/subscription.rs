@@ -2,7 +2,7 @@
 
 use str0m::media::Mid;
 
-use crate::egress::{Lane, Route};
+use crate::egress::{Route, Strand};
 use crate::forward::Forward;
 use crate::frames::tap::Tap;
 use crate::id::{PublicationId, TransportId};
@@ -25,7 +25,7 @@ pub struct Subscription {
     /// How to send; None until the publication's format is known, which takes a moment if it lives on another thread.
     pub route: Option<Route>,
     /// Where to send it; None while the section is not one on which we send.
-    pub lane: Option<Lane>,
+    pub strand: Option<Strand>,
     /// As its owner wants it.
     pub active: bool,
     /// Whether the section is one on which we send, by the last negotiation.
@@ -35,6 +35,6 @@ pub struct Subscription {
     pub allowance: Allowance,
     pub told: Told,
     pub forward: Forward,
-    /// Where its frames go, if it is not sent on a section; then `transport`, `mid`, `route` and `lane` mean nothing.
+    /// Where its frames go, if it is not sent on a section; then `transport`, `mid`, `route` and `strand` mean nothing.
     pub tap: Option<Box<Tap>>,
 }

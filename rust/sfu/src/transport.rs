@@ -25,7 +25,7 @@ use crate::clock::{self, Clock};
 use crate::codec;
 use crate::demux;
 use crate::egress::header::Extensions;
-use crate::egress::{Egress, Lane, Route};
+use crate::egress::{Egress, Route, Strand};
 use crate::fault::{Fault, NegotiationError, panic_message};
 use crate::forward::Forward;
 use crate::id::{GroupId, PublicationId, SubscriptionId};
@@ -126,7 +126,7 @@ pub struct Transport {
     /// answers and str0m sends nothing with them.
     ssrcs: HashMap<Mid, (Ssrc, Option<Ssrc>)>,
     /// Streams of sections that are not subscribed at the moment.
-    pub lanes: HashMap<Mid, Lane>,
+    pub strands: HashMap<Mid, Strand>,
     pub publications: HashMap<Mid, PublicationId>,
     pub subscriptions: HashMap<Mid, SubscriptionId>,
     /// Numbering of sections that are not subscribed at the moment.
@@ -182,7 +182,7 @@ impl Transport {
             rate: Rate::new(now),
             egress: None,
             ssrcs: HashMap::new(),
-            lanes: HashMap::new(),
+            strands: HashMap::new(),
             publications: HashMap::new(),
             subscriptions: HashMap::new(),
             resting: HashMap::new(),
@@ -217,12 +217,12 @@ impl Transport {
         }
         self.streams.clear();
         for (mid, (ssrc, rtx)) in ssrcs.iter().filter(|(mid, _)| !known.contains(mid)) {
-            self.lanes.insert(*mid, Lane::new(**ssrc, rtx.map(|rtx| *rtx)));
+            self.strands.insert(*mid, Strand::new(**ssrc, rtx.map(|rtx| *rtx)));
         }
         self.ssrcs = ssrcs;
         let rtc = &self.rtc;
         self.resting.retain(|mid, _| rtc.media(*mid).is_some());
-        self.lanes.retain(|mid, _| rtc.media(*mid).is_some());
+        self.strands.retain(|mid, _| rtc.media(*mid).is_some());
         self.ssrcs.retain(|mid, _| rtc.media(*mid).is_some());
         Ok(sdp::in_order_of(offer, &answer))
     }

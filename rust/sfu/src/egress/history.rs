@@ -1,4 +1,4 @@
-//! What was sent on one lane, by its sequence numbers, so that it can be sent again.
+//! What was sent on one strand, by its sequence numbers, so that it can be sent again.
 //!
 //! A packet is looked up where its publication's ring has it and rewritten as it was. The table grows with the bitrate:
 //! it holds what was sent within about a second.

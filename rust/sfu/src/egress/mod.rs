@@ -5,15 +5,15 @@
 //! ```
 //!
 //! str0m does not know of these packets. What belongs to sending is here too: transport-wide numbers, retransmissions
-//! ([`repair`]), padding, sender reports ([`report`]). The streams themselves are [`Lane`]s, one per section.
+//! ([`repair`]), padding, sender reports ([`report`]). The streams themselves are [`Strand`]s, one per section.
 
 pub mod budget;
 pub mod header;
 pub mod history;
-pub mod lane;
 pub mod repair;
 pub mod report;
 pub mod ring;
+pub mod strand;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -31,7 +31,7 @@ use crate::stats::TransportStats;
 
 use budget::Budget;
 use header::{Header, Stamp};
-pub use lane::{Lane, Route};
+pub use strand::{Route, Strand};
 
 /// The longest datagram that is sent; a publication's packets are shorter (see [`crate::publication`]).
 pub const MAX_DATAGRAM: usize = 1600;
@@ -94,31 +94,31 @@ impl Egress {
         self.path = path;
     }
 
-    /// Send a packet on a lane. False: it could not be sent.
+    /// Send a packet on a strand. False: it could not be sent.
     pub fn send(
         &mut self,
         now: Moment,
         packet: &MediaPacket,
         rewritten: &Rewritten,
-        lane: &mut Lane,
+        strand: &mut Strand,
         route: &Route,
         out: &mut dyn Outlet,
     ) -> bool {
         // Twice under one number would be twice with one nonce, whatever went wrong before.
-        if self.path.is_none() || !lane.used.insert(rewritten.seq) {
+        if self.path.is_none() || !strand.used.insert(rewritten.seq) {
             return false;
         }
-        let stamp = self.stamp(now, lane, route);
+        let stamp = self.stamp(now, strand, route);
         let outgoing = Outgoing { packet, rewritten, stamp };
-        let Some(bytes) = self.write_media(outgoing, lane, route, out) else { return false };
+        let Some(bytes) = self.write_media(outgoing, strand, route, out) else { return false };
         self.budget.earn(bytes);
         self.inform(now, route, stamp, bytes);
-        lane.note_sent(outgoing, route, now);
+        strand.note_sent(outgoing, route, now);
         true
     }
 
     /// What a packet's header says about when and how it was sent.
-    fn stamp(&mut self, now: Moment, lane: &Lane, route: &Route) -> Stamp {
+    fn stamp(&mut self, now: Moment, strand: &Strand, route: &Route) -> Stamp {
         let transport_seq = route.extensions.transport_seq.map(|_| {
             let seq = self.transport_seq;
             self.transport_seq = seq.wrapping_add(1);
@@ -127,7 +127,7 @@ impl Egress {
         Stamp {
             abs_send_time: now.abs_send_time(),
             transport_seq: transport_seq.unwrap_or(0),
-            mid: !lane.is_known(),
+            mid: !strand.is_known(),
         }
     }
 
@@ -141,7 +141,7 @@ impl Egress {
     fn write_media(
         &mut self,
         outgoing: Outgoing<'_>,
-        lane: &Lane,
+        strand: &Strand,
         route: &Route,
         out: &mut dyn Outlet,
     ) -> Option<usize> {
@@ -153,7 +153,7 @@ impl Egress {
             rewritten.marker,
             rewritten.seq,
             rewritten.timestamp,
-            lane.ssrc,
+            strand.ssrc,
         );
         header.extend(&route.extensions, stamp, packet, rewritten);
         self.seal(rewritten.seq, payload.len(), out, |space| {

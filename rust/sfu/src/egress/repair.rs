@@ -2,7 +2,7 @@
 
 use super::history::Sent;
 use super::ring::Ring;
-use super::{Egress, Lane, Outgoing, Route};
+use super::{Egress, Outgoing, Route, Strand};
 use crate::clock::Moment;
 use crate::forward::MediaPacket;
 use crate::outlet::Outlet;
@@ -31,23 +31,23 @@ impl Egress {
         now: Moment,
         seq: u16,
         ring: &Ring,
-        lane: &mut Lane,
+        strand: &mut Strand,
         route: &Route,
         out: &mut dyn Outlet,
     ) -> Repair {
-        let Some(sent) = lane.history.find(seq).copied() else { return Repair::Gone };
+        let Some(sent) = strand.history.find(seq).copied() else { return Repair::Gone };
         let Some(packet) = ring.get(sent.index) else { return Repair::Gone };
-        if !lane.may_resend(&sent, now.instant) {
+        if !strand.may_resend(&sent, now.instant) {
             return Repair::Early;
         }
         if !self.budget.spend(now.instant, packet.payload.len()) {
             return Repair::Exhausted;
         }
         self.pacer.spend(packet.payload.len());
-        if self.resend(now, &sent, packet, lane, route, out).is_none() {
+        if self.resend(now, &sent, packet, strand, route, out).is_none() {
             return Repair::Gone;
         }
-        if let Some(sent) = lane.history.find(seq) {
+        if let Some(sent) = strand.history.find(seq) {
             sent.resent = Some(now.instant);
         }
         Repair::Sent
@@ -58,16 +58,16 @@ impl Egress {
         now: Moment,
         sent: &Sent,
         packet: &MediaPacket,
-        lane: &mut Lane,
+        strand: &mut Strand,
         route: &Route,
         out: &mut dyn Outlet,
     ) -> Option<usize> {
-        let Some((payload_type, ssrc)) = route.rtx.zip(lane.rtx_ssrc) else {
+        let Some((payload_type, ssrc)) = route.rtx.zip(strand.rtx_ssrc) else {
             let outgoing = Outgoing { packet, rewritten: &sent.rewritten, stamp: sent.stamp };
-            return self.write_media(outgoing, lane, route, out);
+            return self.write_media(outgoing, strand, route, out);
         };
-        let stamp = self.stamp(now, lane, route);
-        let seq = next(&mut lane.rtx_seq);
+        let stamp = self.stamp(now, strand, route);
+        let seq = next(&mut strand.rtx_seq);
         let rewritten = &sent.rewritten;
         self.header.begin(payload_type, rewritten.marker, seq, rewritten.timestamp, ssrc).extend(
             &route.extensions,
@@ -85,20 +85,20 @@ impl Egress {
     }
 
     /// Send about `bytes` that the peer can do without, to learn what its network carries: packets it may have lost,
-    /// newest first, or nothing but padding. Returns how many bytes were sent, 0 if the lane cannot carry any.
+    /// newest first, or nothing but padding. Returns how many bytes were sent, 0 if the strand cannot carry any.
     pub fn pad(
         &mut self,
         now: Moment,
         bytes: usize,
         ring: &Ring,
-        lane: &mut Lane,
+        strand: &mut Strand,
         route: &Route,
         out: &mut dyn Outlet,
     ) -> usize {
-        if !lane.takes_padding(route) {
+        if !strand.takes_padding(route) {
             return 0;
         }
-        let spare: Vec<Sent> = lane
+        let spare: Vec<Sent> = strand
             .history
             .recent()
             .filter(|sent| ring.get(sent.index).is_some_and(|packet| packet.payload.len() > MAX_PADDING))
@@ -112,8 +112,8 @@ impl Egress {
             let fits = |packet: &&MediaPacket| packet.payload.len() <= most;
             let repeated = spare.next().and_then(|sent| Some((ring.get(sent.index).filter(fits)?, sent)));
             let size = match repeated {
-                Some((packet, sent)) => self.resend(now, &sent, packet, lane, route, out),
-                None => self.pad_once(now, (bytes - total).min(MAX_PADDING), lane, route, out),
+                Some((packet, sent)) => self.resend(now, &sent, packet, strand, route, out),
+                None => self.pad_once(now, (bytes - total).min(MAX_PADDING), strand, route, out),
             };
             let Some(size) = size else { break };
             total += size;
@@ -126,14 +126,14 @@ impl Egress {
         &mut self,
         now: Moment,
         padding: usize,
-        lane: &mut Lane,
+        strand: &mut Strand,
         route: &Route,
         out: &mut dyn Outlet,
     ) -> Option<usize> {
-        let (payload_type, ssrc, last) = (route.rtx?, lane.rtx_ssrc?, lane.last?);
+        let (payload_type, ssrc, last) = (route.rtx?, strand.rtx_ssrc?, strand.last?);
         let padding = padding.max(1);
-        let stamp = self.stamp(now, lane, route);
-        let seq = next(&mut lane.rtx_seq);
+        let stamp = self.stamp(now, strand, route);
+        let seq = next(&mut strand.rtx_seq);
         self.header
             .begin(payload_type, false, seq, last.timestamp, ssrc)
             .pad()

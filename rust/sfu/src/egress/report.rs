@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Egress, Lane};
+use super::{Egress, Strand};
 use crate::clock::{self, Moment};
 use crate::outlet::Outlet;
 use crate::rtcp::{SenderInfo, write};
@@ -20,25 +20,25 @@ impl Egress {
         !std::mem::replace(&mut self.reporting, true)
     }
 
-    /// Report on a lane if it has sent since the last time; false if it has not. `cname` names who records what it
+    /// Report on a strand if it has sent since the last time; false if it has not. `cname` names who records what it
     /// carries: streams of the same are played together. What is left unsent is sent by [`Self::end_report`].
     pub fn report(
         &mut self,
         now: Moment,
-        lane: &mut Lane,
+        strand: &mut Strand,
         clock_rate: u32,
         cname: u64,
         out: &mut dyn Outlet,
     ) -> bool {
-        let Some(last) = lane.last.filter(|_| std::mem::take(&mut lane.unreported)) else { return false };
+        let Some(last) = strand.last.filter(|_| std::mem::take(&mut strand.unreported)) else { return false };
         let info = SenderInfo {
             ntp: now.ntp,
             rtp: last.timestamp.wrapping_add(clock::ticks(last.captured, now.ntp, clock_rate) as u32),
-            packets: lane.packets,
-            octets: lane.octets,
+            packets: strand.packets,
+            octets: strand.octets,
         };
-        write::sender_report(&mut self.rtcp, lane.ssrc, &info);
-        write::cname(&mut self.rtcp, lane.ssrc, &format!("{cname:016x}"));
+        write::sender_report(&mut self.rtcp, strand.ssrc, &info);
+        write::cname(&mut self.rtcp, strand.ssrc, &format!("{cname:016x}"));
         if self.rtcp.len() > FULL {
             self.send_rtcp(out);
         }

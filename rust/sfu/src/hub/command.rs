@@ -168,13 +168,13 @@ impl Hub {
         }
         let Some(transport) = self.transports.get_mut(&subscription.transport) else { return false };
         let Some(route) = transport.outgoing(subscription.mid, &format) else { return false };
-        if subscription.lane.is_none() {
-            subscription.lane = transport.lanes.remove(&subscription.mid);
+        if subscription.strand.is_none() {
+            subscription.strand = transport.strands.remove(&subscription.mid);
         }
         if subscription.route != Some(route)
-            && let Some(lane) = &mut subscription.lane
+            && let Some(strand) = &mut subscription.strand
         {
-            lane.forget();
+            strand.forget();
         }
         subscription.route = Some(route);
         true
@@ -232,7 +232,7 @@ impl Hub {
             transport: owner,
             mid,
             route: None,
-            lane: None,
+            strand: None,
             active: true,
             open,
             wish: Wish::default(),

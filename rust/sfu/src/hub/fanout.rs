@@ -167,7 +167,9 @@ impl Hub {
                 }
                 continue;
             }
-            let (Some(route), Some(lane)) = (&subscription.route, &mut subscription.lane) else { continue };
+            let (Some(route), Some(strand)) = (&subscription.route, &mut subscription.strand) else {
+                continue;
+            };
             let Some(transport) = self.transports.get_mut(&subscription.transport) else { continue };
             let Some(egress) = &mut transport.egress else { continue };
             egress.set_path(transport.paths.current());
@@ -186,7 +188,7 @@ impl Hub {
                     if !video {
                         egress.pacer.spend(packet.payload.len());
                     }
-                    forwarded += u64::from(egress.send(moment, packet, &rewritten, lane, route, out));
+                    forwarded += u64::from(egress.send(moment, packet, &rewritten, strand, route, out));
                 }
                 Verdict::Starving => starved_of = Some(packet.layer),
                 Verdict::Late | Verdict::LeftOut | Verdict::Held => {}

@@ -102,8 +102,8 @@ impl Hub {
             let Some(mid) = transport.sender_of(reception.ssrc) else { continue };
             let subscription =
                 transport.subscriptions.get(&mid).and_then(|id| self.subscriptions.get_mut(id));
-            if let Some(lane) = subscription.and_then(|subscription| subscription.lane.as_mut()) {
-                lane.note_report(&reception, now);
+            if let Some(strand) = subscription.and_then(|subscription| subscription.strand.as_mut()) {
+                strand.note_report(&reception, now);
                 lost += f64::from(reception.fraction_lost) / 256.0;
                 streams += 1.0;
             }
@@ -127,10 +127,10 @@ impl Hub {
         let subscribed = transport.sender_of(media).and_then(|mid| transport.subscriptions.get(&mid));
         let Some(subscription) = subscribed.and_then(|id| self.subscriptions.get_mut(id)) else { return };
         let Some(publication) = self.publications.get(&subscription.publication) else { return };
-        let (Some(egress), Some(lane)) = (&mut transport.egress, &mut subscription.lane) else { return };
+        let (Some(egress), Some(strand)) = (&mut transport.egress, &mut subscription.strand) else { return };
         let Some(route) = subscription.route.as_ref().filter(|route| route.nack) else { return };
         for seq in lost {
-            match egress.repair(now, seq, &publication.ring, lane, route, out) {
+            match egress.repair(now, seq, &publication.ring, strand, route, out) {
                 Repair::Sent => self.stats.packets_retransmitted.add(1),
                 Repair::Gone => self.stats.repairs_missed.add(1),
                 Repair::Exhausted => self.stats.repairs_refused.add(1),
@@ -155,8 +155,8 @@ impl Hub {
         for subscription in transport.subscriptions.values() {
             let Some(subscription) = self.subscriptions.get_mut(subscription) else { continue };
             let Some(publication) = self.publications.get(&subscription.publication) else { continue };
-            if let (Some(lane), Some(route)) = (&mut subscription.lane, &subscription.route) {
-                any |= egress.report(moment, lane, route.clock_rate, publication.cname, out);
+            if let (Some(strand), Some(route)) = (&mut subscription.strand, &subscription.route) {
+                any |= egress.report(moment, strand, route.clock_rate, publication.cname, out);
             }
         }
         egress.end_report(any, out);

@@ -484,7 +484,7 @@ impl Hub {
 
     /// Forget a subscription, but not the numbers its section has used. Returns its publication, which still lists it.
     fn retire(&mut self, id: SubscriptionId) -> Option<PublicationId> {
-        let Subscription { publication, transport, mid, mut forward, lane, tap, .. } =
+        let Subscription { publication, transport, mid, mut forward, strand, tap, .. } =
             self.subscriptions.remove(&id)?;
         if let Some(tap) = tap {
             self.untap(&tap);
@@ -493,9 +493,9 @@ impl Hub {
             transport.subscriptions.remove(&mid);
             forward.interrupt();
             transport.resting.insert(mid, forward);
-            if let Some(mut lane) = lane {
-                lane.forget();
-                transport.lanes.insert(mid, lane);
+            if let Some(mut strand) = strand {
+                strand.forget();
+                transport.strands.insert(mid, strand);
             }
         }
         self.stats.subscriptions.set(self.subscriptions.len() as u64);

@@ -101,7 +101,7 @@ impl Hub {
             transport: TransportId(0),
             mid: Mid::from("tap"),
             route: None,
-            lane: None,
+            strand: None,
             active: true,
             open: true,
             wish: Wish::default(),

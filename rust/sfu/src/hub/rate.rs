@@ -149,8 +149,8 @@ impl Hub {
                 let dropped = egress.pacer.drop_where(|waiting| waiting.subscription == id);
                 self.stats.pacing_dropped.add(dropped as u64);
             }
-            if let Some(lane) = &mut subscription.lane {
-                lane.forget(); // no use in repairing it
+            if let Some(strand) = &mut subscription.strand {
+                strand.forget(); // no use in repairing it
             }
         }
         self.allow(id, allowance, now, out);
@@ -178,8 +178,8 @@ impl Hub {
         for subscription in transport.subscriptions.values().filter_map(|id| self.subscriptions.get(id)) {
             let publication = self.publications.get(&subscription.publication);
             let audio = publication.is_some_and(|publication| publication.active && !publication.is_video());
-            if let Some(lane) = subscription.lane.as_ref().filter(|_| audio && subscription.active) {
-                total = total.wrapping_add(lane.sent_bytes());
+            if let Some(strand) = subscription.strand.as_ref().filter(|_| audio && subscription.active) {
+                total = total.wrapping_add(strand.sent_bytes());
                 streams += 1;
             }
         }
@@ -213,8 +213,10 @@ impl Hub {
         let mut forwarded = 0;
         while let Some(Waiting { subscription, packet, rewritten }) = egress.pacer.pop(now) {
             let Some(subscription) = self.subscriptions.get_mut(&subscription) else { continue };
-            let (Some(lane), Some(route)) = (&mut subscription.lane, &subscription.route) else { continue };
-            forwarded += u64::from(egress.send(moment, &packet, &rewritten, lane, route, out));
+            let (Some(strand), Some(route)) = (&mut subscription.strand, &subscription.route) else {
+                continue;
+            };
+            forwarded += u64::from(egress.send(moment, &packet, &rewritten, strand, route, out));
         }
         self.stats.packets_forwarded.add(forwarded);
     }
@@ -228,8 +230,10 @@ impl Hub {
         for subscription in transport.subscriptions.values() {
             let Some(subscription) = self.subscriptions.get_mut(subscription) else { continue };
             let Some(publication) = self.publications.get(&subscription.publication) else { continue };
-            let (Some(lane), Some(route)) = (&mut subscription.lane, &subscription.route) else { continue };
-            let sent = egress.pad(moment, bytes, &publication.ring, lane, route, out);
+            let (Some(strand), Some(route)) = (&mut subscription.strand, &subscription.route) else {
+                continue;
+            };
+            let sent = egress.pad(moment, bytes, &publication.ring, strand, route, out);
             if sent > 0 {
                 return sent;
             }
@@ -240,8 +244,8 @@ impl Hub {
     fn can_pad(&self, id: TransportId) -> bool {
         let Some(transport) = self.transports.get(&id) else { return false };
         transport.subscriptions.values().filter_map(|id| self.subscriptions.get(id)).any(|subscription| {
-            let parts = subscription.lane.as_ref().zip(subscription.route.as_ref());
-            parts.is_some_and(|(lane, route)| lane.takes_padding(route))
+            let parts = subscription.strand.as_ref().zip(subscription.route.as_ref());
+            parts.is_some_and(|(strand, route)| strand.takes_padding(route))
         })
     }
 

@@ -1,6 +1,6 @@
 //! One stream that is sent on one section: its SSRCs, its counters, and what is known of its reception.
 //!
-//! A lane outlives subscriptions, like the section's numbers ([`crate::forward::Forward`]): its SSRCs are in the answer.
+//! It outlives subscriptions, like the section's numbers ([`crate::forward::Forward`]): its SSRCs are in the answer.
 
 use std::time::{Duration, Instant};
 
@@ -35,7 +35,7 @@ impl Route {
 }
 
 #[derive(Debug)]
-pub struct Lane {
+pub struct Strand {
     pub ssrc: u32,
     pub rtx_ssrc: Option<u32>,
     /// The next sequence number of retransmissions, extended. Like all first numbers below 2^15.
@@ -71,7 +71,7 @@ pub struct Received {
     pub round_trip: Option<Duration>,
 }
 
-impl Lane {
+impl Strand {
     pub fn new(ssrc: u32, rtx_ssrc: Option<u32>) -> Self {
         Self {
             ssrc,
@@ -113,7 +113,7 @@ impl Lane {
         }
     }
 
-    /// The peer reported on the lane, or on its retransmissions.
+    /// The peer reported on the strand, or on its retransmissions.
     pub fn note_report(&mut self, reception: &Reception, now: Moment) {
         self.known = true;
         if reception.ssrc != self.ssrc {
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn round_trips_are_measured_from_the_sender_report() {
-        let mut lane = Lane::new(7, Some(8));
+        let mut strand = Strand::new(7, Some(8));
         let now = Moment { instant: Instant::now(), ntp: 0x0001_8000_0000 << 16 };
         let report = |last_report, delay| Reception {
             ssrc: 7,
@@ -172,12 +172,12 @@ mod tests {
             delay,
             ..Default::default()
         };
-        lane.note_report(&report(0, 0), now);
-        assert_eq!(lane.reception, Received { fraction_lost: 26, round_trip: None });
+        strand.note_report(&report(0, 0), now);
+        assert_eq!(strand.reception, Received { fraction_lost: 26, round_trip: None });
         let middle = now.ntp_middle();
-        lane.note_report(&report(middle.wrapping_sub(0x1_8000), 0x1_0000), now);
-        assert_eq!(lane.reception.round_trip, Some(Duration::from_millis(500)));
-        lane.note_report(&report(middle.wrapping_add(5), 0), now);
-        assert_eq!(lane.reception.round_trip, Some(Duration::from_millis(500)), "a report from the future");
+        strand.note_report(&report(middle.wrapping_sub(0x1_8000), 0x1_0000), now);
+        assert_eq!(strand.reception.round_trip, Some(Duration::from_millis(500)));
+        strand.note_report(&report(middle.wrapping_add(5), 0), now);
+        assert_eq!(strand.reception.round_trip, Some(Duration::from_millis(500)), "a report from the future");
     }
 }
