@@ -53,7 +53,7 @@ wire: $(STAMPS)/dev ## regenerate what is made from the code: wire types, state 
 	$(PYTHON) tools/generated.py
 
 bench: build $(STAMPS)/dev $(STAMPS)/apt-bench $(STAMPS)/load ## every benchmark; tables in bench/results
-	for one in idle join rest portal refusals contract forwarding; do $(BIN)/python -m bench.$$one; done
+	for one in idle join rest portal refusals contract forwarding floods bad_network; do $(BIN)/python -m bench.$$one; done
 
 fuzz: ## fuzz the parsers of network bytes; SECONDS_EACH=60 each; needs a nightly toolchain and cargo-fuzz
 	for target in $$(cd rust/fuzz && cargo fuzz list); do \

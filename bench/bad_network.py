@@ -95,6 +95,8 @@ async def narrowed(server: Server, round_number: int) -> list[str]:
         async with call(server, running, "bob", LAYERED) as made:
             running.set(WIDE, WIDE)
             await made.shows(1280, timeout_s=60)
+            await made.plays(SETTLED_S)
+            first = await made.inbound()
             await made.plays(LASTING_S)
             start = await made.inbound()
             running.set(WIDE, NARROW)
@@ -107,13 +109,14 @@ async def narrowed(server: Server, round_number: int) -> list[str]:
             up = await made.shows(1280, timeout_s=90)
             await made.plays(SETTLED_S)
             end = await made.inbound()
-    spans = [Span.between(*pair) for pair in ((start, middle), (middle, late), (late, end))]
+    spans = [Span.between(*pair) for pair in ((first, start), (start, middle), (middle, late), (late, end))]
     return [
         str(round_number),
         f"**{down:.1f}** s",
         f"**{up:.1f}** s",
-        *(f"{span.concealed:.1%}" for span in spans),
+        " · ".join(f"{span.concealed:.1%}" for span in spans),
         " · ".join(f"{span.frozen:.0%}" for span in spans),
+        " · ".join(f"{span.video['framesDecoded'] / span.seconds:.0f}" for span in spans),
     ]
 
 
@@ -125,8 +128,8 @@ async def main() -> None:
     args = parser.parse_args()
     losses = [HEAD]
     rates = [[
-        "round", "down to 180p after", "back at 720p after", "sound made up on the way down",
-        "while it is narrow", "on the way up", "frozen: down · narrow · up",
+        "round", "down to 180p after", "back at 720p after", "sound made up: wide · down · narrow · up", "frozen",
+        "frames/s",
     ]]  # fmt: skip
     with tempfile.TemporaryDirectory() as name, start_server(Path(name)) as server:
         if args.only != "rate":

@@ -1,4 +1,5 @@
-"""How soon two people on the page see and hear each other, how fluent the picture is, and how long publishing takes.
+"""How soon two people on the page see and hear each other, how fluent the picture is, and how long publishing
+and subscribing take.
 
 Chromium with its fake camera (30 frames/s) and microphone, on this machine; both browsers share the server's cores.
 
@@ -16,8 +17,8 @@ from pathlib import Path
 
 from playwright.async_api import BrowserContext, Page, async_playwright
 
-from bench.common import ROOT, report, table
-from tests.browser.conftest import CHROMIUM, FLAGS
+from bench.common import report, table
+from tests.browser.conftest import CHROMIUM, FLAGS, bare_pages
 from tests.browser.test_page import HOOK, SEES_AND_HEARS, frames
 from tests.servers import Server, start_server, until
 
@@ -55,15 +56,8 @@ async def meeting(context: BrowserContext, server: Server, number: int) -> tuple
     return newcomer, other, rates
 
 
-async def publishing(context: BrowserContext, server: Server) -> list[float]:
+async def publishing(page: Page, token: str) -> list[float]:
     """Milliseconds of each of twenty publications on one connection, by the client without an SDK."""
-    socketio = (ROOT / "node_modules/socket.io-client-3/dist/socket.io.min.js").read_text()
-    client = (ROOT / "tests/browser/bare_client.js").read_text()
-    body = f"<!doctype html><meta charset=utf-8><script>{socketio}</script><script>{client}</script><body>"
-    await context.route("**/bare", lambda route: route.fulfill(body=body, content_type="text/html"))
-    page = await context.new_page()
-    await page.goto(f"{server.url}/bare")
-    token = server.token(server.room("twenty"), "ann")
     times: list[float] = await page.evaluate(
         """async (token) => {
           const me = new BareClient(), times = []
@@ -74,16 +68,51 @@ async def publishing(context: BrowserContext, server: Server) -> list[float]:
         }""",
         token,
     )
-    await page.close()
+    return times
+
+
+async def first_frames(ann: Page, bob: Page, server: Server) -> list[float]:
+    """Milliseconds from subscribe to the first decoded frame, twenty on one connection; the first opens it."""
+    room = server.room("first frames")
+    published = await ann.evaluate(
+        """async (token) => {
+          window.me = new BareClient()
+          await me.join(token)
+          return (await me.publish(await camera())).id
+        }""",
+        server.token(room, "ann"),
+    )
+    times: list[float] = await bob.evaluate(
+        """async ([token, from]) => {
+          const me = new BareClient(), times = []
+          await me.join(token)
+          for (let i = 0; i < 20; i++) {
+            const decoded = new Promise((resolve) => {
+              const look = ({ track }) => {
+                const frames = new MediaStreamTrackProcessor({ track }).readable.getReader()
+                frames.read().then(() => resolve(performance.now()))
+              }
+              me.connection().addEventListener("track", look, { once: true })
+            })
+            const started = performance.now()
+            await me.subscribe(from, ["video"])
+            times.push((await decoded) - started)
+          }
+          return times
+        }""",
+        [server.token(room, "bob"), published],
+    )
     return times
 
 
 async def measure(server: Server, rounds: int) -> list[list[str]]:
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        context = await browser.new_context(permissions=["camera", "microphone"])
+        context = await browser.new_context(permissions=["camera", "microphone"], base_url=server.url)
         meetings = [await meeting(context, server, number) for number in range(rounds)]
-        times = await publishing(context, server)
+        page = await bare_pages(context)
+        times = await publishing(await page(), server.token(server.room("twenty"), "ann"))
+        opening, *frames_after = await first_frames(await page(), await page(), server)
         await browser.close()
     newcomer, other = [m[0] for m in meetings], [m[1] for m in meetings]
     rates = [rate for m in meetings for rate in m[2]]
@@ -109,6 +138,12 @@ async def measure(server: Server, rounds: int) -> list[list[str]]:
             f"**{statistics.median(times):.0f}** · {max(times):.0f} ms",
             "≤ 700 ms",
         ],
+        [
+            "subscribe → first frame decoded, nineteen on one connection: median · worst",
+            f"**{statistics.median(frames_after):.0f}** · {max(frames_after):.0f} ms",
+            "≤ 300 ms",
+        ],
+        ["the same where it opens the connection (ICE, DTLS)", f"**{opening:.0f}** ms", "≤ 300 ms"],
     ]
 
 
