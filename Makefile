@@ -53,7 +53,7 @@ wire: $(STAMPS)/dev ## regenerate what is made from the code: wire types, state 
 	$(PYTHON) tools/generated.py
 
 bench: build $(STAMPS)/dev $(STAMPS)/apt-bench $(STAMPS)/load ## every benchmark; tables in bench/results
-	for one in idle join rest portal refusals contract forwarding floods bad_network; do $(BIN)/python -m bench.$$one; done
+	for one in idle join rest portal refusals contract forwarding floods bad_network mix mix_live mix_node; do $(BIN)/python -m bench.$$one; done
 
 fuzz: ## fuzz the parsers of network bytes; SECONDS_EACH=60 each; needs a nightly toolchain and cargo-fuzz
 	for target in $$(cd rust/fuzz && cargo fuzz list); do \
@@ -105,5 +105,5 @@ $(STAMPS)/apt-test: tools/apt.sh
 	@touch $@
 
 $(STAMPS)/apt-bench: tools/apt.sh
-	bash tools/apt.sh wrk:wrk janus:janus perf:linux-perf cc:gcc /usr/include/openssl/evp.h:libssl-dev
+	bash tools/apt.sh wrk:wrk janus:janus ffmpeg:ffmpeg perf:linux-perf cc:gcc /usr/include/openssl/evp.h:libssl-dev
 	@touch $@

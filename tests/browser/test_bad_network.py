@@ -1,4 +1,4 @@
-"""Two browsers over a network that loses and delays: what the one who watches sees and hears.
+"""Two browsers over a network that loses, delays and narrows: what the one who watches sees and hears.
 
 The limits here hold on a machine with two busy cores; bench/bad_network.py has the figures.
 """
@@ -10,13 +10,15 @@ from collections.abc import Awaitable, Callable, Iterator
 import pytest
 from playwright.async_api import Page
 
-from tests.browser.call import Call, Span
+from tests.browser.call import LAYERED, Call, Span
 from tests.net.relay import Conditions, Relay, relay
 from tests.servers import Server
 
 pytestmark = pytest.mark.timeout(180)
 Bare = Callable[[], Awaitable[Page]]
 LOSSY = Conditions(loss=0.05, delay_s=0.025, jitter_s=0.005)
+WORSE = Conditions(loss=0.2, delay_s=0.025)
+WIDE, NARROW = Conditions(rate_bps=3_000_000), Conditions(rate_bps=300_000)
 
 
 @pytest.fixture
@@ -44,3 +46,28 @@ async def test_five_percent_of_loss_are_repaired(
         repaired, missed = seen.video["retransmittedPacketsReceived"], seen.video["packetsLost"]
         assert repaired > 10
         assert repaired > missed * 0.8
+
+
+async def test_layers_follow_the_width_of_the_path(bare: Bare, server: Server, network: Relay) -> None:
+    call = await Call.begin(server, bare, network, "bob", LAYERED)
+    network.set(WIDE, WIDE)
+    await call.shows(1280, timeout_s=60)
+    before = await call.inbound()
+    for width, down in ((320, NARROW), (1280, WIDE)):
+        network.set(WIDE, down)
+        await call.shows(width, timeout_s=30)
+        await call.sees(25)
+    heard = Span.between(before, await call.inbound())
+    assert heard.concealed < 0.1
+
+
+@pytest.mark.parametrize("relayed", ["ann", "bob"])
+async def test_sound_survives_the_loss_of_every_fifth_packet(
+    bare: Bare, server: Server, network: Relay, relayed: str
+) -> None:
+    call = await Call.begin(server, bare, network, relayed)
+    network.set(WORSE, WORSE)
+    await call.plays(2)  # the browser learns of the loss
+    before = await call.inbound()
+    await call.plays(8)
+    assert Span.between(before, await call.inbound()).concealed < 0.1
