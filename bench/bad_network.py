@@ -30,8 +30,8 @@ WIDE, NARROW = Conditions(rate_bps=3_000_000), Conditions(rate_bps=300_000)
 SETTLED_S = 5
 LASTING_S = 20
 HEAD = [
-    "who is behind the relay", "the network", "frozen", "sound made up", "its video packets missed at first", "repaired",
-    "frames/s",
+    "who is behind the relay", "the network", "frozen", "sound made up", "its video packets missed at first",
+    "repaired", "frames/s",
 ]  # fmt: skip
 
 
