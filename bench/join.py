@@ -95,8 +95,9 @@ async def first_frames(ann: Page, bob: Page, server: Server) -> list[float]:
               me.connection().addEventListener("track", look, { once: true })
             })
             const started = performance.now()
-            await me.subscribe(from, ["video"])
+            const { id } = await me.subscribe(from, ["video"])
             times.push((await decoded) - started)
+            await me.request("unsubscribe", { id })
           }
           return times
         }""",
