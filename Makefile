@@ -59,8 +59,9 @@ fuzz: ## fuzz the parsers of network bytes; SECONDS_EACH=60 each; needs a nightl
 	for target in $$(cd rust/fuzz && cargo fuzz list); do \
 	  (cd rust/fuzz && cargo +nightly fuzz run $$target -- -max_total_time=$${SECONDS_EACH:-60}); done
 
-soak: build $(STAMPS)/dev $(STAMPS)/load ## a full house, people coming and going for MINUTES=60; table in bench/results
+soak: build $(STAMPS)/dev $(STAMPS)/load ## a full house, people coming and going for MINUTES=60, and a view for MIX_MINUTES=10; tables in bench/results
 	$(BIN)/python -m bench.soak --minutes $${MINUTES:-60}
+	$(BIN)/python -m bench.mix_soak --minutes $${MIX_MINUTES:-10}
 
 clean: ## forget everything that was built
 	rm -rf .venv target node_modules client/dist web/dist $(STAMPS) palaver/media/_core.abi3.so
