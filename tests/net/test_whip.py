@@ -47,7 +47,10 @@ class Peer:
     async def start(self) -> httpx2.Response:
         """Offer what was added, and take the answer."""
         await self.connection.setLocalDescription(await self.connection.createOffer())
-        offer = self.connection.localDescription.sdp
+        # Without it, aiortc does not tell what it thinks that the path can carry: a part of what it receives, which
+        # of a picture that stands still is next to nothing.
+        lines = self.connection.localDescription.sdp.splitlines(keepends=True)
+        offer = "".join(line for line in lines if "abs-send-time" not in line)
         answer = await self.request(
             "POST", self._url, content=offer, headers={"content-type": "application/sdp"}
         )
