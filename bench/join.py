@@ -98,6 +98,8 @@ async def first_frames(ann: Page, bob: Page, server: Server) -> list[float]:
             const { id } = await me.subscribe(from, ["video"])
             times.push((await decoded) - started)
             await me.request("unsubscribe", { id })
+            // people do not come so fast: a publisher is asked for a key frame every 300 ms at most
+            await new Promise((done) => setTimeout(done, 700))
           }
           return times
         }""",
