@@ -2,7 +2,7 @@
 
 20,000 datagrams a second for as long as asked: random ones, and STUN checks for the user of one of the two with a
 forged signature. Sender, server and both people (aiortc) share this machine. That half-open DTLS and a subscriber that
-never reads harm nobody is shown by tests of the packet core, on virtual time.
+never reads harm nobody is shown by tests of the packet core.
 
     .venv/bin/python -m bench.floods
 """
