@@ -259,7 +259,8 @@ class LocalEngine:
 
     def _renew_listeners(self, room: RoomId, view: StreamId) -> None:
         """Whoever came into a view, or went out of it, hears another mix of it from now on."""
-        for session in [one for one in self._transports.sessions() if one.transport.room == room]:
+        media = self._transports.room(room)
+        for session in list(media.sessions.values()) if media else ():
             for mid, lane in list(session.lanes.items()):
                 order, listener = lane.order, session.transport.owner
                 if order is None or not self._mixes.is_outdated(order, room, view, listener):
