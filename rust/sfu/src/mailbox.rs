@@ -26,6 +26,8 @@ struct Queue {
     commands: usize,
     bursts: usize,
     sayings: usize,
+    /// The thread has been woken, or is about to be, and has not found the queue empty since.
+    woken: bool,
 }
 
 #[derive(Debug)]
@@ -40,6 +42,7 @@ impl Mailbox {
         Ok(Self { queue: Mutex::default(), wake: EventFd::new()?, stopped: AtomicBool::new(false) })
     }
 
+    /// Shows an edge for every time that the thread has to be woken; nobody has to read it.
     pub fn fd(&self) -> RawFd {
         self.wake.raw()
     }
@@ -72,13 +75,15 @@ impl Mailbox {
             Message::Relay(_) => {}
         }
         queue.messages.push_back(message);
-        if queue.messages.len() == 1 {
+        let asleep = !std::mem::replace(&mut queue.woken, true);
+        drop(queue); // or whoever wakes up would have to wait for it
+        if asleep {
             self.wake.notify();
         }
         Ok(())
     }
 
-    /// The oldest message. Once there is none, the descriptor is quiet until the next.
+    /// The oldest message. Only after there was none does the next one wake the thread.
     pub fn pop(&self) -> Option<Message> {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         let message = queue.messages.pop_front();
@@ -87,11 +92,10 @@ impl Mailbox {
             Some(Message::Relay(Relay::Packets { .. })) => queue.bursts -= 1,
             Some(Message::Relay(Relay::Said { .. })) => queue.sayings -= 1,
             Some(Message::Relay(_)) => {}
-            None => return None,
-        }
-        if queue.messages.is_empty() {
-            self.wake.clear();
-            queue.messages.shrink_to(64);
+            None => {
+                queue.woken = false;
+                queue.messages.shrink_to(64);
+            }
         }
         message
     }
@@ -125,6 +129,28 @@ mod tests {
         assert_eq!((0..RELEASES + 5).filter(|_| mailbox.post(close()).is_ok()).count(), RELEASES);
         assert!(mailbox.pop().is_some());
         assert!(mailbox.post(close()).is_ok());
+    }
+
+    #[test]
+    fn a_thread_is_woken_once_until_it_has_read_everything() {
+        let mailbox = Mailbox::new().unwrap();
+        let mut poll = crate::io::Poll::new().unwrap();
+        poll.watch().add_edges(mailbox.fd(), 7).unwrap();
+        let mut woken = || poll.wait(Some(std::time::Duration::ZERO)).collect::<Vec<_>>() == [7];
+        assert!(!woken());
+        assert!(mailbox.post(candidate()).is_ok());
+        assert!(woken(), "the first message wakes it");
+        assert!(mailbox.post(candidate()).is_ok());
+        assert!(!woken(), "it has not seen the first yet");
+        assert!(mailbox.pop().is_some());
+        assert!(mailbox.post(candidate()).is_ok());
+        assert!(!woken(), "it is still reading");
+        assert_eq!(std::iter::from_fn(|| mailbox.pop()).count(), 2);
+        assert!(!woken());
+        assert!(mailbox.post(candidate()).is_ok());
+        assert!(woken(), "it had read everything");
+        mailbox.stop();
+        assert!(woken());
     }
 
     #[test]

@@ -43,6 +43,8 @@ pub struct Worker {
     receiver: Receiver,
     read: Box<[u8]>,
     pipe_read: Box<[u8]>,
+    /// The mailbox was not empty when it was last looked into, or something is new in it.
+    unread: bool,
     out: Wires,
 }
 
@@ -70,7 +72,7 @@ impl Worker {
         stats: Arc<ThreadStats>,
     ) -> io::Result<Self> {
         let poll = Poll::new()?;
-        poll.watch().add(mailboxes[thread].fd(), MAILBOX)?;
+        poll.watch().add_edges(mailboxes[thread].fd(), MAILBOX)?;
         let mut bound = Vec::with_capacity(sockets.udp.len());
         for (index, socket) in sockets.udp.into_iter().enumerate() {
             poll.watch().add(socket.as_raw_fd(), index + 1)?;
@@ -83,7 +85,7 @@ impl Worker {
         let out = Wires { thread, sockets: bound, connections, pipes, now, mailboxes, events, stats };
         let read = vec![0; READ].into_boxed_slice();
         let pipe_read = vec![0; PIPE_READ].into_boxed_slice();
-        Ok(Self { thread, hub, poll, receiver: Receiver::default(), read, pipe_read, out })
+        Ok(Self { thread, hub, poll, receiver: Receiver::default(), read, pipe_read, unread: false, out })
     }
 
     /// Run until the mailbox is stopped; then say goodbye to every peer.
@@ -102,17 +104,23 @@ impl Worker {
     /// Wait for something to do, and do it.
     fn turn(&mut self) {
         let deadline = [self.hub.deadline(), self.out.connections.deadline()].into_iter().flatten().min();
-        let timeout = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+        let timeout = match deadline {
+            _ if self.unread => Some(Duration::ZERO),
+            deadline => deadline.map(|at| at.saturating_duration_since(Instant::now())),
+        };
         let ready: Vec<usize> = self.poll.wait(timeout).collect();
         self.out.now = Instant::now();
         for token in ready {
             match token {
-                MAILBOX => self.read_messages(),
+                MAILBOX => self.unread = true,
                 socket if socket <= self.out.sockets.len() => self.read_socket(socket - 1),
                 pipe if Pipes::is_one(pipe) => self.serve_pipe(pipe),
                 other if self.out.connections.accept(other, self.out.now) => self.tell_gone(),
                 connection => self.read_connection(connection),
             }
+        }
+        if self.unread {
+            self.read_messages();
         }
         let now = Instant::now();
         self.out.now = now;
@@ -173,7 +181,10 @@ impl Worker {
         let start = Instant::now();
         let mut now = start;
         while now < start + MESSAGES_PER_TURN {
-            let Some(mut message) = self.out.mailboxes[self.thread].pop() else { break };
+            let Some(mut message) = self.out.mailboxes[self.thread].pop() else {
+                self.unread = false;
+                break;
+            };
             self.open_pipe(&mut message);
             self.hub.handle(now, message, &mut self.out);
             now = Instant::now();

@@ -52,6 +52,11 @@ impl Watch {
         self.control(libc::EPOLL_CTL_ADD, fd, token, libc::EPOLLIN)
     }
 
+    /// Wait for `fd` to be notified, each time anew, whether or not it was cleared.
+    pub fn add_edges(&self, fd: RawFd, token: usize) -> io::Result<()> {
+        self.control(libc::EPOLL_CTL_ADD, fd, token, libc::EPOLLIN | libc::EPOLLET)
+    }
+
     /// Wait for a watched `fd` to become writable as well, or no more.
     pub fn writable(&self, fd: RawFd, token: usize, wanted: bool) -> io::Result<()> {
         let events = if wanted { libc::EPOLLIN | libc::EPOLLOUT } else { libc::EPOLLIN };
