@@ -12,7 +12,7 @@ mod pipelines;
 mod rate;
 mod relay;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -22,7 +22,7 @@ use crate::demux::{self, Demux};
 use crate::event::Event;
 use crate::fault::Fault;
 use crate::frames::link::Link;
-use crate::id::{GroupId, PipelineId, PublicationId, SubscriptionId, TransportId};
+use crate::id::{ById, GroupId, PipelineId, PublicationId, SubscriptionId, TransportId};
 use crate::message::{Message, Relay};
 use crate::outlet::Outlet;
 use crate::path::Path;
@@ -49,14 +49,14 @@ enum Owner {
 pub struct Hub {
     thread: usize,
     setup: Setup,
-    transports: HashMap<TransportId, Transport>,
-    publications: HashMap<PublicationId, Publication>,
+    transports: ById<TransportId, Transport>,
+    publications: ById<PublicationId, Publication>,
     /// Publications that are not mirrors.
     homes: u64,
-    subscriptions: HashMap<SubscriptionId, Subscription>,
+    subscriptions: ById<SubscriptionId, Subscription>,
     /// Transports with open data channels.
-    groups: HashMap<GroupId, Vec<TransportId>>,
-    pipelines: HashMap<PipelineId, Link>,
+    groups: ById<GroupId, Vec<TransportId>>,
+    pipelines: ById<PipelineId, Link>,
     demux: Demux,
     timers: Timers<Owner>,
     happenings: VecDeque<(TransportId, Happening)>,
@@ -91,12 +91,12 @@ impl Hub {
         Self {
             thread,
             setup,
-            transports: HashMap::new(),
-            publications: HashMap::new(),
+            transports: ById::default(),
+            publications: ById::default(),
             homes: 0,
-            subscriptions: HashMap::new(),
-            groups: HashMap::new(),
-            pipelines: HashMap::new(),
+            subscriptions: ById::default(),
+            groups: ById::default(),
+            pipelines: ById::default(),
             demux: Demux::default(),
             timers: Timers::default(),
             happenings: VecDeque::new(),
