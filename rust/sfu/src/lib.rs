@@ -32,7 +32,7 @@
 //! | [`outlet`], [`path`] | where a hub's output goes, and which way |
 //! | [`mailbox`], [`message`], [`event`] | what is said to a thread, and what is said to the owner of the core |
 //! | [`stats`] | counters |
-//! | [`io`] | system calls; the only unsafe code |
+//! | [`io`] | system calls, and hints to the processor; the only unsafe code |
 //!
 //! A packet's way: `worker` receives a burst → `hub` routes it (which transport, which publication) → `forward` rewrites
 //! it per subscriber → `transport` seals it → `worker` sends a burst. See [`hub::fanout`] for the seam between the two halves.

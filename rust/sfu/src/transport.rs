@@ -29,6 +29,7 @@ use crate::egress::{Egress, Route, Strand};
 use crate::fault::{Fault, NegotiationError, panic_message};
 use crate::forward::Forward;
 use crate::id::{GroupId, PublicationId, SubscriptionId};
+use crate::io::prefetch;
 use crate::outlet::Outlet;
 use crate::path::Path;
 use crate::paths::Paths;
@@ -277,6 +278,12 @@ impl Transport {
                 result => result.map(|()| true),
             }
         })
+    }
+
+    /// It will send in a moment.
+    pub fn fetch(&self) {
+        prefetch(&self.paths);
+        prefetch(&self.egress);
     }
 
     /// A datagram came from the peer.

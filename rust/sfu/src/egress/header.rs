@@ -14,6 +14,8 @@ const SHORT_ID: u8 = 14;
 const SHORT: usize = 16;
 /// The longest dependency descriptor that is passed on; the length of an element is one byte.
 const MAX_DEPENDENCY: usize = 255;
+/// The longest header: all extensions in the long form, whose elements begin with two bytes.
+const LONGEST: usize = 12 + 4 + (2 + 2) + (2 + 3) + (2 + 1) + (2 + SHORT) + (2 + MAX_DEPENDENCY);
 
 /// The ids of the extensions a peer has negotiated for a section. None: not this one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,27 +54,27 @@ pub struct Stamp {
     pub mid: bool,
 }
 
-/// A header that is being written; its buffer is used again and again.
-#[derive(Debug, Default)]
+/// A header that is being written, where its writer works: a buffer that each peer had for itself would seldom be in
+/// the processor's cache.
+#[derive(Debug)]
 pub struct Header {
-    bytes: Vec<u8>,
+    bytes: [u8; LONGEST.next_multiple_of(4)],
+    length: usize,
 }
 
 impl Header {
-    pub fn begin(
-        &mut self,
-        payload_type: u8,
-        marker: bool,
-        seq: u64,
-        timestamp: u32,
-        ssrc: u32,
-    ) -> &mut Self {
-        self.bytes.clear();
-        self.bytes.extend([0x80, payload_type | u8::from(marker) << 7]);
-        self.bytes.extend((seq as u16).to_be_bytes());
-        self.bytes.extend(timestamp.to_be_bytes());
-        self.bytes.extend(ssrc.to_be_bytes());
-        self
+    pub fn new(payload_type: u8, marker: bool, seq: u64, timestamp: u32, ssrc: u32) -> Self {
+        let mut header = Self { bytes: [0; _], length: 0 };
+        header.push(&[0x80, payload_type | u8::from(marker) << 7]);
+        header.push(&(seq as u16).to_be_bytes());
+        header.push(&timestamp.to_be_bytes());
+        header.push(&ssrc.to_be_bytes());
+        header
+    }
+
+    fn push(&mut self, bytes: &[u8]) {
+        self.bytes[self.length..][..bytes.len()].copy_from_slice(bytes);
+        self.length += bytes.len();
     }
 
     /// Say that the payload ends with padding.
@@ -127,30 +129,30 @@ impl Header {
     fn block(&mut self, elements: &[Option<(u8, &[u8])>]) -> usize {
         let mut present = elements.iter().flatten().peekable();
         if present.peek().is_none() {
-            return self.bytes.len();
+            return self.length;
         }
         let short = present.clone().all(|(id, value)| *id <= SHORT_ID && (1..=SHORT).contains(&value.len()));
         self.bytes[0] |= 0x10;
-        self.bytes.extend(if short { ONE_BYTE } else { TWO_BYTE }.to_be_bytes());
-        self.bytes.extend([0, 0]);
-        let start = self.bytes.len();
+        self.push(&if short { ONE_BYTE } else { TWO_BYTE }.to_be_bytes());
+        self.push(&[0, 0]);
+        let start = self.length;
         for (id, value) in present {
             if short {
-                self.bytes.push(id << 4 | (value.len() - 1) as u8);
+                self.push(&[id << 4 | (value.len() - 1) as u8]);
             } else {
-                self.bytes.extend([*id, value.len() as u8]);
+                self.push(&[*id, value.len() as u8]);
             }
-            self.bytes.extend(*value);
+            self.push(value);
         }
-        let end = self.bytes.len();
-        self.bytes.resize(start + (end - start).next_multiple_of(4), 0);
-        let words = ((self.bytes.len() - start) / 4) as u16;
+        let end = self.length;
+        self.length = start + (end - start).next_multiple_of(4); // what is skipped is zero
+        let words = ((self.length - start) / 4) as u16;
         self.bytes[start - 2..start].copy_from_slice(&words.to_be_bytes());
         end
     }
 
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+        &self.bytes[..self.length]
     }
 }
 
@@ -161,11 +163,11 @@ mod tests {
     const FIXED: usize = 12;
 
     fn block(elements: &[Option<(u8, &[u8])>]) -> Vec<u8> {
-        let mut header = Header::default();
-        header.begin(96, true, 0x1_0203, 4, 5).block(elements);
+        let mut header = Header::new(96, true, 0x1_0203, 4, 5);
+        header.block(elements);
         assert_eq!(header.bytes[1..FIXED], [0xe0, 2, 3, 0, 0, 0, 4, 0, 0, 0, 5]);
         assert_eq!(header.bytes[0], if elements.iter().any(Option::is_some) { 0x90 } else { 0x80 });
-        header.bytes[FIXED..].to_vec()
+        header.bytes()[FIXED..].to_vec()
     }
 
     #[test]
@@ -188,8 +190,8 @@ mod tests {
 
     #[test]
     fn padding_is_announced() {
-        let mut header = Header::default();
-        header.begin(97, false, 1, 2, 3).pad();
+        let mut header = Header::new(97, false, 1, 2, 3);
+        header.pad();
         assert_eq!(header.bytes()[0], 0xa0);
     }
 }

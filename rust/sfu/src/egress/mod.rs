@@ -22,6 +22,7 @@ use crate::bwe::Estimator;
 use crate::clock::Moment;
 use crate::forward::{MediaPacket, Rewritten};
 use crate::id::SubscriptionId;
+use crate::io::prefetch;
 use crate::outlet::Outlet;
 use crate::pacer::Pacer;
 use crate::path::Path;
@@ -50,7 +51,6 @@ pub struct Egress {
     pub pacer: Pacer<Waiting>,
     /// What the way to the peer can carry. It hears of all media, and can be told of what carries a transport-wide number.
     pub estimator: Estimator,
-    header: Header,
     /// For the packets of RTCP that are being written.
     rtcp: Vec<u8>,
     /// Media was sent since the last report, so that there will be another.
@@ -83,10 +83,15 @@ impl Egress {
             budget: Budget::default(),
             pacer: Pacer::new(now),
             estimator: Estimator::new(now),
-            header: Header::default(),
             rtcp: Vec::new(),
             reporting: false,
         }
+    }
+
+    /// It will send in a moment.
+    pub fn fetch(&self) {
+        prefetch(&*self.stats);
+        self.sealer.fetch();
     }
 
     /// To be said before anything is sent: the peer may have moved.
@@ -148,15 +153,11 @@ impl Egress {
         let Outgoing { packet, rewritten, stamp } = outgoing;
         let redundant = packet.newest_at.and(route.redundant);
         let payload = route.payload_of(packet);
-        let header = self.header.begin(
-            redundant.unwrap_or(route.payload_type),
-            rewritten.marker,
-            rewritten.seq,
-            rewritten.timestamp,
-            strand.ssrc,
-        );
+        let payload_type = redundant.unwrap_or(route.payload_type);
+        let Rewritten { marker, seq, timestamp, .. } = *rewritten;
+        let mut header = Header::new(payload_type, marker, seq, timestamp, strand.ssrc);
         header.extend(&route.extensions, stamp, packet, rewritten);
-        self.seal(rewritten.seq, payload.len(), out, |space| {
+        self.seal(header.bytes(), seq, payload.len(), out, |space| {
             rewritten.fill(payload, space);
             if redundant.is_some() {
                 redundancy::rename(space, route.payload_type);
@@ -164,16 +165,17 @@ impl Egress {
         })
     }
 
-    /// Seal the header that was begun and a payload of `length` that `fill` writes. Returns the datagram's size.
+    /// Seal a packet of `header` and a payload of `length` that `fill` writes. Returns the datagram's size.
     fn seal(
         &mut self,
+        header: &[u8],
         seq: u64,
         length: usize,
         out: &mut dyn Outlet,
         fill: impl Fn(&mut [u8]),
     ) -> Option<usize> {
         let path = self.path?;
-        let (header, sealer) = (self.header.bytes(), &self.sealer);
+        let sealer = &self.sealer;
         let end = header.len() + length;
         let total = end + sealer.overhead();
         if total > MAX_DATAGRAM {

@@ -1,5 +1,6 @@
 //! Packets sent again: those that the peer lost (RFC 4588, or as they were), and old ones in place of padding.
 
+use super::header::Header;
 use super::history::Sent;
 use super::ring::Ring;
 use super::{Egress, Outgoing, Route, Strand};
@@ -69,13 +70,9 @@ impl Egress {
         let stamp = self.stamp(now, strand, route);
         let seq = next(&mut strand.rtx_seq);
         let rewritten = &sent.rewritten;
-        self.header.begin(payload_type, rewritten.marker, seq, rewritten.timestamp, ssrc).extend(
-            &route.extensions,
-            stamp,
-            packet,
-            rewritten,
-        );
-        let bytes = self.seal(seq, ORIGINAL_SEQ + packet.payload.len(), out, |space| {
+        let mut header = Header::new(payload_type, rewritten.marker, seq, rewritten.timestamp, ssrc);
+        header.extend(&route.extensions, stamp, packet, rewritten);
+        let bytes = self.seal(header.bytes(), seq, ORIGINAL_SEQ + packet.payload.len(), out, |space| {
             let (original, payload) = space.split_at_mut(ORIGINAL_SEQ);
             original.copy_from_slice(&(rewritten.seq as u16).to_be_bytes());
             rewritten.fill(&packet.payload, payload);
@@ -134,11 +131,9 @@ impl Egress {
         let padding = padding.max(1);
         let stamp = self.stamp(now, strand, route);
         let seq = next(&mut strand.rtx_seq);
-        self.header
-            .begin(payload_type, false, seq, last.timestamp, ssrc)
-            .pad()
-            .extend_padding(&route.extensions, stamp);
-        let bytes = self.seal(seq, padding, out, |space| {
+        let mut header = Header::new(payload_type, false, seq, last.timestamp, ssrc);
+        header.pad().extend_padding(&route.extensions, stamp);
+        let bytes = self.seal(header.bytes(), seq, padding, out, |space| {
             space.fill(0);
             space[padding - 1] = padding as u8;
         })?;

@@ -19,15 +19,37 @@ use super::{Hub, Owner};
 use crate::egress::{Waiting, report};
 use crate::event::Event;
 use crate::forward::{Forward, MediaPacket, Verdict};
-use crate::id::{PublicationId, TransportId};
+use crate::id::{ById, PublicationId, SubscriptionId, TransportId};
+use crate::io::prefetch;
 use crate::layers::Layers;
 use crate::message::Relay;
 use crate::outlet::Outlet;
 use crate::publication::STALL;
-use crate::subscription::Told;
+use crate::subscription::{Subscription, Told};
+use crate::transport::Transport;
 
 /// How long the beginning of a frame waits for its end.
 pub const HOLD: Duration = Duration::from_millis(1);
+
+/// Have the processor fetch what it will need of those who come after the first of `subscribers`, in three steps: each
+/// tells where the next one is found.
+fn fetch_ahead(
+    subscribers: &[SubscriptionId],
+    subscriptions: &ById<SubscriptionId, Subscription>,
+    transports: &ById<TransportId, Transport>,
+) {
+    let subscription = |ahead: usize| subscribers.get(ahead).and_then(|id| subscriptions.get(id));
+    let transport = |ahead| subscription(ahead).and_then(|found| transports.get(&found.transport));
+    if let Some(subscription) = subscription(3) {
+        prefetch(subscription);
+    }
+    if let Some(transport) = transport(2) {
+        transport.fetch();
+    }
+    if let Some(egress) = transport(1).and_then(|transport| transport.egress.as_ref()) {
+        egress.fetch();
+    }
+}
 
 impl Hub {
     /// One packet has come from a transport: it joins the burst of its publication.
@@ -149,7 +171,8 @@ impl Hub {
         let mut forwarded = 0;
         // The layers that somebody needs a key frame of, and those who get another layer than before.
         let (mut awaited, mut switched): (Layers, _) = (0, Vec::new());
-        for id in &publication.subscribers {
+        for (at, id) in publication.subscribers.iter().enumerate() {
+            fetch_ahead(&publication.subscribers[at..], &self.subscriptions, &self.transports);
             let Some(subscription) = self.subscriptions.get_mut(id) else { continue };
             if !subscription.active || !subscription.open {
                 continue;

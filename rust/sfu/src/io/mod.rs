@@ -1,10 +1,12 @@
-//! System calls: sockets, descriptors that wake a thread, and datagrams in batches. The only unsafe code of the crate.
+//! System calls: sockets, descriptors that wake a thread, and datagrams in batches; and what to fetch ahead. The only
+//! unsafe code of the crate.
 #![allow(
     unsafe_code,
-    reason = "recvmmsg, sendmmsg, UDP_SEGMENT, epoll and eventfd have no safe wrapper in std"
+    reason = "recvmmsg, sendmmsg, UDP_SEGMENT, epoll, eventfd and prefetching have no safe wrapper in std"
 )]
 
 mod address;
+mod prefetch;
 mod receive;
 mod send;
 mod wake;
@@ -14,6 +16,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 
+pub use prefetch::prefetch;
 pub use receive::{DATAGRAM, Receiver};
 pub use send::{Flushed, Sender};
 pub use wake::{EventFd, Poll, Watch};

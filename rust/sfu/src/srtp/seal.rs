@@ -2,6 +2,7 @@
 
 use super::cipher::{self, Cipher};
 use super::{CLEAR, INDEX, Profile};
+use crate::io::prefetch;
 
 /// Our SRTCP is numbered from here. str0m numbers its own from zero under the same key, with SSRCs that it does not tell:
 /// should one ever be the same as one of ours, the numbers keep the nonces apart for a billion packets.
@@ -21,6 +22,17 @@ pub struct Sealer {
 impl Sealer {
     pub(super) fn new(profile: Profile, media: Cipher, control: Cipher) -> Self {
         Self { profile, media, control, index: FIRST_INDEX }
+    }
+
+    /// It will seal RTP in a moment.
+    pub fn fetch(&self) {
+        match &self.media {
+            Cipher::Gcm { key, .. } => prefetch(&**key),
+            Cipher::Cm { key, mac, .. } => {
+                prefetch(&**key);
+                prefetch(&**mac);
+            }
+        }
     }
 
     /// Bytes that are added to an RTP packet.
