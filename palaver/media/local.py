@@ -66,8 +66,8 @@ _ICE_REASONS: Final = ("ice timeout", "never connected")
 class LocalEngine:
     """Serves all rooms of a node over one packet core. ``run`` owns it; construction binds the sockets.
 
-    A room's transports live on one thread of the core, the one that had the fewest when the room began, until that has
-    more than its share (``Transports.place``).
+    A room's transports live on one thread of the core, the idlest when the room began, until that has more than its
+    share (``Transports.place``).
     """
 
     def __init__(
@@ -204,8 +204,10 @@ class LocalEngine:
             raise EngineError(f"{name} is open already")
         found = self._transports.get(room, transport)
         if found is None:
-            handle = self._core.create_transport(*self._transports.place(room))
-            self._transports.add(found := Transport(room, transport, owner, handle))
+            tracks = action.subscription.tracks if isinstance(action, OpenSink) else ()
+            stream = next((track.stream for track in tracks), None)
+            handle = self._core.create_transport(*self._transports.place(room, stream))
+            self._transports.add(found := Transport(room, transport, owner, handle), stream)
         elif found.owner != owner:
             raise EngineError("the transport belongs to another participant")
         elif taken := wanted.keys() & (found.wanted().keys() | found.used().keys()):

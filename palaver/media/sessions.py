@@ -31,6 +31,7 @@ SOURCE_GONE: Final = "Source stream loss"
 """Why a sink is lost whose source ended: OWT's words."""
 STOPPED: Final = "Stopped by the client"
 """Why a session is lost all of whose sections the client gave up (RFC 8829 §5.2.2)."""
+_THREAD_SHIFT: Final = 56  # the core's ids say on which thread an object lives
 
 
 @dataclass(eq=False, slots=True)
@@ -43,6 +44,11 @@ class Lane:
     """What is produced for this section, if it is."""
     size: Resolution | None = None
     """Of arriving video: the size of the picture, as far as it is known."""
+
+    @property
+    def thread(self) -> int:
+        """The thread of the core on which it lives."""
+        return self.handle >> _THREAD_SHIFT
 
 
 @dataclass(eq=False, slots=True)
@@ -139,6 +145,11 @@ class Transport:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     answer: asyncio.Future[str] | None = None  # while the core is asked
 
+    @property
+    def thread(self) -> int:
+        """The thread of the core on which it lives."""
+        return self.handle >> _THREAD_SHIFT
+
     def wanted(self) -> dict[str, Wanted]:
         """Every section that a session waits for, by mid."""
         return {mid: want for session in self.sessions.values() for mid, want in session.wanted.items()}
@@ -166,6 +177,14 @@ class RoomMedia:
     transports: dict[TransportId, Transport] = field(default_factory=dict)
     sessions: dict[str, Session] = field(default_factory=dict)
     levels: dict[StreamId, tuple[int, bool]] = field(default_factory=dict)
+    nearest: dict[str, int] = field(default_factory=dict)  # where the newest subscriber of a source was put
+
+    def thread_for(self, stream: str) -> int:
+        """The thread that has ``stream`` already; where the room began if none does."""
+        if (nearest := self.nearest.get(stream)) is not None:
+            return nearest
+        source = self.sessions.get(stream)
+        return source.transport.thread if source else self.thread
 
     def source_lane(self, track: SubscribedTrack) -> Lane | None:
         """The section through which what a subscription asks for arrives, None if it is gone."""

@@ -14,12 +14,15 @@ if TYPE_CHECKING:
     from palaver.room.values import RoomId, TransportId
 
 
-TOGETHER: Final = 24
-"""A thread with no more transports than this takes all those of its rooms; one with more, no more than its share."""
+TOGETHER: Final = 400
+"""A thread with a load below this takes all transports of its rooms; one above it, no more than its share.
+
+A load counts transports and the sections on them in use. This much, 133 subscribers to audio and video of 1.5 Mbit/s,
+keeps a seventh of a core busy; and if they all get the same picture, the last one gets it four milliseconds after the
+first. Up to there, to wake a second core for the same packets costs more than it gains."""
 _SHARE: Final = (
     1.25  # of the average, which a thread with few rooms may go above without another being any better
 )
-_THREAD_SHIFT: Final = 56  # the core's ids say on which thread an object lives
 
 
 class Transports:
@@ -29,7 +32,7 @@ class Transports:
     """
 
     def __init__(self, threads: int) -> None:
-        self._load = [0] * threads  # transports of each thread
+        self._load = [0] * threads  # transports and lanes of each thread
         self._groups = 0  # groups ever used: transports of one hear each other's data channels
         self._rooms: dict[RoomId, RoomMedia] = {}
         self._by_handle: dict[int, Transport] = {}
@@ -67,38 +70,41 @@ class Transports:
         """The transport that the core calls ``handle``."""
         return self._by_handle.get(handle)
 
-    def place(self, room: RoomId) -> tuple[int, int]:
-        """The thread and the group of the core for the next transport of the room.
+    def place(self, room: RoomId, stream: StreamId | None = None) -> tuple[int, int]:
+        """The thread and the group of the core for the next transport of the room, which is to get ``stream``.
 
-        A room begins on the thread that has the fewest transports, and in a group that never was. It stays there as
-        long as that thread has no more than its share: packets that cross threads cost a little. Then its next
-        transports go to the others.
+        A room begins on the idlest thread, and in a group that never was. It stays there as long as that thread has no
+        more than its share; then its next transports go to the others, those who get the same stream to the same one:
+        what a stream's subscribers cost apart is a wake-up for each of its bursts on every thread that has any.
         """
         idlest = self._load.index(min(self._load))
         if (found := self._rooms.get(room)) is None:
             return idlest, self._groups + 1
         share = max(TOGETHER, _SHARE * sum(self._load) / len(self._load))
-        return found.thread if self._load[found.thread] < share else idlest, found.group
+        wanted = found.thread_for(stream) if stream is not None else found.thread
+        return wanted if self._load[wanted] < share else idlest, found.group
 
-    def add(self, transport: Transport) -> None:
-        """Remember a new transport; the first one of a room begins the room in its place."""
+    def add(self, transport: Transport, stream: StreamId | None = None) -> None:
+        """Remember a new transport, which is to get ``stream``; the first of a room begins the room in its place."""
         media = self._rooms.setdefault(transport.room, RoomMedia(*self.place(transport.room)))
         self._groups = max(self._groups, media.group)
         media.transports[transport.id] = self._by_handle[transport.handle] = transport
-        self._load[_thread_of(transport.handle)] += 1
+        self._load[transport.thread] += 1
+        if stream in media.sessions:
+            media.nearest[stream] = transport.thread
 
     def rename(self, transport: Transport, handle: int) -> None:
         """The core calls it ``handle`` from now on."""
         del self._by_handle[transport.handle]
-        self._load[_thread_of(transport.handle)] -= 1
-        self._load[_thread_of(handle)] += 1
+        self._load[transport.thread] -= 1
         transport.handle = handle
+        self._load[transport.thread] += 1
         self._by_handle[handle] = transport
 
     def remove(self, transport: Transport) -> None:
         """Forget a transport whose sessions have ended; the last one of a room ends the room."""
         if self._by_handle.pop(transport.handle, None):
-            self._load[_thread_of(transport.handle)] -= 1
+            self._load[transport.thread] -= 1
         media = self._rooms[transport.room]
         media.transports.pop(transport.id, None)
         if not media.transports:
@@ -113,12 +119,13 @@ class Transports:
         """Remember what serves section ``mid`` of a session."""
         self._lanes[lane.handle] = (session, mid)
         session.lanes[mid] = lane
+        self._load[lane.thread] += 1
 
     def unbind(self, session: Session, mid: str) -> Lane | None:
         """Forget what serves section ``mid`` of a session; what it was."""
         lane = session.lanes.pop(mid, None)
         if lane is not None:
-            del self._lanes[lane.handle]
+            self._forget(lane)
         return lane
 
     def lane(self, handle: int) -> tuple[Session, str] | None:
@@ -131,12 +138,13 @@ class Transports:
         if media := self._rooms.get(session.transport.room):
             media.sessions.pop(session.id, None)
             media.levels.pop(StreamId(session.id), None)
+            media.nearest.pop(session.id, None)
         for lane in session.lanes.values():
-            self._lanes.pop(lane.handle, None)
+            self._forget(lane)
             yield lane
         session.lanes.clear()
         session.wanted.clear()
 
-
-def _thread_of(handle: int) -> int:
-    return handle >> _THREAD_SHIFT
+    def _forget(self, lane: Lane) -> None:
+        if self._lanes.pop(lane.handle, None):
+            self._load[lane.thread] -= 1
