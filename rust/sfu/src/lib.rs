@@ -50,6 +50,7 @@ pub mod event;
 pub mod fault;
 pub mod forward;
 pub mod frames;
+pub mod gaps;
 pub mod hub;
 pub mod id;
 pub mod io;

@@ -76,6 +76,8 @@ pub struct Incoming {
     /// Of packets that carry earlier ones as well (RFC 2198), if that was negotiated.
     pub redundant: Option<u8>,
     pub format: CodecSpec,
+    /// Whether the publisher sends lost packets again.
+    pub repairable: bool,
 }
 
 /// What only the home thread knows.
@@ -117,6 +119,8 @@ pub struct Observed {
     pub interrupted: Option<u8>,
     /// First packet since the last stall check was answered: a check has to be armed.
     pub first: bool,
+    /// Packets are missing, and then is the time to ask for them.
+    pub asks_at: Option<Instant>,
 }
 
 impl Publication {
@@ -193,6 +197,9 @@ impl Publication {
             self.burst.retain(|packet| packet.layer != layer);
         }
         observed.size = arrival.size;
+        if home.incoming.repairable {
+            observed.asks_at = home.layers[index].note_gap(*packet.seq_no, now);
+        }
         if arrival.repeated || !self.active {
             return observed;
         }
@@ -291,6 +298,17 @@ impl Home {
     /// The stream of a layer, to ask it for a key frame.
     pub fn ssrc_of(&self, layer: u8) -> Option<Ssrc> {
         self.layers.get(usize::from(layer))?.ssrc()
+    }
+
+    /// Packets to ask for again now, by their stream.
+    pub fn lost(&mut self, now: Instant) -> Vec<(Ssrc, Vec<u16>)> {
+        let lost = self.layers.iter_mut().filter_map(|layer| layer.lost(now));
+        lost.filter(|(_, lost)| !lost.is_empty()).collect()
+    }
+
+    /// When there will be more of them.
+    pub fn asks_at(&self) -> Option<Instant> {
+        self.layers.iter().filter_map(Layer::asks_at).min()
     }
 
     /// When a packet was recorded: by the publisher's report, or else when it arrived.

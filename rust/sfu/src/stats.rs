@@ -47,11 +47,14 @@ counters!(
         bytes_received,
         bytes_sent,
         packets_forwarded,
-        /// Sent again because a subscriber asked.
+        /// Sent again because a subscriber asked, or reported that it was missing.
         packets_retransmitted,
-        /// Asked for again, and neither sent: no longer here, or more than the subscriber's share.
+        /// Asked for again, and neither sent: not here, or more than the subscriber's share. What the publisher's network
+        /// has lost is not here either, and all its subscribers ask for it, several times each.
         repairs_missed,
         repairs_refused,
+        /// Packets that we asked a publisher for again, once for each time, beside what str0m asks for.
+        repairs_requested,
         /// Frames given to pipelines, lost on the way there, and taken from them.
         tap_frames,
         tap_frames_dropped,

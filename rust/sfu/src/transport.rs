@@ -415,6 +415,7 @@ impl Transport {
             payload_type: *found.pt(),
             redundant: self.redundant(mid, found),
             format: found.spec(),
+            repairable: found.fb_nack() && found.resend().is_some(),
         })
     }
 

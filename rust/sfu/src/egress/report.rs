@@ -1,4 +1,4 @@
-//! Sender reports, and the goodbye (RFC 3550 §6.4.1, §6.5, §6.6).
+//! Sender reports, the goodbye (RFC 3550 §6.4.1, §6.5, §6.6), and requests for what is missing (RFC 4585 §6.2.1).
 
 use std::time::Duration;
 
@@ -11,6 +11,8 @@ use crate::rtcp::{SenderInfo, write};
 /// soon after the first packet.
 pub const INTERVAL: Duration = Duration::from_secs(1);
 pub const FIRST: Duration = Duration::from_millis(100);
+/// Our SSRC in requests; nothing is sent with it.
+const ASKER: u32 = 1;
 /// A datagram is closed when it has come to this.
 const FULL: usize = 1000;
 
@@ -58,6 +60,13 @@ impl Egress {
             write::goodbye(&mut self.rtcp, ssrcs);
             self.send_rtcp(out);
         }
+    }
+
+    /// Ask for packets of a stream that the peer sends, in order.
+    pub fn ask(&mut self, media: u32, lost: &[u16], out: &mut dyn Outlet) {
+        write::receiver_report(&mut self.rtcp, ASKER);
+        write::nack(&mut self.rtcp, ASKER, media, lost);
+        self.send_rtcp(out);
     }
 
     /// Seal and send what was written.

@@ -77,6 +77,9 @@ impl Hub {
         if observed.first {
             self.watch(id, now + STALL);
         }
+        if let Some(deadline) = observed.asks_at {
+            self.timers.set(Owner::Gaps(id), deadline);
+        }
         if let Some((width, height)) = observed.size {
             out.event(Event::Resolution { publication: id, rid, width, height });
         }

@@ -4,6 +4,7 @@
 //! exception are media packets, which wait for the end of their burst ([`Hub::forward`]).
 
 mod aim;
+mod asking;
 mod channels;
 mod command;
 pub mod fanout;
@@ -44,6 +45,8 @@ enum Owner {
     Report(TransportId),
     /// A transport whose estimator waits for something.
     Rate(TransportId),
+    /// A publication of which packets are missing.
+    Gaps(PublicationId),
 }
 
 pub struct Hub {
@@ -195,6 +198,7 @@ impl Hub {
                 Owner::Publication(id) => self.tend(id, now, out),
                 Owner::Report(id) => self.report(id, now, out),
                 Owner::Rate(id) => self.tend_rate(id, now, out),
+                Owner::Gaps(id) => self.ask_again(id, now, out),
             }
         }
         self.settle(now, out);
@@ -451,6 +455,7 @@ impl Hub {
     fn end_publication(&mut self, id: PublicationId, out: &mut dyn Outlet) {
         let Some(publication) = self.publications.remove(&id) else { return };
         self.timers.cancel(Owner::Publication(id));
+        self.timers.cancel(Owner::Gaps(id));
         for mirror in &publication.mirrors {
             out.relay(mirror.thread, Relay::Ended { publication: id });
         }

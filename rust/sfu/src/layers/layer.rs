@@ -10,6 +10,7 @@ use super::meter::Meter;
 use super::place::Target;
 use super::reader::{Reader, Reading};
 use super::{Rid, dependency};
+use crate::gaps::Gaps;
 use crate::window::Window;
 
 /// A layer that is silent for this many of its frames, while others are not, has stopped.
@@ -40,6 +41,7 @@ pub struct Layer {
 struct Source {
     ssrc: Ssrc,
     seen: Window,
+    gaps: Gaps,
     reader: Reader,
 }
 
@@ -78,12 +80,33 @@ impl Layer {
         self.source.as_ref().map(|source| source.ssrc)
     }
 
+    /// A packet that was received may show that others are missing; when to ask for those.
+    pub fn note_gap(&mut self, seq: u64, now: Instant) -> Option<Instant> {
+        let source = self.source.as_mut()?;
+        source.gaps.note(seq, now);
+        source.gaps.deadline()
+    }
+
+    /// Packets to ask for now.
+    pub fn lost(&mut self, now: Instant) -> Option<(Ssrc, Vec<u16>)> {
+        self.source.as_mut().map(|source| (source.ssrc, source.gaps.due(now)))
+    }
+
+    pub fn asks_at(&self) -> Option<Instant> {
+        self.source.as_ref().and_then(|source| source.gaps.deadline())
+    }
+
     pub fn receive(&mut self, packet: &RtpPacket, codec: Codec, now: Instant) -> Arrival {
         let ssrc = packet.header.ssrc;
         let mut arrival = Arrival::default();
         if self.source.as_ref().is_none_or(|source| source.ssrc != ssrc) {
             arrival.interrupted = self.source.is_some();
-            self.source = Some(Source { ssrc, seen: Window::default(), reader: Reader::default() });
+            self.source = Some(Source {
+                ssrc,
+                seen: Window::default(),
+                gaps: Gaps::default(),
+                reader: Reader::default(),
+            });
             self.meters = vec![(None, Meter::new(now))];
             self.changed = true;
         }

@@ -1,0 +1,29 @@
+//! Asks publishers again for what their network has lost.
+
+use std::time::Instant;
+
+use super::{Hub, Owner};
+use crate::id::PublicationId;
+use crate::outlet::Outlet;
+use crate::publication::Origin;
+
+impl Hub {
+    /// The time of a publication's gaps has come.
+    pub(super) fn ask_again(&mut self, id: PublicationId, now: Instant, out: &mut dyn Outlet) {
+        let Some(publication) = self.publications.get_mut(&id).filter(|publication| publication.active)
+        else {
+            return;
+        };
+        let Origin::Home(home) = &mut publication.origin else { return };
+        let Some(transport) = self.transports.get_mut(&home.transport) else { return };
+        let Some(egress) = &mut transport.egress else { return };
+        egress.set_path(transport.paths.current());
+        for (ssrc, lost) in home.lost(now) {
+            egress.ask(*ssrc, &lost, out);
+            self.stats.repairs_requested.add(lost.len() as u64);
+        }
+        if let Some(deadline) = home.asks_at() {
+            self.timers.set(Owner::Gaps(id), deadline);
+        }
+    }
+}
