@@ -23,6 +23,8 @@ const INITIAL_RTT_US: i64 = 200_000;
 const MAX_RTT_US: i64 = 5_000_000;
 /// Sending less than this share of the estimate is being limited by what there is to send.
 const LIMITED: f64 = 0.7;
+/// Share of the packets that is lost on a path where repairs are lost as well.
+const LOSSY: f64 = 0.02;
 /// A peer that does not report for so long is cut off; from then on the target falls by a factor per interval.
 const SILENCE_US: i64 = 2_000_000;
 const SILENCE_INTERVAL_US: i64 = 500_000;
@@ -63,6 +65,8 @@ pub struct Estimator {
     remb: Remb,
     /// What arrived while packets were waiting, which is what the path carries.
     drained_bps: Option<f64>,
+    /// Of the last feedback: what it was the first to call missing.
+    missing: Vec<u16>,
     rtt_us: i64,
     wanted_bps: f64,
     /// The peer's clock as last told, and how often it has come round.
@@ -99,6 +103,7 @@ impl Estimator {
             prober: Prober::default(),
             remb: Remb::default(),
             drained_bps: None,
+            missing: Vec::new(),
             rtt_us: INITIAL_RTT_US,
             wanted_bps: 0.0,
             peer_clock: None,
@@ -126,8 +131,9 @@ impl Estimator {
     /// clock (modulo [`PEER_CLOCK`]), if it did.
     pub fn feedback(&mut self, now: Instant, receptions: impl IntoIterator<Item = (u16, Option<i64>)>) {
         let now_us = self.micros(now);
-        let (mut arrived, mut missing, mut found) = (0, 0, 0);
+        let (mut arrived, mut found) = (0, 0);
         let mut last = None;
+        self.missing.clear();
         for (seq, arrived_us) in receptions {
             match self.history.report(seq, arrived_us.is_some()) {
                 Some(Report::Arrived { packet, was_missing }) => {
@@ -145,10 +151,11 @@ impl Estimator {
                         self.trend.update(spacing, at_us);
                     }
                 }
-                Some(Report::Missing) => missing += 1,
+                Some(Report::Missing) => self.missing.push(seq),
                 None => {}
             }
         }
+        let missing = self.missing.len() as u32;
         let Some(last_sent_us) = last else {
             self.loss.count(0, missing, 0);
             return;
@@ -245,6 +252,16 @@ impl Estimator {
     pub fn is_choking(&self, now: Instant) -> bool {
         let denied = self.remb.limited_us().is_some_and(|at| self.micros(now) - at < DENIED_US);
         self.signal == Signal::Overuse || self.queue.is_long() || self.loss.is_severe() || denied
+    }
+
+    /// Packets are lost all the time, and not because of what we send.
+    pub fn is_lossy(&self) -> bool {
+        self.loss.average() > LOSSY && !self.congested()
+    }
+
+    /// Numbers that the last feedback called missing, and none before it.
+    pub fn take_missing(&mut self) -> Vec<u16> {
+        std::mem::take(&mut self.missing)
     }
 
     /// Packets wait for so long that audio comes too late.

@@ -22,6 +22,8 @@ pub struct Sent {
     pub at: Instant,
     /// When it was last sent again.
     pub resent: Option<Instant>,
+    /// The transport-wide number that carried it last.
+    pub latest: u16,
 }
 
 /// Empty until something is noted.
@@ -97,6 +99,7 @@ mod tests {
             stamp: Stamp::default(),
             at,
             resent: None,
+            latest: 0,
         }
     }
 

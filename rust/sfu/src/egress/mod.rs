@@ -8,6 +8,7 @@
 //! ([`repair`]), padding, sender reports ([`report`]). The streams themselves are [`Strand`]s, one per section.
 
 pub mod budget;
+pub mod carried;
 pub mod header;
 pub mod history;
 pub mod repair;
@@ -31,6 +32,7 @@ use crate::srtp::Sealer;
 use crate::stats::TransportStats;
 
 use budget::Budget;
+use carried::{Carried, Load};
 use header::{Header, Stamp};
 pub use strand::{Route, Strand};
 
@@ -46,6 +48,8 @@ pub struct Egress {
     stats: Arc<TransportStats>,
     /// The next transport-wide sequence number.
     transport_seq: u16,
+    /// What each of them carried.
+    carried: Carried,
     budget: Budget,
     /// Where video waits, if what the way to the peer can carry is known.
     pub pacer: Pacer<Waiting>,
@@ -80,6 +84,7 @@ impl Egress {
             path: None,
             stats,
             transport_seq: 0,
+            carried: Carried::default(),
             budget: Budget::default(),
             pacer: Pacer::new(now),
             estimator: Estimator::new(now),
@@ -118,6 +123,7 @@ impl Egress {
         let Some(bytes) = self.write_media(outgoing, strand, route, out) else { return false };
         self.budget.earn(bytes);
         self.inform(now, route, stamp, bytes);
+        self.note_load(strand, route, rewritten.seq as u16, stamp);
         strand.note_sent(outgoing, route, now);
         true
     }
@@ -140,6 +146,18 @@ impl Egress {
     fn inform(&mut self, now: Moment, route: &Route, stamp: Stamp, bytes: usize) {
         let seq = route.extensions.transport_seq.map(|_| stamp.transport_seq);
         self.estimator.sent(now.instant, seq, bytes);
+    }
+
+    /// Remember what a transport-wide number carried, if it can be sent again.
+    fn note_load(&mut self, strand: &Strand, route: &Route, seq: u16, stamp: Stamp) {
+        if route.nack && route.extensions.transport_seq.is_some() {
+            self.carried.note(stamp.transport_seq, Load { ssrc: strand.ssrc, seq });
+        }
+    }
+
+    /// What a transport-wide number carried, if it can be sent again.
+    pub fn load_of(&self, number: u16) -> Option<Load> {
+        self.carried.find(number)
     }
 
     /// Write and seal a packet under its own numbers. Returns its size, or None if it was too long.

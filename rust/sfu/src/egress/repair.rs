@@ -1,4 +1,8 @@
 //! Packets sent again: those that the peer lost (RFC 4588, or as they were), and old ones in place of padding.
+//!
+//! A request can be lost, and so can the repair; each costs a round trip and what the peer takes to ask again, and then
+//! the picture stands still. So what transport-wide feedback reports as missing is sent without being asked for, and
+//! where packets are lost all the time each repair goes twice.
 
 use super::header::Header;
 use super::history::Sent;
@@ -25,31 +29,55 @@ pub enum Repair {
     Exhausted,
 }
 
+/// A packet that the peer misses.
+#[derive(Clone, Copy, Debug)]
+pub struct Lost {
+    pub seq: u16,
+    /// The transport-wide number that was reported missing; None if the peer asked for the packet.
+    pub reported: Option<u16>,
+}
+
+/// A packet that was sent again: how long it was, and its transport-wide number.
+#[derive(Clone, Copy, Debug)]
+struct Repeated {
+    bytes: usize,
+    number: u16,
+}
+
 impl Egress {
-    /// Send again what was sent as `seq`.
+    /// Send a packet again.
     pub fn repair(
         &mut self,
         now: Moment,
-        seq: u16,
+        lost: Lost,
         ring: &Ring,
         strand: &mut Strand,
         route: &Route,
         out: &mut dyn Outlet,
     ) -> Repair {
-        let Some(sent) = strand.history.find(seq).copied() else { return Repair::Gone };
-        let Some(packet) = ring.get(sent.index) else { return Repair::Gone };
-        if !strand.may_resend(&sent, now.instant) {
+        let Some(sent) = strand.history.find(lost.seq).copied() else { return Repair::Gone };
+        let lossy = self.estimator.is_lossy();
+        let due = match lost.reported {
+            Some(number) => sent.latest == number, // nothing is known of what was sent since
+            None => strand.may_resend(&sent, now.instant, lossy),
+        };
+        if !due {
             return Repair::Early;
         }
+        let Some(packet) = ring.get(sent.index) else { return Repair::Gone };
         if !self.budget.spend(now.instant, packet.payload.len()) {
             return Repair::Exhausted;
         }
         self.pacer.spend(packet.payload.len());
-        if self.resend(now, &sent, packet, strand, route, out).is_none() {
+        let Some(mut latest) = self.resend(now, &sent, packet, strand, route, out) else {
             return Repair::Gone;
+        };
+        if lossy && self.budget.spend(now.instant, packet.payload.len()) {
+            self.pacer.spend(packet.payload.len());
+            latest = self.resend(now, &sent, packet, strand, route, out).unwrap_or(latest);
         }
-        if let Some(sent) = strand.history.find(seq) {
-            sent.resent = Some(now.instant);
+        if let Some(sent) = strand.history.find(lost.seq) {
+            (sent.resent, sent.latest) = (Some(now.instant), latest.number);
         }
         Repair::Sent
     }
@@ -62,10 +90,11 @@ impl Egress {
         strand: &mut Strand,
         route: &Route,
         out: &mut dyn Outlet,
-    ) -> Option<usize> {
+    ) -> Option<Repeated> {
         let Some((payload_type, ssrc)) = route.rtx.zip(strand.rtx_ssrc) else {
             let outgoing = Outgoing { packet, rewritten: &sent.rewritten, stamp: sent.stamp };
-            return self.write_media(outgoing, strand, route, out);
+            let bytes = self.write_media(outgoing, strand, route, out)?;
+            return Some(Repeated { bytes, number: sent.stamp.transport_seq });
         };
         let stamp = self.stamp(now, strand, route);
         let seq = next(&mut strand.rtx_seq);
@@ -78,7 +107,8 @@ impl Egress {
             rewritten.fill(&packet.payload, payload);
         })?;
         self.inform(now, route, stamp, bytes);
-        Some(bytes)
+        self.note_load(strand, route, rewritten.seq as u16, stamp);
+        Some(Repeated { bytes, number: stamp.transport_seq })
     }
 
     /// Send about `bytes` that the peer can do without, to learn what its network carries: packets it may have lost,
@@ -109,7 +139,9 @@ impl Egress {
             let fits = |packet: &&MediaPacket| packet.payload.len() <= most;
             let repeated = spare.next().and_then(|sent| Some((ring.get(sent.index).filter(fits)?, sent)));
             let size = match repeated {
-                Some((packet, sent)) => self.resend(now, &sent, packet, strand, route, out),
+                Some((packet, sent)) => {
+                    self.resend(now, &sent, packet, strand, route, out).map(|repeated| repeated.bytes)
+                }
                 None => self.pad_once(now, (bytes - total).min(MAX_PADDING), strand, route, out),
             };
             let Some(size) = size else { break };

@@ -109,6 +109,7 @@ impl Strand {
                 stamp,
                 at: now.instant,
                 resent: None,
+                latest: stamp.transport_seq,
             });
         }
     }
@@ -145,10 +146,11 @@ impl Strand {
         self.history.clear();
     }
 
-    /// When a packet may be sent again after it has been: not before the peer can have got it.
-    pub(super) fn may_resend(&self, sent: &Sent, now: Instant) -> bool {
-        let patience =
-            self.reception.round_trip.unwrap_or(DEFAULT_ROUND_TRIP).clamp(LEAST_PATIENCE, MOST_PATIENCE);
+    /// When a packet may be sent again after it has been: not before the peer can have got it. A peer that does not know
+    /// the round-trip time may ask again sooner; where much is lost, what it asks for may well be lost again.
+    pub(super) fn may_resend(&self, sent: &Sent, now: Instant, lossy: bool) -> bool {
+        let round_trip = self.reception.round_trip.unwrap_or(DEFAULT_ROUND_TRIP);
+        let patience = if lossy { round_trip / 2 } else { round_trip }.clamp(LEAST_PATIENCE, MOST_PATIENCE);
         sent.resent.is_none_or(|at| now >= at + patience)
     }
 }

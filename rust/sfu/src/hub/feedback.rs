@@ -1,10 +1,11 @@
 //! What subscribers say about what we send them: lost packets, lost pictures, how they receive; and our own reports.
 
+use std::iter;
 use std::time::Instant;
 
 use super::{Hub, Owner};
 use crate::clock::Moment;
-use crate::egress::repair::Repair;
+use crate::egress::repair::{Lost, Repair};
 use crate::egress::report;
 use crate::id::TransportId;
 use crate::outlet::Outlet;
@@ -61,7 +62,9 @@ impl Hub {
                     self.note_receptions(id, receptions, now, out);
                     others = true;
                 }
-                Ok(Packet::Nack { media, lost }) => self.repair(id, media, lost, now, out),
+                Ok(Packet::Nack { media, lost }) => {
+                    self.repair(id, media, lost.map(|seq| Lost { seq, reported: None }), now, out);
+                }
                 Ok(Packet::Pli { media }) => self.lost_picture(id, media),
                 Ok(Packet::Fir { requests }) => requests.for_each(|(media, _)| self.lost_picture(id, media)),
                 Ok(Packet::TransportCc(body)) => {
@@ -72,6 +75,7 @@ impl Hub {
                     let egress = self.transports.get_mut(&id).and_then(|transport| transport.egress.as_mut());
                     if let Some(egress) = egress {
                         egress.estimator.feedback(now.instant, self.transport_feedback.iter());
+                        self.repair_reported(id, now, out);
                         self.steer(id, now.instant, out);
                     }
                 }
@@ -119,7 +123,7 @@ impl Hub {
         &mut self,
         id: TransportId,
         media: u32,
-        lost: impl Iterator<Item = u16>,
+        lost: impl Iterator<Item = Lost>,
         now: Moment,
         out: &mut dyn Outlet,
     ) {
@@ -129,13 +133,28 @@ impl Hub {
         let Some(publication) = self.publications.get(&subscription.publication) else { return };
         let (Some(egress), Some(strand)) = (&mut transport.egress, &mut subscription.strand) else { return };
         let Some(route) = subscription.route.as_ref().filter(|route| route.nack) else { return };
-        for seq in lost {
-            match egress.repair(now, seq, &publication.ring, strand, route, out) {
+        for lost in lost {
+            match egress.repair(now, lost, &publication.ring, strand, route, out) {
                 Repair::Sent => self.stats.packets_retransmitted.add(1),
-                Repair::Gone => self.stats.repairs_missed.add(1),
+                Repair::Gone if lost.reported.is_none() => self.stats.repairs_missed.add(1),
                 Repair::Exhausted => self.stats.repairs_refused.add(1),
-                Repair::Early => {}
+                Repair::Early | Repair::Gone => {}
             }
+        }
+    }
+
+    /// Send again what a peer's transport-wide feedback calls missing. A path that is full is not filled further.
+    fn repair_reported(&mut self, id: TransportId, now: Moment, out: &mut dyn Outlet) {
+        let egress = self.transports.get_mut(&id).and_then(|transport| transport.egress.as_mut());
+        let Some(egress) = egress else { return };
+        let missing = egress.estimator.take_missing();
+        if egress.estimator.congested() {
+            return;
+        }
+        let loads: Vec<_> = missing.iter().filter_map(|n| Some((*n, egress.load_of(*n)?))).collect();
+        for (number, load) in loads {
+            let lost = Lost { seq: load.seq, reported: Some(number) };
+            self.repair(id, load.ssrc, iter::once(lost), now, out);
         }
     }
 

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use crate::common::call::Call;
+use crate::common::camera::Camera;
 use crate::common::client::Media;
+use crate::common::link::Conditions;
 use crate::common::{World, hub_address};
 use palaver_sfu::message::Command;
-use palaver_sfu::rtcp::write;
+use palaver_sfu::rtcp::{TransportFeedback, write};
 
 const FRAME: Duration = Duration::from_millis(10);
 
@@ -119,4 +122,70 @@ fn a_replayed_or_forged_request_is_refused() {
     });
     world.deliver(copies.into());
     assert_eq!((world.stats[0].rtcp_refused.get(), world.stats[0].packets_retransmitted.get()), (2, 1));
+}
+
+/// Let the subscriber report on transport-wide numbers from `base` on: which have arrived.
+fn report(world: &mut World, base: u16, arrived: &[bool]) {
+    let arrivals = arrived.iter().map(|arrived| arrived.then_some(0)).collect();
+    let feedback = TransportFeedback { base, arrivals, ..TransportFeedback::default() };
+    let datagram = world.clients[1].send_rtcp(hub_address(0), |out| {
+        write::transport_cc(out, 0xfeed, 0, &feedback);
+    });
+    world.deliver(vec![datagram]);
+    world.run(FRAME);
+}
+
+#[test]
+fn what_a_report_calls_missing_is_sent_without_being_asked_for() {
+    let (mut world, ..) = World::pair(Media::Vp8, [0, 0]);
+    play(&mut world, 20, 100);
+    let next = world.clients[1].headers.last().unwrap().ext_vals.transport_cc.unwrap() + 1;
+    world.clients[1].unplugged = true; // so that it cannot ask
+    for n in 20..30 {
+        world.clients[0].send(0, Media::Vp8, &[&Media::Vp8.delta()[..], &[7; 90]].concat(), n * 900);
+        world.run(FRAME);
+    }
+    let mut arrived = [true; 10];
+    arrived[2..5].fill(false);
+    report(&mut world, next, &arrived);
+    assert_eq!(world.stats[0].packets_retransmitted.get(), 3);
+    report(&mut world, next, &arrived);
+    assert_eq!(world.stats[0].packets_retransmitted.get(), 3, "no news");
+    report(&mut world, next + 10, &[true, false, true]);
+    assert_eq!(world.stats[0].packets_retransmitted.get(), 4, "a repair that was lost, too");
+    assert_eq!(world.stats[0].repairs_missed.get(), 0);
+}
+
+#[test]
+fn where_packets_are_lost_the_picture_goes_on() {
+    for delay in [25, 50] {
+        let mut call = Call::new(Camera::new(Media::Vp8, &[None]).with_rates(&[700]), 1);
+        let conditions =
+            Conditions { loss: 0.05, delay: Duration::from_millis(delay), ..Conditions::default() };
+        call.world.condition(1, conditions, conditions);
+        call.run(Duration::from_secs(120));
+        call.path(1, Conditions { delay: conditions.delay, ..Conditions::default() });
+        call.run(Duration::from_secs(1));
+        let frozen = call.frozen(1, call.start);
+        assert!(frozen < 0.02, "{frozen} with {delay} ms each way");
+        let (repairs, sent) = (call.world.stats[0].packets_retransmitted.get(), call.spare(1, 0) as u64);
+        assert!(sent * 10 > repairs * 15, "{repairs} repairs go twice: {sent}");
+        let media = call.world.stats[0].packets_forwarded.get();
+        assert!(repairs * 100 < media * 8, "{repairs} repairs of {media} packets");
+    }
+}
+
+#[test]
+fn what_the_publishers_network_loses_is_repaired_soon() {
+    let mut call = Call::new(Camera::new(Media::Vp8, &[None]).with_rates(&[700]), 1);
+    let conditions = Conditions { loss: 0.05, delay: Duration::from_millis(50), ..Conditions::default() };
+    call.world.condition(0, conditions, conditions);
+    call.run(Duration::from_secs(120));
+    call.world.condition(0, Conditions::default(), Conditions::default());
+    call.run(Duration::from_secs(1));
+    let frozen = call.frozen(1, call.start);
+    assert!(frozen < 0.06, "{frozen}");
+    let (requested, media) =
+        (call.world.stats[0].repairs_requested.get(), call.world.stats[0].packets_forwarded.get());
+    assert!(requested * 100 < media * 8, "{requested} of {media} packets were asked for");
 }

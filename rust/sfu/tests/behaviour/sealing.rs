@@ -34,8 +34,9 @@ fn each_profile_carries_media_reports_and_feedback() {
         world.loss = Some(9);
         play(&mut world, 100, 100);
         world.loss = None;
+        play(&mut world, 1, 200); // only what follows shows that the last is missing
         world.run(Duration::from_secs(1));
-        assert_eq!(world.clients[1].received.len(), 200, "{profile}: repaired");
+        assert_eq!(world.clients[1].received.len(), 201, "{profile}: repaired");
         assert_eq!(world.stats[1].rtcp_refused.get(), 0);
     }
 }

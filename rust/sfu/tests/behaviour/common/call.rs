@@ -1,5 +1,6 @@
 //! A call: one client sends a camera and a microphone, others receive both, each over a path of its own.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use palaver_sfu::event::Event;
@@ -14,6 +15,8 @@ use super::link::Conditions;
 
 const STEP: Duration = Duration::from_millis(5);
 const AUDIO: Duration = Duration::from_millis(20);
+/// A picture that is late by this stands still, by the rule of browsers.
+const FREEZE: Duration = Duration::from_millis(150);
 /// As Opus has at 40 kbit/s.
 const AUDIO_BYTES: usize = 100;
 
@@ -137,6 +140,28 @@ impl Call {
             .map(|(_, packet)| packet.timestamp);
         let ends: Vec<Instant> = ends.chain([self.world.now]).collect();
         ends.windows(2).map(|pair| pair[1].saturating_duration_since(pair[0])).max().unwrap_or(Duration::MAX)
+    }
+
+    /// The share of the time since `from` in which no frame could be decoded for so long that a picture that is shown
+    /// without delay stands still: each needs all packets up to its own.
+    pub fn frozen(&self, client: usize, from: Instant) -> f64 {
+        let mid = self.mid(client, 0);
+        let video = self.world.clients[client].received.iter().filter(|(section, _)| **section == *mid);
+        let packets: BTreeMap<u64, (Instant, bool)> =
+            video.map(|(_, packet)| (*packet.seq_no, (packet.timestamp, packet.header.marker))).collect();
+        let (first, last) = (packets.first_key_value().unwrap().0, packets.last_key_value().unwrap().0);
+        assert_eq!(packets.len() as u64, last - first + 1, "some were never repaired");
+        let mut complete = from;
+        let mut shown = Vec::new();
+        for (arrived, marker) in packets.into_values() {
+            complete = complete.max(arrived);
+            if marker {
+                shown.push(complete);
+            }
+        }
+        let gaps = shown.windows(2).map(|pair| pair[1] - pair[0]);
+        let still: Duration = gaps.filter(|gap| *gap > FRAME + FREEZE).sum();
+        still.as_secs_f64() / (self.world.now - from).as_secs_f64()
     }
 
     /// Datagrams of padding and retransmissions that a client got since it had `from` headers.
