@@ -6,6 +6,8 @@ use super::wire::{HEADER, Header};
 
 /// Bytes that may wait.
 pub const CAPACITY: usize = 2 << 20;
+/// While no more than this waits, a frame of any size is taken: one may be larger than all that should wait.
+const NEARLY_EMPTY: usize = 64 << 10;
 
 /// A message as it goes over the socket.
 #[derive(Debug)]
@@ -48,7 +50,7 @@ impl Outbox {
             header.gap = true;
         }
         let size = HEADER + payload.len();
-        if self.waiting + size > CAPACITY && !self.make_room(size, video) {
+        if !self.fits(size) && !self.make_room(size, video) {
             self.dropped += 1;
             if video {
                 self.starve(track);
@@ -65,7 +67,7 @@ impl Outbox {
 
     /// Audio takes the place of its oldest, and of video; video of nothing.
     fn make_room(&mut self, size: usize, video: bool) -> bool {
-        while !video && self.waiting + size > CAPACITY {
+        while !video && !self.fits(size) {
             let Some(gone) = self.video.pop_back().or_else(|| self.audio.pop_front()) else { return false };
             self.waiting -= gone.bytes.len();
             self.dropped += 1;
@@ -73,7 +75,11 @@ impl Outbox {
                 self.starve(gone.track);
             }
         }
-        self.waiting + size <= CAPACITY
+        self.fits(size)
+    }
+
+    fn fits(&self, size: usize) -> bool {
+        self.waiting + size <= CAPACITY || self.waiting <= NEARLY_EMPTY
     }
 
     /// The track lost a frame: what is queued of it after that would be of no use either.
@@ -175,6 +181,16 @@ mod tests {
         assert_eq!(outbox.push(header(1, false), &[0; 10], true), Queued::Starving);
         assert_eq!(outbox.push(header(1, true), &[0; 10], true), Queued::Yes);
         assert_eq!(drain(&mut outbox), [(1, true)]);
+    }
+
+    #[test]
+    fn the_largest_frame_passes_when_little_waits() {
+        let mut outbox = Outbox::default();
+        let largest = vec![0; crate::frames::wire::MAX_PAYLOAD];
+        assert_eq!(outbox.push(header(9, true), &[0; 200], false), Queued::Yes);
+        assert_eq!(outbox.push(header(1, true), &largest, true), Queued::Yes);
+        assert_eq!(outbox.push(header(2, true), &[0; 10], true), Queued::Starving, "now it is full");
+        assert_eq!(drain(&mut outbox), [(9, false), (1, false)]);
     }
 
     #[test]
