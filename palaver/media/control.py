@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import struct
 from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 
@@ -9,7 +11,6 @@ import msgspec
 from msgspec import Meta, Struct
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Iterator
 
 MAX_MESSAGE: Final = 1 << 20
@@ -223,6 +224,11 @@ class ControlSocket:
             if not data:
                 return
             yield from self._unpacker.feed(data)  # type: ignore[misc]  # the decoder of commands gives commands
+
+    def end(self) -> None:
+        """Let :meth:`commands` end, from another thread; one may still report."""
+        with contextlib.suppress(OSError):  # the node may have closed
+            self._socket.shutdown(socket.SHUT_RD)
 
     def report(self, report: Report) -> None:
         """Tell the node. Raises OSError when it is gone."""

@@ -67,6 +67,7 @@ class Mixer:
             raise
         finally:
             self._over.set()
+            self._control.end()
             self._video.stop()
             self._audio.stop()
 
@@ -86,8 +87,6 @@ class Mixer:
             except UnknownCodec as error:
                 track = getattr(command, "track", None)
                 self._control.report(control.Failed(track=track, reason=f"no codec called {error}"))
-            if self._over.is_set():
-                return
 
     def _carry_out(self, command: control.Command) -> None:
         match command:

@@ -281,7 +281,7 @@ async def test_a_message_that_breaks_the_form_ends_the_mixer_with_the_reason() -
     pipeline = await SERVER.start("palaver.mixing.mixer:run")
     node = StandIn(pipeline)
     node.frames._socket.sendall(b"\xff" * 64)
-    with pytest.raises(PipelineLost):
+    with pytest.raises(PipelineLost, match="exited"):
         await pipeline.run()
     await node.close()
     assert any(isinstance(one, Failed) and one.track is None for one in node.reports)
