@@ -34,6 +34,8 @@ _ENCODERS: Final = {
 }
 # What x264 calls OWT's profiles: its baseline is the constrained one, and it has no other.
 _PROFILES: Final = {None: "baseline", "CB": "baseline", "B": "baseline", "M": "main", "H": "high"}
+_FINEST: Final = 20
+"""The least quantizer of H264 and H265: finer than this nobody sees, and a still view would be refined for ever."""
 _VPX: Final = {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0", "error-resilient": "0"}
 
 
@@ -45,10 +47,13 @@ def _options(output: AddVideoOutput) -> dict[str, str]:
             "tune": "zerolatency",
             "forced-idr": "1",
             "profile": _PROFILES.get(output.profile, "baseline"),
-            "x264-params": f"vbv-maxrate={kbps}:vbv-bufsize={kbps}:scenecut=0:repeat-headers=1",
+            "x264-params": f"vbv-maxrate={kbps}:vbv-bufsize={kbps}:qpmin={_FINEST}:scenecut=0:repeat-headers=1",
         }
     if output.codec == "h265":
-        params = f"vbv-maxrate={kbps}:vbv-bufsize={kbps}:scenecut=0:repeat-headers=1:log-level=none:pools=none:info=0"
+        params = (
+            f"vbv-maxrate={kbps}:vbv-bufsize={kbps}:qpmin={_FINEST}:scenecut=0:repeat-headers=1:log-level=none"
+            ":pools=none:info=0"
+        )
         return {"preset": "ultrafast", "tune": "zerolatency", "forced-idr": "1", "x265-params": params}
     if output.codec == "av1":
         return {"preset": "11", "svtav1-params": "pred-struct=1:lookahead=0:lp=1:rc=2:rtc=1"}
