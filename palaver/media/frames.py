@@ -38,6 +38,9 @@ class Type(IntEnum):
     END = 3
 
 
+_TYPES: Final = {one.value: one for one in Type}
+
+
 class Codec(IntEnum):
     """Codecs by number; names in lower case are OWT's."""
 
@@ -116,14 +119,14 @@ class Parser:
             length, kind, codec, flags, level, track, rate, pts, time_ns = HEADER.unpack_from(
                 self._view, self._read
             )
-            if length > MAX_PAYLOAD or kind not in (1, 2, 3):
+            if length > MAX_PAYLOAD or kind not in _TYPES:
                 raise FrameError(f"a message of type {kind} and {length} bytes")
             start = self._read + HEADER.size
             if self._written < start + length:
                 return
             self._read = start + length
             payload = bytes(self._view[start : self._read])
-            yield Message(Type(kind), codec, flags, level, track, rate, pts, time_ns, payload)
+            yield Message(_TYPES[kind], codec, flags, level, track, rate, pts, time_ns, payload)
         if self._read == self._written:
             self._read = self._written = 0
 

@@ -119,6 +119,7 @@ class AudioMixer:
         added = AudioInput(command.track, command.codec)
         with self._lock:
             self._inputs[command.track] = added
+            self._lock.notify_all()
 
     def remove_input(self, track: int) -> None:
         """Nobody hears it any more."""
@@ -157,9 +158,12 @@ class AudioMixer:
             self._lock.notify_all()
 
     def run(self) -> None:
-        """Mix every 20 ms until stopped."""
+        """Mix every 20 ms until stopped. Where there is nobody to hear or to be heard, time stands still."""
         begin = time.monotonic()
         while not self._stopped:
+            if not self._inputs and not self._outputs:
+                self._idle()
+                begin = time.monotonic() - self._tick * TICK_S
             self._tick += 1
             due = begin + self._tick * TICK_S
             with self._lock:
@@ -170,6 +174,10 @@ class AudioMixer:
                 self._tick += missed
                 self.counters["audio_ticks_missed"] += missed
             self._mix(due)
+
+    def _idle(self) -> None:
+        with self._lock:
+            self._lock.wait_for(lambda: self._stopped or self._inputs or self._outputs)
 
     def _mix(self, now: float) -> None:
         with self._lock:

@@ -126,6 +126,8 @@ class Mixer:
                     self._audio.receive(message)
                 else:
                     self._video.receive(message)
+            if gather := self._video.GATHER_S:
+                self._over.wait(gather)
 
     def _speaking(self, track: int) -> None:
         self._control.report(control.Speaking(track=track))

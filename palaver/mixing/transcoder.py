@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from palaver.mixing.encoding import CLOCK_RATE, VideoEncoder
 from palaver.mixing.mixer import Mixer
@@ -17,6 +17,14 @@ if TYPE_CHECKING:
 
 class VideoTranscoder(VideoMixer):
     """Has one input. Its pictures go to the encoders as they are decoded: there is no beat and no canvas."""
+
+    GATHER_S: ClassVar = 0.0
+
+    def _wait_to_decode(self) -> bool:
+        """Until a frame has come; false once stopped."""
+        with self._lock:
+            self._came.wait_for(lambda: self._stopped or any(one.waiting for one in self._inputs.values()))
+            return not self._stopped
 
     def run_encoder(self) -> None:
         """Encode each picture once, until stopped."""

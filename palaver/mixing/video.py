@@ -1,4 +1,4 @@
-"""The video of a mixer: inputs are decoded as they come, the view is drawn and encoded at a steady beat."""
+"""The video of a mixer: at a steady beat, what came is decoded, the view drawn, and encoded."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from palaver.mixing.canvas import Canvas, same_picture
 from palaver.mixing.decoding import UnknownCodec, VideoDecoder
@@ -29,6 +29,8 @@ _STILL: Final = 1000
 """Bytes: a smaller frame may be one in which nothing moved, and is compared with the last picture."""
 _QUEUE: Final = 120
 """Frames of one input that may wait for the decoder: 4 s at 30 a second."""
+_SPARE_S: Final = 0.003
+_MOST_LEAD_S: Final = 0.05
 
 
 @dataclass(slots=True)
@@ -54,17 +56,40 @@ class VideoInput:
         return self.plate
 
 
+class Lead:
+    """How long before a beat decoding has to begin: a little more than it took lately, at its longest."""
+
+    def __init__(self) -> None:
+        self._took_s = 0.0
+
+    def note(self, took_s: float) -> None:
+        """Decoding took so long."""
+        self._took_s = max(took_s, 0.95 * self._took_s)
+
+    @property
+    def seconds(self) -> float:
+        """Before the beat."""
+        return min(self._took_s + _SPARE_S, _MOST_LEAD_S)
+
+
 class VideoMixer:
     """Owns inputs, canvas and encoders. Two threads: one decodes, one draws and encodes.
 
-    Nothing is decoded or drawn while there is no output.
+    All that came since the last beat is decoded in one go, just in time for the next: a thread that wakes for each
+    frame costs more than a small frame's decoding. Nothing is decoded or drawn while there is no output.
     """
+
+    GATHER_S: ClassVar = 0.008
+    """So long the socket is left alone after it was read, so that it is not read for each frame either."""
 
     def __init__(self, frames: FrameSocket, failed: Callable[[int, str], None]) -> None:
         self._frames, self._failed = frames, failed
         self._lock = threading.RLock()
-        self._undecoded = threading.Condition(self._lock)
+        self._came = threading.Condition(self._lock)
+        self._announced = threading.Condition(self._lock)
         self._work = threading.Condition(self._lock)
+        self._next_beat: float | None = None  # the next beat, until it is decoded for
+        self._lead = Lead()
         self._inputs: dict[int, VideoInput] = {}
         self._encoders: dict[int, VideoEncoder] = {}
         self._layout: Compose | None = None
@@ -132,30 +157,49 @@ class VideoMixer:
                 found.waiting.clear()
                 found.decoder.starving = True
             found.waiting.append(message)
-            self._undecoded.notify()
+            self._came.notify()
 
     def stop(self) -> None:
         """Let both threads end."""
         with self._lock:
             self._stopped = True
-            self._undecoded.notify_all()
+            self._came.notify_all()
+            self._announced.notify_all()
             self._work.notify_all()
 
     # ── the decoding thread ─────────────────────────────────────────────────────────────────────────
 
     def run_decoder(self) -> None:
         """Decode what comes, in turns between the inputs, until stopped."""
-        while (found := self._next_frame()) is not None:
-            one, message = found
-            picture = one.decoder.decode(message)
-            now = time.monotonic()
-            if picture is not None:
-                self._show(one, picture, now, still=len(message.payload) < _STILL)
-            self.counters["pictures_damaged"] += one.decoder.damaged
-            one.decoder.damaged = 0
-            if one.decoder.starving and now - one.asked_at >= ASK_AGAIN_S:
-                one.asked_at = now
-                self._frames.want_key_frame(one.track)
+        while self._wait_to_decode():
+            begin = time.monotonic()
+            while (found := self._next_frame()) is not None:
+                self._decode(*found)
+            self._lead.note(time.monotonic() - begin)
+
+    def _wait_to_decode(self) -> bool:
+        """Until just before the next beat; false once stopped."""
+        with self._lock:
+            while not self._stopped:
+                if self._next_beat is None:
+                    self._announced.wait()
+                elif (left := self._next_beat - self._lead.seconds - time.monotonic()) > 0:
+                    self._announced.wait(left)
+                else:
+                    self._next_beat = None
+                    return True
+        return False
+
+    def _decode(self, one: VideoInput, message: Message) -> None:
+        picture = one.decoder.decode(message)
+        now = time.monotonic()
+        if picture is not None:
+            self._show(one, picture, now, still=len(message.payload) < _STILL)
+        self.counters["pictures_damaged"] += one.decoder.damaged
+        one.decoder.damaged = 0
+        if one.decoder.starving and now - one.asked_at >= ASK_AGAIN_S:
+            one.asked_at = now
+            self._frames.want_key_frame(one.track)
 
     def _show(self, one: VideoInput, picture: av.VideoFrame, now: float, *, still: bool) -> None:
         self.counters["pictures_decoded"] += 1
@@ -166,12 +210,12 @@ class VideoMixer:
 
     def _next_frame(self) -> tuple[VideoInput, Message] | None:
         with self._lock:
-            while not self._stopped:
-                for track, one in list(self._inputs.items()):
-                    if one.waiting:
-                        self._inputs[track] = self._inputs.pop(track)  # the others have their turn first
-                        return one, one.waiting.popleft()
-                self._undecoded.wait()
+            if self._stopped:
+                return None
+            for track, one in self._inputs.items():
+                if one.waiting:
+                    self._inputs[track] = self._inputs.pop(track)  # the others have their turn first
+                    return one, one.waiting.popleft()
         return None
 
     # ── the drawing thread ──────────────────────────────────────────────────────────────────────────
@@ -200,7 +244,10 @@ class VideoMixer:
             return None if self._stopped else self._layout
 
     def _sleep_until(self, moment: float) -> bool:
+        """Let what comes until then be decoded in the meantime; false once stopped."""
         with self._lock:
+            self._next_beat = moment
+            self._announced.notify()
             while not self._stopped and (left := moment - time.monotonic()) > 0:
                 self._work.wait(left)
             return not self._stopped
