@@ -23,6 +23,8 @@ START_TIMEOUT_S: Final = 10.0
 """From the decision to the child's first word."""
 SILENT_S: Final = 3.0
 """A child that says nothing for this long hangs, and is killed."""
+_LOOK_S: Final = 0.25
+"""How often that is looked at. What the node itself slept through beyond this is not held against a child."""
 STOP_TIMEOUT_S: Final = 3.0
 """How long a child may take to finish once it is told to."""
 FRAMES_BUFFER: Final = 1 << 20
@@ -108,7 +110,7 @@ class Pipeline(asyncio.Protocol):
         self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._disconnected: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._heard = asyncio.get_running_loop().time()
+        self._heard = 0
         self.counters: dict[str, float] = {}
         """What the child counted, by its own names."""
         self.on_report: Callable[[Report], None] | None = None
@@ -143,15 +145,14 @@ class Pipeline(asyncio.Protocol):
 
     async def run(self) -> None:
         """Watch the child until it is lost (raises PipelineLost) or this is cancelled; then end it."""
-        loop = asyncio.get_running_loop()
+        silent, heard = 0.0, self._heard
         try:
-            while True:
-                quiet = loop.time() - self._heard
-                if quiet >= SILENT_S:
-                    raise PipelineLost("it hangs")
-                await asyncio.wait((self._lost,), timeout=SILENT_S - quiet)
+            while silent < SILENT_S:
+                await asyncio.wait((self._lost,), timeout=_LOOK_S)
                 if self._lost.done():
                     self._lost.result()
+                silent, heard = (silent + _LOOK_S if heard == self._heard else 0.0), self._heard
+            raise PipelineLost("it hangs")
         finally:
             await self._end()
 
@@ -204,7 +205,7 @@ class Pipeline(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
-        self._heard = asyncio.get_running_loop().time()
+        self._heard += 1
         try:
             for report in self._unpacker.feed(data):
                 self._take(report)  # type: ignore[arg-type]  # the decoder of reports gives reports
