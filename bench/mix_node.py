@@ -17,14 +17,18 @@ import statistics
 import time
 from contextlib import AsyncExitStack
 
+import numpy as np
 import psutil
 
 from bench.common import report, table
 from bench.forwarders import Habits, Palaver, each, palaver
 from bench.generator import Generator, generator
-from palaver.media.control import AddAudioOutput, Area, Compose, Tile
+from palaver.media.control import AddAudioInput, AddAudioOutput, AddVideoInput, Area, Compose, Tile
+from palaver.media.frames import Codec
 from palaver.media.pipelines import ForkServer
-from tests.mixing.scenes import output
+from palaver.mixing.encoding import CLOCK_RATE, VideoEncoder
+from palaver.mixing.sound import BLOCK, AudioEncoder
+from tests.mixing.scenes import output, plain, tone
 from tests.mixing.stand_in import StandIn
 from tests.net.test_mixing import Watching, publish, viewer
 from tests.net.test_mixing_hostile import pipelines
@@ -106,6 +110,28 @@ async def recoveries(count: int) -> list[float]:
     return found
 
 
+def perform(nodes: list[StandIn], seconds: float) -> None:
+    """Show and say the same to every mixer, in real time."""
+    camera, microphone = VideoEncoder(output("vp8", 0, 160, 90)), AudioEncoder("opus", 1)
+    pictures = []
+    for shade in range(60, 120):
+        camera.want_key_frame()  # so that it does not matter which one comes first
+        pictures.append(camera.encode(plain(shade, 160, 90), shade * 3000)[0][0])
+    speech = [
+        payload for block in np.split(tone(300, 2.0), 100) for payload, _ in microphone.encode(block, 0)
+    ]
+    begin = time.monotonic()
+    for number in range(int(seconds * 50)):
+        time.sleep(max(0.0, begin + number * 0.02 - time.monotonic()))
+        for node in nodes:
+            for n in range(2):
+                sound = speech[number % len(speech)]
+                node.frames.send(10 + n, Codec.OPUS, number * BLOCK, 48_000, sound, level=20 + n)
+                if number % 10 == 0:
+                    picture = pictures[number // 10 % len(pictures)]
+                    node.frames.send(n, Codec.VP8, number * 1800, CLOCK_RATE, picture)
+
+
 async def many(count: int, seconds: float) -> list[str]:
     """Start so many mixers, let them work, and see what they take."""
     server, starts = ForkServer(["palaver.mixing.mixer", "palaver.mixing.transcoder"]), []
@@ -121,24 +147,21 @@ async def many(count: int, seconds: float) -> list[str]:
             watching.append(tasks.create_task(pipeline.run()))
             node = StandIn(pipeline)
             for n in range(2):
-                node.add_camera(n)
-                node.add_microphone(10 + n)
+                pipeline.say(AddVideoInput(track=n, codec="vp8", name=f"Person {n}"))
+                pipeline.say(AddAudioInput(track=10 + n, codec="opus"))
             pipeline.say(layout)
             pipeline.say(output("vp8", VIEW, framerate=5.0))
             pipeline.say(
                 AddAudioOutput(track=VIEW + 1, codec="opus", sample_rate=48_000, channels=2, without=())
             )
             nodes.append(node)
-        begin = time.monotonic()
-        number = 0
-        while time.monotonic() - begin < seconds:
-            for node in nodes:
-                for n in range(2):
-                    node.show(n, 60 + number % 100)
-                    node.speak(10 + n, 400)
-            number += 1
-            await asyncio.sleep(0.2)
         pids = [node.pipeline.pid for node in nodes]
+        before = sum(sum(psutil.Process(pid).cpu_times()[:2]) for pid in pids)
+        begin, made = time.monotonic(), [node.counts.get(VIEW, 0) for node in nodes]
+        await asyncio.to_thread(perform, nodes, seconds)
+        used = sum(sum(psutil.Process(pid).cpu_times()[:2]) for pid in pids) - before
+        took = time.monotonic() - begin
+        rates = [(node.counts[VIEW] - former) / took for node, former in zip(nodes, made, strict=True)]
         pss = [psutil.Process(pid).memory_full_info().pss / 1e6 for pid in pids]
         rss = [psutil.Process(pid).memory_info().rss / 1e6 for pid in pids]
         assert all(node.counts.get(VIEW, 0) > 0 for node in nodes), "each made pictures"
@@ -148,7 +171,7 @@ async def many(count: int, seconds: float) -> list[str]:
         await node.close()
     return [str(count), f"{starts[0]:.2f} s", f"{statistics.median(starts[1:]) * 1000:.0f} ms",
             f"{max(starts[1:]) * 1000:.0f} ms", f"{statistics.median(rss):.0f} MB", f"{statistics.median(pss):.1f} MB",
-            f"{sum(pss):.0f} MB"]  # fmt: skip
+            f"{sum(pss):.0f} MB", f"{used / took:.2f} cores", f"{statistics.median(rates):.1f} of 5"]  # fmt: skip
 
 
 async def measure(args: argparse.Namespace) -> list[list[list[str]]]:
@@ -161,7 +184,7 @@ async def measure(args: argparse.Namespace) -> list[list[list[str]]]:
             [str(len(times)), f"{statistics.median(times) * 1000:.0f} ms", f"**{max(times) * 1000:.0f} ms**",
              "≤ 1 s"]]  # fmt: skip
     head = ["mixers", "first start, with the fork server", "start, median", "longest", "resident each", "PSS each",
-            "PSS of all"]  # fmt: skip
+            "PSS of all", "CPU of all", "pictures a second"]  # fmt: skip
     return [cost, back, [head, await many(args.mixers, args.seconds)]]
 
 
