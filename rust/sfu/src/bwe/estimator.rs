@@ -15,6 +15,7 @@ use super::probe::Prober;
 use super::queue::Queue;
 use super::rate::RateWindow;
 use super::remb::Remb;
+use super::stall::Stall;
 use super::trend::{Signal, Trend};
 use super::{MIN_BPS, PEER_CLOCK, START_BPS};
 
@@ -56,6 +57,7 @@ pub struct Estimator {
     /// The trend, and what speaks for or against it.
     signal: Signal,
     queue: Queue,
+    stall: Stall,
     backlog: Backlog,
     sent: RateWindow,
     arrived: RateWindow,
@@ -95,6 +97,7 @@ impl Estimator {
             trend: Trend::default(),
             signal: Signal::Normal,
             queue: Queue::default(),
+            stall: Stall::default(),
             backlog: Backlog::default(),
             sent: RateWindow::default(),
             arrived: RateWindow::default(),
@@ -132,7 +135,7 @@ impl Estimator {
     pub fn feedback(&mut self, now: Instant, receptions: impl IntoIterator<Item = (u16, Option<i64>)>) {
         let now_us = self.micros(now);
         let (mut arrived, mut found) = (0, 0);
-        let mut last = None;
+        let (mut last, mut stalled) = (None, false);
         self.missing.clear();
         for (seq, arrived_us) in receptions {
             match self.history.report(seq, arrived_us.is_some()) {
@@ -143,6 +146,10 @@ impl Estimator {
                     last = Some(packet.sent_us);
                     self.arrived.add(at_us, u32::from(packet.bytes));
                     self.prober.arrived(packet.cluster, at_us, u32::from(packet.bytes));
+                    if self.stall.excuses(packet.sent_us, at_us) {
+                        stalled = true;
+                        continue;
+                    }
                     self.queue.took(at_us - packet.sent_us);
                     // A probe may well fill the path for a moment: that is no trend.
                     if packet.cluster == 0
@@ -164,6 +171,12 @@ impl Estimator {
         self.first_report_us.get_or_insert(now_us);
         self.rtt_us = (now_us - last_sent_us).clamp(1_000, MAX_RTT_US);
         self.loss.count(arrived, missing, found);
+        if stalled {
+            // What came before and after do not belong together.
+            (self.groups, self.signal) = (Groups::default(), Signal::Normal);
+            self.trend.forget();
+            return;
+        }
         let standing = self.queue.update(now_us, self.backlog.longest_us());
         self.judge(now_us, standing);
     }

@@ -7,6 +7,7 @@
 //! | [`group`] | packets sent in one go, and how much further apart two such groups arrived than they were sent |
 //! | [`trend`] | whether the queue at the bottleneck grows: trend line, adaptive threshold, signal |
 //! | [`queue`] | how long packets wait at the bottleneck |
+//! | [`stall`] | whether packets are late because something stood still, which says nothing about the path |
 //! | [`backlog`] | the part of that which our own bursts explain |
 //! | [`rate`] | bytes per second over a sliding window |
 //! | [`capacity`] | what the bottleneck carried when it was full |
@@ -34,6 +35,7 @@ pub mod probe;
 pub mod queue;
 pub mod rate;
 pub mod remb;
+pub mod stall;
 pub mod trend;
 
 pub use estimator::{Estimator, Padding};

@@ -79,15 +79,16 @@ impl Trend {
         self.signal
     }
 
+    /// What follows does not continue what was before; the threshold is kept.
+    pub fn forget(&mut self) {
+        *self = Self { threshold_ms: self.threshold_ms, ..Self::default() };
+    }
+
     /// Take in a complete group that arrived at `arrived_us`.
     pub fn update(&mut self, spacing: Spacing, arrived_us: i64) {
         if self.groups == 0 || spacing.arrived_us > STALE_US {
-            *self = Self {
-                origin_us: arrived_us,
-                last_arrival_us: arrived_us,
-                threshold_ms: self.threshold_ms,
-                ..Self::default()
-            };
+            self.forget();
+            (self.origin_us, self.last_arrival_us) = (arrived_us, arrived_us);
         }
         self.groups = (self.groups + 1).min(FULL_WEIGHT);
         let sent_ms = spacing.sent_us as f64 / 1000.0;

@@ -202,3 +202,23 @@ fn without_padding_the_estimate_grows_by_itself() {
     let (low, high, queueing) = summary(&flow, flow.time() - 20.0);
     assert!(low > 130_000 && queueing < millis(100), "{low} to {high}, {queueing:?}");
 }
+
+#[test]
+fn a_machine_that_stalls_is_no_full_path() {
+    for stall in [200, 400, 700] {
+        for supply in [GREEDY, LAYERS] {
+            let mut flow = Flow::new(Conditions::rate(WIDE), supply);
+            flow.run(seconds(10));
+            for n in 0..20 {
+                if n % 2 == 0 {
+                    flow.stalled_until = flow.now + millis(stall);
+                } else {
+                    flow.oversleep(millis(stall));
+                }
+                flow.run(seconds(3) + millis(37 * n));
+                let below = flow.since(flow.time() - 3.0).filter(|sample| sample.1 < 1_750_000);
+                assert!(below.count() < 10, "half a second without the upper layer, stalled for {stall} ms");
+            }
+        }
+    }
+}

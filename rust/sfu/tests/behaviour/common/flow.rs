@@ -1,7 +1,7 @@
 //! A sender with an estimator, an emulated link, and a receiver that reports: congestion control alone, without hubs.
 #![allow(clippy::cast_precision_loss, reason = "rates and sizes are far below 2^52")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use palaver_sfu::bwe::Estimator;
@@ -14,6 +14,7 @@ const AUDIO: Duration = Duration::from_millis(20);
 const REPORT: Duration = Duration::from_millis(60);
 const AUDIO_BYTES: usize = 120;
 const PACKET_BYTES: usize = 1100;
+const READ_PER_STEP: usize = 4;
 
 /// What there is to send besides audio.
 pub type Supply = fn(target_bps: u64) -> u64;
@@ -38,6 +39,9 @@ pub struct Flow {
     pub wanted_bps: u64,
     /// The receiver says nothing.
     pub mute: bool,
+    /// The receiver's machine does something else until then; what has come meanwhile it reads bit by bit.
+    pub stalled_until: Instant,
+    unread: VecDeque<Packet>,
     /// What others send over the same link.
     pub cross_bps: u64,
     pub padding_bytes: u64,
@@ -73,6 +77,8 @@ impl Flow {
             supply,
             wanted_bps: 2_500_000,
             mute: false,
+            stalled_until: now,
+            unread: VecDeque::new(),
             cross_bps: 0,
             padding_bytes: 0,
             samples: Vec::new(),
@@ -100,6 +106,12 @@ impl Flow {
         }
     }
 
+    /// The sender's machine does something else; nothing is made up for.
+    pub fn oversleep(&mut self, duration: Duration) {
+        self.now += duration;
+        (self.next_audio, self.next_frame) = (self.now, self.now);
+    }
+
     /// Samples since `from` seconds.
     pub fn since(&self, from: f64) -> impl Iterator<Item = &(f64, u64, Duration)> {
         self.samples.iter().filter(move |sample| sample.0 >= from)
@@ -123,7 +135,18 @@ impl Flow {
     pub fn step(&mut self) {
         self.now += STEP;
         for (at, packet) in self.link.arrivals(self.now) {
-            self.receive(at, packet);
+            if self.now < self.stalled_until || !self.unread.is_empty() {
+                self.unread.push_back(packet);
+            } else {
+                self.receive(at, packet);
+            }
+        }
+        if self.now >= self.stalled_until {
+            let some = self.unread.len().min(READ_PER_STEP);
+            let read: Vec<Packet> = self.unread.drain(..some).collect();
+            for packet in read {
+                self.receive(self.now, packet);
+            }
         }
         for (at, report) in self.reports.arrivals(self.now) {
             self.estimator.feedback(at, report);
@@ -157,8 +180,8 @@ impl Flow {
                 + Duration::from_secs_f64(1200.0 * 8.0 / self.cross_bps as f64);
             self.link.push(self.now, 1200, Packet::Foreign);
         }
-        if self.now >= self.next_report {
-            self.next_report += REPORT;
+        if self.now >= self.next_report.max(self.stalled_until) {
+            self.next_report = self.now + REPORT;
             self.report();
         }
         if self.now >= self.next_sample {
