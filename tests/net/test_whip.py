@@ -45,12 +45,9 @@ class Peer:
             return await client.request(method, url, headers=headers, timeout=20, **more)
 
     async def start(self) -> httpx2.Response:
-        """Offer what was added, and take the answer."""
+        """Offer what was added, and take the answer. aiortc reports by REMB alone on what the path can carry."""
         await self.connection.setLocalDescription(await self.connection.createOffer())
-        # Without it, aiortc does not tell what it thinks that the path can carry: a part of what it receives, which
-        # of a picture that stands still is next to nothing.
-        lines = self.connection.localDescription.sdp.splitlines(keepends=True)
-        offer = "".join(line for line in lines if "abs-send-time" not in line)
+        offer = self.connection.localDescription.sdp
         answer = await self.request(
             "POST", self._url, content=offer, headers={"content-type": "application/sdp"}
         )

@@ -431,14 +431,20 @@ mod tests {
     fn a_peer_with_its_own_estimate_is_believed() {
         let start = Instant::now();
         let mut estimator = Estimator::new(start);
-        assert_eq!(estimator.target_bps(start), None);
         estimator.remb(at(start, 100), 400_000);
-        assert_eq!(estimator.target_bps(at(start, 100)), Some(400_000));
-        for n in 0..20 {
-            estimator.loss(at(start, 1000 + n * 1000), 0.4);
+        assert_eq!(estimator.target_bps(at(start, 100)), None, "nothing was sent");
+        for ms in 100..3000 {
+            estimator.sent(at(start, ms), None, 100); // 800 kbit/s
+            if ms % 500 == 0 {
+                estimator.remb(at(start, ms), 400_000);
+            }
         }
-        assert!(estimator.target_bps(at(start, 21_000)).unwrap() < 300_000);
-        assert_eq!((estimator.probes(), estimator.tick(at(start, 22_000))), (0, None));
+        assert_eq!(estimator.target_bps(at(start, 3000)), Some(400_000));
+        for n in 0..10 {
+            estimator.loss(at(start, 4000 + n * 1000), 0.4);
+        }
+        assert!(estimator.target_bps(at(start, 14_000)).unwrap() < 300_000);
+        assert_eq!((estimator.probes(), estimator.tick(at(start, 15_000))), (0, None));
     }
 
     #[test]

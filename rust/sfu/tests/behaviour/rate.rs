@@ -187,6 +187,22 @@ fn a_peer_with_its_own_estimate_is_followed_on_one_thread_and_across_two() {
 }
 
 #[test]
+fn an_estimate_made_of_a_still_picture_is_no_limit() {
+    let mut call = Call::prepared(single(30), 1, 0, |world| world.clients[1].old = true);
+    for _ in 0..10 {
+        call.say_remb(1, 130_000); // about one and a half times what it gets
+        call.run(seconds(1));
+    }
+    call.camera.layers[0].bps = Some(1_500_000);
+    for said in [130_000, 1_000_000, 2_400_000, 2_400_000] {
+        call.say_remb(1, said);
+        call.run(seconds(1));
+        assert_eq!(call.layer(1), Some(0));
+    }
+    assert_eq!(call.told(call.videos[0]), [Some(String::new())], "never paused");
+}
+
+#[test]
 fn the_wish_of_the_owner_is_the_limit() {
     let mut call = Call::new(simulcast(), 1);
     call.path(1, Conditions::rate(WIDE));
