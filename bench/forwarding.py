@@ -172,8 +172,15 @@ def shape_table(runs: Runs) -> str:
 def targets(all_runs: dict[tuple[int, int], Runs], spread: Runs) -> str:
     """What was asked for, and the worst of the shapes."""
 
-    def worst(value: Callable[[Runs], float], *more: Runs) -> float:
-        return max(value(runs) for runs in (*all_runs.values(), *more))
+    def worst(value: Callable[[Runs], float]) -> float:
+        return max(value(runs) for runs in all_runs.values())
+
+    def two(runs: Runs) -> float:
+        return floors(runs[TWO]) / floors(runs[ONE])
+
+    def flaws(runs: Runs) -> int:
+        taken = (figures for name in (ONE, TWO) for figures in runs[name])
+        return sum(figures[key] for figures in taken for key in ("lost", "reordered", "gaps"))
 
     def p95(runs: list[Figures]) -> float:
         return median(runs, lambda figures: figures["latency_ms"][1])
@@ -183,7 +190,8 @@ def targets(all_runs: dict[tuple[int, int], Runs], spread: Runs) -> str:
         ("the same with feedback", worst(lambda r: floors(r[FEEDBACK])), 2.2),
         ("Palaver ÷ Janus", worst(lambda r: floors(r[ONE]) / floors(r[JANUS])), 0.4),
         ("p95 ÷ Janus's p95", worst(lambda r: p95(r[ONE]) / p95(r[JANUS])), 1.0),
-        ("two threads ÷ one", worst(lambda r: floors(r[TWO]) / floors(r[ONE]), spread), 1.15),
+        ("two threads ÷ one", worst(two), 1.15),
+        ("the same where both have work", two(spread), 1.15),
         (
             "MB per subscriber",
             worst(
@@ -193,16 +201,9 @@ def targets(all_runs: dict[tuple[int, int], Runs], spread: Runs) -> str:
             ),
             0.3,
         ),
-        (
-            "lost, out of order or skipped",
-            worst(
-                lambda r: sum(f[k] for n in (ONE, TWO) for f in r[n] for k in ("lost", "reordered", "gaps")),
-                spread,
-            ),
-            0,
-        ),
+        ("lost, out of order or skipped", max(worst(flaws), flaws(spread)), 0),
     ]
-    rows = [["what, in the worst of the tables below", "measured", "asked for", ""]]
+    rows = [["what, in the worst of the first three tables", "measured", "asked for", ""]]
     rows += [
         [name, f"**{found:.2f}**", f"≤ {limit}", "yes" if found <= limit else "no"]
         for name, found, limit in checks
