@@ -1,9 +1,10 @@
 """What mixing costs the node itself, how soon a killed mixer is replaced, and what many small mixers take.
 
 The node's own CPU is that of its process without its pipelines: nine publishers of 640x360 VP8 (500 kbit/s, 30
-frames/s) and Opus, first with nobody who watches, then with one viewer of the view. A killed mixer is timed from
-SIGKILL to the next picture that the viewer decodes. The small mixers each have two publishers of 160x90 and Opus, and
-a view of 320x180 at 5 frames/s; PSS is the proportional share, as pipelines share the pages of their fork server.
+frames/s) and Opus, first with nobody who watches, then with one viewer of the view, then with two. A killed mixer is
+timed from SIGKILL to the next picture that the viewer decodes. The small mixers each have two publishers of 160x90
+and Opus, and a view of 320x180 at 5 frames/s; PSS is the proportional share, as pipelines share the pages of their
+fork server.
 
 .venv/bin/python -m bench.mix_node
 """
@@ -65,8 +66,8 @@ async def own_cpu(pid: int, seconds: float) -> float:
     return float(sum(process.cpu_times()[:2]) - before) / (time.monotonic() - begin)
 
 
-async def moving(seconds: float, rounds: int) -> list[tuple[float, float]]:
-    """The node's own CPU without and with a mix."""
+async def moving(seconds: float, rounds: int) -> list[tuple[float, float, float, float]]:
+    """The CPU of the node without and with a mix, and of the mixer with one consumer and with two."""
     found = []
     for _ in range(rounds):
         async with palaver() as server, generator() as load:
@@ -81,7 +82,11 @@ async def moving(seconds: float, rounds: int) -> list[tuple[float, float]]:
             async with asyncio.timeout(30):
                 while await asyncio.to_thread(encoded, server) < 60:  # noqa: ASYNC110  # of another process
                     await asyncio.sleep(0.5)
-            found.append((without, await own_cpu(server.pid, seconds)))
+            (mixer,) = pipelines(server.server)
+            with_it, one = await asyncio.gather(own_cpu(server.pid, seconds), own_cpu(mixer.pid, seconds))
+            await watch(server, load)
+            await asyncio.sleep(2)
+            found.append((without, with_it, one, await own_cpu(mixer.pid, seconds)))
     return found
 
 
@@ -175,10 +180,12 @@ async def many(count: int, seconds: float) -> list[str]:
 
 
 async def measure(args: argparse.Namespace) -> list[list[list[str]]]:
-    cost = [["node's CPU without the mix", "with it", "difference", "asked for"]]
-    for without, with_it in await moving(args.seconds, args.rounds):
+    cost = [["node's CPU without the mix", "with it", "difference", "asked for", "mixer's CPU for one consumer",
+             "for two of the same form", "ratio", "asked for"]]  # fmt: skip
+    for without, with_it, one, two in await moving(args.seconds, args.rounds):
         cost.append([f"{without * 100:.1f} %", f"{with_it * 100:.1f} %", f"**{(with_it - without) * 100:.1f} %**",
-                     "≤ 3 % of a core"])  # fmt: skip
+                     "≤ 3 % of a core", f"{one * 100:.1f} %", f"{two * 100:.1f} %", f"**{two / one:.2f}**",
+                     "≤ 1.02"])  # fmt: skip
     times = await recoveries(args.kills)
     back = [["kills", "median", "longest", "asked for"],
             [str(len(times)), f"{statistics.median(times) * 1000:.0f} ms", f"**{max(times) * 1000:.0f} ms**",
