@@ -60,6 +60,8 @@ pub struct Estimator {
     stall: Stall,
     backlog: Backlog,
     sent: RateWindow,
+    /// Of it, what tells when it was sent.
+    timed: RateWindow,
     arrived: RateWindow,
     aimd: Aimd,
     loss: Loss,
@@ -100,6 +102,7 @@ impl Estimator {
             stall: Stall::default(),
             backlog: Backlog::default(),
             sent: RateWindow::default(),
+            timed: RateWindow::default(),
             arrived: RateWindow::default(),
             aimd: Aimd::new(START_BPS),
             loss: Loss::default(),
@@ -118,10 +121,13 @@ impl Estimator {
     }
 
     /// A packet leaves, media or padding. `bytes` is all of it, from the RTP header to the authentication tag. `seq` is
-    /// its transport-wide number, if it has one.
-    pub fn sent(&mut self, now: Instant, seq: Option<u16>, bytes: usize) {
+    /// its transport-wide number, if it has one; `timed`: it tells when it was sent (abs-send-time).
+    pub fn sent(&mut self, now: Instant, seq: Option<u16>, bytes: usize, timed: bool) {
         let (now_us, bytes) = (self.micros(now), bytes.min(usize::from(u16::MAX)) as u16);
         self.sent.add(now_us, u32::from(bytes));
+        if timed {
+            self.timed.add(now_us, u32::from(bytes));
+        }
         if let Some(seq) = seq {
             let cluster = self.prober.sending(now_us, u32::from(bytes));
             self.backlog.sent(now_us, u32::from(bytes), self.aimd.bps());
@@ -184,8 +190,8 @@ impl Estimator {
     /// The peer's own estimate, for peers that have no transport-cc.
     pub fn remb(&mut self, now: Instant, bps: u64) {
         let now_us = self.micros(now);
-        let sent_bps = self.sent.bps(now_us);
-        self.remb.said(now_us, bps as f64, sent_bps);
+        let timed_bps = self.timed.bps(now_us);
+        self.remb.said(now_us, bps as f64, timed_bps);
     }
 
     /// Share of packets that a receiver report says were lost. Peers with transport-cc tell it better.
@@ -380,10 +386,17 @@ impl Estimator {
     /// What delay and the peer's own estimate allow.
     fn unbound_bps(&self, now_us: i64) -> Option<f64> {
         let own = self.peer_clock.map(|_| self.aimd.bps() * self.queue.share());
-        match (own, self.remb.bps(now_us)) {
+        // The peer's word is about what it can judge by; the rest comes on top.
+        let said = self.remb.bps(now_us).map(|bps| bps + self.untimed_bps(now_us));
+        match (own, said) {
             (Some(own), Some(said)) => Some(own.min(said)),
             (one, other) => one.or(other),
         }
+    }
+
+    fn untimed_bps(&self, now_us: i64) -> f64 {
+        let bps = |window: &RateWindow| window.clone().bps(now_us).unwrap_or(0.0);
+        (bps(&self.sent) - bps(&self.timed)).max(0.0)
     }
 
     /// When the peer's silence has to be acted upon.
@@ -434,7 +447,7 @@ mod tests {
         estimator.remb(at(start, 100), 400_000);
         assert_eq!(estimator.target_bps(at(start, 100)), None, "nothing was sent");
         for ms in 100..3000 {
-            estimator.sent(at(start, ms), None, 100); // 800 kbit/s
+            estimator.sent(at(start, ms), None, 100, true); // 800 kbit/s
             if ms % 500 == 0 {
                 estimator.remb(at(start, ms), 400_000);
             }
@@ -445,6 +458,25 @@ mod tests {
         }
         assert!(estimator.target_bps(at(start, 14_000)).unwrap() < 300_000);
         assert_eq!((estimator.probes(), estimator.tick(at(start, 15_000))), (0, None));
+    }
+
+    #[test]
+    fn a_peers_own_estimate_is_about_packets_that_tell_when_they_were_sent() {
+        let start = Instant::now();
+        let mut estimator = Estimator::new(start);
+        let mut play = |from: u64, kbps: usize, said_bps: u64| {
+            for ms in from..from + 3000 {
+                estimator.sent(at(start, ms), None, 10, false); // 80 kbit/s of sound
+                estimator.sent(at(start, ms), None, kbps / 8, true);
+                if ms % 500 == 0 {
+                    estimator.remb(at(start, ms), said_bps);
+                }
+            }
+            estimator.target_bps(at(start, from + 3000))
+        };
+        assert_eq!(play(0, 96, 100_000), None, "it gets all of it");
+        let target = play(3000, 400, 200_000).unwrap();
+        assert!((275_000..285_000).contains(&target), "{target}");
     }
 
     #[test]
@@ -463,7 +495,7 @@ mod tests {
         estimator.want(2_000_000);
         for n in 0..5000_u64 {
             let now = at(start, n * 10);
-            estimator.sent(now, Some(n as u16), 1000);
+            estimator.sent(now, Some(n as u16), 1000, true);
             let arrived_us = n.wrapping_mul(0x9e37_79b9_7f4a_7c15) as i64 % PEER_CLOCK;
             estimator.feedback(now, [(n as u16, Some(arrived_us))]);
             let _ = estimator.tick(now);

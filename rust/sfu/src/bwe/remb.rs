@@ -1,7 +1,8 @@
 //! The estimate of a peer that makes its own (draft-alvestrand-rmcat-remb-03).
 //!
-//! Such a peer grows its estimate only to about one and a half times what it receives: of a still picture that is little,
-//! and it says nothing about the path. So its word is a limit only while we send as much as that for more than a burst.
+//! It judges only by packets that tell when they were sent (abs-send-time), so those are what its word is compared with.
+//! And it grows its estimate only to about one and a half times what it receives: of a still picture that is little, and
+//! it says nothing about the path. So its word is a limit once it is less than what we send, for more than a burst.
 //! From then on what we assume grows by a factor per second where it leaves headroom; if we sent what it says, and layers
 //! come in larger steps, neither side would ever find out that there is room. After a while it is no limit any more.
 
@@ -11,6 +12,8 @@ const VALID_US: i64 = 15_000_000;
 const HEADROOM: f64 = 1.25;
 /// What is sent has to be near the estimate for this long: a key frame alone is not.
 const PERSISTENCE_US: i64 = 1_200_000;
+/// Less than this says more of the stream than of the path: loss tells of paths so narrow.
+const LEAST_BPS: f64 = 40_000.0;
 /// Growth per second without a limit in sight, and how far above the peer's word it may lead.
 const GROWTH: f64 = 1.4;
 const MAX_LEAD: f64 = 4.0;
@@ -25,10 +28,12 @@ pub struct Remb {
 }
 
 impl Remb {
-    /// The peer estimates `bps` while it is sent `sent_bps`.
+    /// The peer estimates `bps` while it is sent `sent_bps` by which it can judge.
     pub fn said(&mut self, now_us: i64, bps: f64, sent_bps: Option<f64>) {
         let elapsed_us = now_us - self.said_us.replace(now_us).unwrap_or(now_us);
-        if sent_bps.is_none_or(|sent| bps > sent * HEADROOM) {
+        let bps = bps.max(LEAST_BPS);
+        let headroom = if self.bps(now_us).is_some() { HEADROOM } else { 1.0 };
+        if sent_bps.is_none_or(|sent| bps > sent * headroom) {
             self.tight_us = None;
             let grown = self.assumed_bps * GROWTH.powf((elapsed_us as f64 / 1e6).clamp(0.0, 2.0));
             self.assumed_bps = bps.max(grown.min(bps * MAX_LEAD));
@@ -63,7 +68,9 @@ mod tests {
     #[test]
     fn a_limit_is_taken_at_its_word() {
         let mut remb = Remb::default();
-        assert_eq!(play(&mut remb, 0..20, 300_000.0, 290_000.0), Some(300_000.0));
+        assert_eq!(play(&mut remb, 0..4, 300_000.0, 290_000.0), None, "it is not in the way");
+        assert_eq!(play(&mut remb, 4..7, 300_000.0, 400_000.0), Some(300_000.0));
+        assert_eq!(play(&mut remb, 7..30, 300_000.0, 290_000.0), Some(300_000.0));
         assert_eq!(remb.bps(60_000_000), None, "forgotten");
     }
 
@@ -73,6 +80,7 @@ mod tests {
         assert_eq!(play(&mut remb, 0..20, 50_000.0, 30_000.0), None);
         assert_eq!(play(&mut remb, 20..21, 60_000.0, 1_500_000.0), None, "nor with a burst in it");
         assert_eq!(play(&mut remb, 21..40, 60_000.0, 30_000.0), None);
+        assert_eq!(play(&mut remb, 40..60, 9_000.0, 20_000.0), None, "no path is so narrow");
     }
 
     #[test]

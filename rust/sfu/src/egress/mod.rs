@@ -145,7 +145,7 @@ impl Egress {
     /// Let the estimator know of a packet that was sent.
     fn inform(&mut self, now: Moment, route: &Route, stamp: Stamp, bytes: usize) {
         let seq = route.extensions.transport_seq.map(|_| stamp.transport_seq);
-        self.estimator.sent(now.instant, seq, bytes);
+        self.estimator.sent(now.instant, seq, bytes, route.extensions.abs_send_time.is_some());
     }
 
     /// Remember what a transport-wide number carried, if it can be sent again.

@@ -191,7 +191,7 @@ impl Flow {
     }
 
     fn send(&mut self, bytes: usize) {
-        self.estimator.sent(self.now, Some(self.next_seq), bytes);
+        self.estimator.sent(self.now, Some(self.next_seq), bytes, true);
         self.link.push(self.now, bytes + 28, Packet::Ours(self.next_seq));
         self.next_seq = self.next_seq.wrapping_add(1);
     }
