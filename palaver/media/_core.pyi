@@ -257,8 +257,9 @@ class Core:
         ``channels_refused``, ``stun_forged`` (names a peer, not signed by it), ``tcp_accepted``,
         ``tcp_refused`` (too many strangers, no descriptors), ``tcp_rejected`` (garbage, forged or silent), ``tcp_stuck`` (took nothing
         any more), ``tcp_dropped`` (packets for slow readers), ``probes`` (bursts that try whether more gets through),
-        ``padding_bytes`` (sent for them), ``pacing_dropped`` (would have waited too long), ``layer_switches``. Gauges: ``transports``,
-        ``publications``, ``subscriptions``, ``tcp_connections``, ``videos_paused`` (not sent for want of bandwidth).
+        ``padding_bytes`` (sent for them), ``pacing_dropped`` (would have waited too long), ``layer_switches``,
+        ``catch_ups`` (subscribers given the key frame that had just come). Gauges: ``transports``, ``publications``,
+        ``subscriptions``, ``tcp_connections``, ``videos_paused`` (not sent for want of bandwidth).
         """
     def transport_stats(self, transport: int) -> dict[str, int] | None:
         """Figures of one transport, or None if it is unknown.

@@ -59,6 +59,11 @@ pub fn is_stun(datagram: &[u8]) -> bool {
     datagram.len() >= HEADER && datagram[0] < 4 && datagram[4..8] == MAGIC_COOKIE
 }
 
+/// Whether a datagram is DTLS (RFC 7983 §7).
+pub fn is_dtls(datagram: &[u8]) -> bool {
+    matches!(datagram, [20..=63, ..])
+}
+
 /// Whether a datagram is RTCP, or RTP's sealed equivalent of it (RFC 7983 §7, RFC 5761 §4).
 pub fn is_rtcp(datagram: &[u8]) -> bool {
     matches!(datagram, [128..=191, 192..=223, ..])

@@ -137,6 +137,8 @@ pub struct Forward {
     aim: Aim,
     aimed_at: Option<Instant>,
     link: Option<Link>,
+    /// Index of the packet that the link begins with.
+    began: u64,
     sent: Option<Sent>,
     /// The beginning of the next layer, while a frame of the present one is not complete: senders mix the packets of
     /// their layers.
@@ -153,6 +155,7 @@ impl Forward {
             aim: Aim::Anything,
             aimed_at: None,
             link: None,
+            began: 0,
             sent: None,
             held: Vec::new(),
             held_until: None,
@@ -204,6 +207,11 @@ impl Forward {
         self.link.as_ref().map(|link| link.layer)
     }
 
+    /// Index of the packet that began what flows.
+    pub fn began(&self) -> Option<u64> {
+        self.link.as_ref().map(|_| self.began)
+    }
+
     /// The layers of which packets are of use.
     pub fn needed(&self) -> Layers {
         let flowing = self.link.as_ref().map(|link| 1 << link.layer);
@@ -251,7 +259,10 @@ impl Forward {
                 return Verdict::LeftOut;
             }
             (None, _) if !packet.starts => return Verdict::Starving,
-            _ => self.link = Some(self.begin(packet, clock_rate, now)),
+            _ => {
+                self.link = Some(self.begin(packet, clock_rate, now));
+                self.began = packet.index;
+            }
         }
         let Some(link) = &mut self.link else { return Verdict::LeftOut };
         link.steer(self.aim, packet);

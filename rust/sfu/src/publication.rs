@@ -167,6 +167,11 @@ impl Publication {
         }
     }
 
+    /// Whether it has pictures to send.
+    pub fn sends_video(&self) -> bool {
+        self.active && self.is_video()
+    }
+
     pub fn is_video(&self) -> bool {
         self.format.is_some_and(|format| format.codec.is_video())
     }

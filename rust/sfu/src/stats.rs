@@ -68,6 +68,8 @@ counters!(
         /// RTCP that was not authentic, a replay, or not what it said it was.
         rtcp_refused,
         keyframe_requests,
+        /// Subscribers that were given the key frame that had just come.
+        catch_ups,
         /// Short bursts to find out whether more gets through, and what was sent for them besides media.
         probes,
         padding_bytes,

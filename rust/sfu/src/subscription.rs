@@ -35,6 +35,8 @@ pub struct Subscription {
     pub allowance: Allowance,
     pub told: Told,
     pub forward: Forward,
+    /// Index of the key frame that was last sent again because the peer asked.
+    pub caught_up: Option<u64>,
     /// Where its frames go, if it is not sent on a section; then `transport`, `mid`, `route` and `strand` mean nothing.
     pub tap: Option<Box<Tap>>,
 }

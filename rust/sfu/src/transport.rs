@@ -3,6 +3,8 @@
 //! str0m may panic on input it did not foresee. Every call into it goes through [`Transport::guarded`]: a panic ends
 //! this transport and nothing else.
 
+mod ssrcs;
+
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -39,6 +41,7 @@ use crate::rate::Rate;
 use crate::sdp::{self, Outline};
 use crate::srtp::{self, Exported, Opener, Refused};
 use crate::stats::TransportStats;
+use ssrcs::Ssrcs;
 
 /// Candidates taken from the peer. An ICE-lite agent does not need any.
 const MAX_CANDIDATES: usize = 32;
@@ -73,6 +76,8 @@ pub struct Setup {
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "nearly all are packets")]
 pub enum Happening {
+    /// The peer has begun the DTLS handshake.
+    Connecting,
     Connected,
     Packet {
         mid: Mid,
@@ -111,6 +116,7 @@ pub struct Transport {
     credentials: IceCreds,
     streams: HashMap<Ssrc, (Mid, Option<Rid>)>,
     candidates: usize,
+    connecting: bool,
     connected: bool,
     connect_by: Option<Instant>,
     silent_since: Option<Instant>,
@@ -125,7 +131,7 @@ pub struct Transport {
     pub egress: Option<Egress>,
     /// The SSRCs of each section on which we send, or did: the stream's, and its retransmissions'. They are in our
     /// answers and str0m sends nothing with them.
-    ssrcs: HashMap<Mid, (Ssrc, Option<Ssrc>)>,
+    ssrcs: Ssrcs,
     /// Streams of sections that are not subscribed at the moment.
     pub strands: HashMap<Mid, Strand>,
     pub publications: HashMap<Mid, PublicationId>,
@@ -171,6 +177,7 @@ impl Transport {
             credentials: IceCreds { ufrag: String::new(), pass: String::new() },
             streams: HashMap::new(),
             candidates: 0,
+            connecting: false,
             connected: false,
             connect_by: Some(now + setup.connect_timeout),
             silent_since: None,
@@ -200,9 +207,9 @@ impl Transport {
         let known: Vec<Mid> = ssrcs.keys().copied().collect();
         let (answer, credentials) = self
             .guarded(|rtc| {
-                lend(rtc, &ssrcs);
+                ssrcs::lend(rtc, &ssrcs);
                 let answer = rtc.sdp_api().accept_offer(parsed)?.to_sdp_string();
-                take_back(rtc, &outline, &mut ssrcs);
+                ssrcs::take_back(rtc, &outline, &mut ssrcs);
                 Ok((answer, rtc.direct_api().local_ice_credentials()))
             })
             .map_err(|fault| match fault {
@@ -406,6 +413,16 @@ impl Transport {
         self.connected
     }
 
+    /// Whether it is connected, or will be within moments: the DTLS handshake has begun.
+    pub fn connects(&self) -> bool {
+        self.connecting
+    }
+
+    /// Note that the DTLS handshake has begun; true if that is new.
+    pub fn note_connecting(&mut self, datagram: &[u8]) -> bool {
+        !self.connecting && demux::is_dtls(datagram) && !std::mem::replace(&mut self.connecting, true)
+    }
+
     /// The format the peer sends on section `mid`: the first it named.
     pub fn incoming(&self, mid: Mid) -> Option<Incoming> {
         let media = self.rtc.media(mid)?;
@@ -552,29 +569,6 @@ impl Transport {
     /// Make the next call into str0m panic, as a test of what happens then.
     pub(crate) fn sabotage(&mut self) {
         self.sabotaged = true;
-    }
-}
-
-/// Let str0m have our streams while it writes an answer.
-fn lend(rtc: &mut Rtc, ssrcs: &HashMap<Mid, (Ssrc, Option<Ssrc>)>) {
-    for (mid, (ssrc, rtx)) in ssrcs {
-        if rtc.media(*mid).is_some() {
-            rtc.direct_api().declare_stream_tx(*ssrc, *rtx, *mid, None);
-        }
-    }
-}
-
-/// Take all streams away from it, new ones too: it would report on them, and say goodbye for them.
-fn take_back(rtc: &mut Rtc, outline: &Outline, ssrcs: &mut HashMap<Mid, (Ssrc, Option<Ssrc>)>) {
-    for section in &outline.sections {
-        let mid = section.mid.as_str().into();
-        let mut api = rtc.direct_api();
-        let Some((ssrc, rtx)) = api.stream_tx_by_mid(mid, None).map(|stream| (stream.ssrc(), stream.rtx()))
-        else {
-            continue;
-        };
-        api.remove_stream_tx(ssrc);
-        ssrcs.entry(mid).or_insert((ssrc, rtx));
     }
 }
 

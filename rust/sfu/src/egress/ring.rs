@@ -1,4 +1,4 @@
-//! The last packets of a publication, for retransmission: one ring, shared by all its subscribers on a thread.
+//! The last packets of a publication, to be sent again: one ring, shared by all its subscribers on a thread.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -16,6 +16,8 @@ pub struct Ring {
     /// In the order of their indices, of which some are missing where not all layers are needed.
     packets: VecDeque<MediaPacket>,
     bytes: usize,
+    /// What follows this index does not continue what came before.
+    cut: Option<u64>,
 }
 
 impl Ring {
@@ -30,6 +32,23 @@ impl Ring {
 
     fn is_stale(&self, now: Instant) -> bool {
         self.packets.front().is_some_and(|oldest| now.saturating_duration_since(oldest.received) > AGE)
+    }
+
+    /// What comes from now on does not continue what is here.
+    pub fn cut(&mut self) {
+        self.cut = self.packets.back().map(|newest| newest.index).or(self.cut);
+    }
+
+    /// The newest key frame of a layer, if it came after `earliest`, and all packets since.
+    pub fn since_key(&self, layer: u8, earliest: Instant) -> Option<Vec<MediaPacket>> {
+        let fresh = |packet: &&MediaPacket| packet.received > earliest && self.cut < Some(packet.index);
+        let recent = self.packets.iter().rev().take_while(fresh);
+        let starts = |packet: &&MediaPacket| packet.layer == layer && packet.starts;
+        let newest = recent.clone().find(starts)?.timestamp;
+        // More than one packet of it may say that a decoder can start there.
+        let first = recent.filter(starts).filter(|packet| packet.timestamp == newest).last()?.index;
+        let from = self.packets.partition_point(|packet| packet.index < first);
+        Some(self.packets.range(from..).cloned().collect())
     }
 
     /// The packet with an index, if it is still there.

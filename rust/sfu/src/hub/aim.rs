@@ -10,7 +10,8 @@ use crate::layers::{Allowance, Layers, Rid, Wish};
 use crate::message::Relay;
 use crate::outlet::Outlet;
 use crate::publication::Origin;
-use crate::subscription::Told;
+use crate::subscription::{Subscription, Told};
+use crate::transport::Transport;
 
 impl Hub {
     /// The owner of a subscription says what it wants.
@@ -41,9 +42,11 @@ impl Hub {
         self.tell_needed_by(id, out);
     }
 
-    /// The same for one that gets nothing at the moment.
+    /// The same for one that begins, or begins again.
     pub(super) fn resume(&mut self, id: SubscriptionId, now: Instant, out: &mut dyn Outlet) {
-        if !self.aim_only(id, now, out) {
+        self.aim_only(id, now, out);
+        let flows = |subscription: &Subscription| subscription.forward.layer().is_some();
+        if !self.subscriptions.get(&id).is_some_and(flows) {
             self.want_picture(id, now, out);
         }
         self.tell_needed_by(id, out);
@@ -58,11 +61,9 @@ impl Hub {
         self.tell_needed(id, out);
     }
 
-    /// True if a key frame was asked for.
-    fn aim_only(&mut self, id: SubscriptionId, now: Instant, out: &mut dyn Outlet) -> bool {
-        let Some(subscription) = self.subscriptions.get_mut(&id) else { return false };
-        let source = subscription.publication;
-        let Some(publication) = self.publications.get(&source) else { return false };
+    fn aim_only(&mut self, id: SubscriptionId, now: Instant, out: &mut dyn Outlet) {
+        let Some(subscription) = self.subscriptions.get_mut(&id) else { return };
+        let Some(publication) = self.publications.get(&subscription.publication) else { return };
         let sends = subscription.active && subscription.open && publication.active;
         let aim = match subscription.allowance {
             Allowance::Nothing => Aim::Nothing,
@@ -72,7 +73,7 @@ impl Hub {
             }
         };
         if !subscription.forward.aim(aim, now) {
-            return false;
+            return;
         }
         let unfit = sends && subscription.allowance == Allowance::Nothing;
         let news =
@@ -81,11 +82,9 @@ impl Hub {
             subscription.told = Told::Paused;
             out.event(Event::Layer { subscription: id, rid: None });
         }
-        let awaited = subscription.forward.awaits(now);
-        if let Some(layer) = awaited {
-            self.want_keyframe(source, layer, now, out);
+        if let Some(layer) = subscription.forward.awaits(now) {
+            self.want_start(id, layer, now, out);
         }
-        awaited.is_some()
     }
 
     /// A subscriber cannot show anything without a key frame.
@@ -94,6 +93,18 @@ impl Hub {
         if subscription.active && subscription.open {
             let forward = &subscription.forward;
             let layer = forward.layer().or_else(|| forward.awaits(now)).unwrap_or(0);
+            self.want_start(id, layer, now, out);
+        }
+    }
+
+    /// A subscription can go on with a key frame of one layer: the one that has just come, or another. One that cannot
+    /// be sent yet asks when its transport is about to be up.
+    fn want_start(&mut self, id: SubscriptionId, layer: u8, now: Instant, out: &mut dyn Outlet) {
+        let Some(subscription) = self.subscriptions.get(&id) else { return };
+        let transport = self.transports.get(&subscription.transport);
+        let soon = subscription.tap.is_some() || transport.is_some_and(Transport::connects);
+        if soon && !self.catch_up(id, layer, now, out) {
+            let Some(subscription) = self.subscriptions.get(&id) else { return };
             self.want_keyframe(subscription.publication, layer, now, out);
         }
     }

@@ -239,6 +239,7 @@ impl Hub {
             allowance: Allowance::default(),
             told: Told::Nothing,
             forward,
+            caught_up: None,
             tap: None,
         };
         self.join(id, subscription, now, out);

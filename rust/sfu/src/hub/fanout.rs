@@ -266,6 +266,7 @@ impl Hub {
     /// `layer`: of that layer only.
     pub(super) fn interrupt(&mut self, id: PublicationId, layer: Option<u8>) {
         let Some(publication) = self.publications.get_mut(&id) else { return };
+        publication.ring.cut();
         for mirror in &mut publication.mirrors {
             mirror.gap = true;
         }

@@ -5,6 +5,7 @@
 
 mod aim;
 mod asking;
+mod catch_up;
 mod channels;
 mod command;
 pub mod fanout;
@@ -141,6 +142,9 @@ impl Hub {
             return true;
         }
         let Some(transport) = self.transports.get_mut(&id) else { return true };
+        if transport.note_connecting(datagram) {
+            self.happenings.push_back((id, Happening::Connecting));
+        }
         match transport.receive(now, path, datagram) {
             Ok(true) => self.poll(id, now, out),
             Ok(false) => self.stats.packets_unknown.add(1),
@@ -301,6 +305,7 @@ impl Hub {
     fn settle(&mut self, now: Instant, out: &mut dyn Outlet) {
         while let Some((id, happening)) = self.happenings.pop_front() {
             match happening {
+                Happening::Connecting => self.start_subscriptions(id, now, out),
                 Happening::Connected => {
                     out.event(Event::Connected { transport: id });
                     self.start_subscriptions(id, now, out);
@@ -326,7 +331,7 @@ impl Hub {
         }
     }
 
-    /// The transport is up: what it subscribes to can begin.
+    /// The transport is up, or about to be: what it subscribes to can begin.
     fn start_subscriptions(&mut self, id: TransportId, now: Instant, out: &mut dyn Outlet) {
         let Some(transport) = self.transports.get(&id) else { return };
         let subscriptions: Vec<SubscriptionId> = transport.subscriptions.values().copied().collect();
@@ -338,7 +343,7 @@ impl Hub {
     /// A key frame of one layer of `id` is needed, if it is video.
     fn want_keyframe(&mut self, id: PublicationId, layer: u8, now: Instant, out: &mut dyn Outlet) {
         let Some(publication) = self.publications.get_mut(&id) else { return };
-        if !publication.is_video() || !publication.active {
+        if !publication.sends_video() {
             return;
         }
         let Some(throttle) = publication.keyframes.get_mut(usize::from(layer)) else { return };

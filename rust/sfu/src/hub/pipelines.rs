@@ -108,6 +108,7 @@ impl Hub {
             allowance: Allowance::default(),
             told: Told::Nothing,
             forward: Forward::new(id.0 as u32),
+            caught_up: None,
             tap: Some(Box::new(Tap::new(pipeline, track))),
         };
         self.join(id, subscription, now, out);

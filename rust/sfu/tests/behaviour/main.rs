@@ -3,6 +3,7 @@
 
 mod common;
 
+mod catching_up;
 mod channels;
 mod continuity;
 mod estimation;

@@ -52,6 +52,7 @@ fn sections_that_become_inactive_pause_and_come_back() {
     world.clients[1].turn(0, Direction::Inactive);
     world.negotiate(1);
     assert_eq!(send(&mut world, Media::Vp8.key()), 0);
+    world.run(Duration::from_secs(1));
     world.clients[1].turn(0, Direction::RecvOnly);
     world.negotiate(1);
     assert_eq!(send(&mut world, Media::Vp8.delta()), 0, "waits for a key frame");
