@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 pub struct Throttle {
     last: Option<Instant>,
     pending: bool,
+    /// Requests that no key frame has followed.
+    unanswered: u32,
 }
 
 /// What to do about a request.
@@ -22,7 +24,8 @@ pub enum Ask {
 impl Throttle {
     /// Chromium overhears what comes within 300 ms, by its own clock, and says nothing.
     pub const INTERVAL: Duration = Duration::from_millis(330);
-    /// Ask again if a subscriber is still without a key frame after this long.
+    /// Ask again if a subscriber is still without a key frame after this long, and soon where the first request may
+    /// have been lost or overheard.
     const PATIENCE: Duration = Duration::from_secs(1);
 
     pub fn ask(&mut self, now: Instant) -> Ask {
@@ -37,6 +40,7 @@ impl Throttle {
             _ => {
                 self.last = Some(now);
                 self.pending = false;
+                self.unanswered = self.unanswered.saturating_add(1);
                 Ask::Now
             }
         }
@@ -54,16 +58,19 @@ impl Throttle {
     /// A key frame came: what waits for one has it.
     pub fn arrived(&mut self) {
         self.pending = false;
+        self.unanswered = 0;
     }
 
     /// The request could not be made after all.
     pub fn retract(&mut self) {
         self.last = None;
+        self.unanswered = 0;
     }
 
     /// Whether a subscriber that gets nothing without a key frame should ask again.
     pub fn impatient(&self, now: Instant) -> bool {
-        !self.pending && self.last.is_none_or(|last| now >= last + Self::PATIENCE)
+        let patience = Self::INTERVAL * self.unanswered.clamp(1, 2).pow(2);
+        !self.pending && self.last.is_none_or(|last| now >= last + patience.min(Self::PATIENCE))
     }
 }
 
@@ -86,11 +93,17 @@ mod tests {
     }
 
     #[test]
-    fn impatience_comes_after_a_second() {
+    fn impatience_comes_soon_and_then_after_a_second() {
         let (mut throttle, start) = (Throttle::default(), Instant::now());
+        let at = |ms| start + Duration::from_millis(ms);
         assert!(throttle.impatient(start));
-        throttle.ask(start);
-        assert!(!throttle.impatient(start + Duration::from_millis(900)));
-        assert!(throttle.impatient(start + Duration::from_secs(1)));
+        for (asked, impatient) in [(0, 330), (330, 1330), (1330, 2330)] {
+            throttle.ask(at(asked));
+            assert!(!throttle.impatient(at(impatient - 1)));
+            assert!(throttle.impatient(at(impatient)));
+        }
+        throttle.arrived();
+        throttle.ask(at(2330));
+        assert!(throttle.impatient(at(2660)));
     }
 }

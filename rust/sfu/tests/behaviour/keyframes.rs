@@ -92,6 +92,25 @@ fn requests_are_throttled_and_the_last_is_not_lost() {
 }
 
 #[test]
+fn a_request_that_is_lost_is_repeated_soon() {
+    let (mut world, publication, subscription) = World::pair(Media::Vp8, [0, 0]);
+    send_key(&mut world);
+    world.command(0, Command::Unsubscribe { subscription });
+    world.run(Duration::from_secs(2));
+    requests(&mut world);
+    world.clients[0].unplugged = true;
+    let to = world.clients[1].mid(0);
+    world.subscribe(publication, 1, &to);
+    world.run(Duration::from_millis(100));
+    world.clients[0].unplugged = false;
+    for n in 0..30 {
+        world.clients[0].send(0, Media::Vp8, &Media::Vp8.delta(), n * 900);
+        world.run(Duration::from_millis(10));
+    }
+    assert_eq!(requests(&mut world), 1);
+}
+
+#[test]
 fn a_starving_subscriber_asks_again_while_packets_come() {
     let (mut world, ..) = World::pair(Media::Vp8, [0, 0]);
     for n in 0..300 {
