@@ -161,6 +161,7 @@ fn nobody_who_is_paused_or_idle_gets_padding() {
     assert_eq!(call.spare(2, headers), 0);
     let subscription = call.videos[0];
     call.world.command(0, Command::Unsubscribe { subscription });
+    call.run(seconds(1)); // a probe may be under way
     let probes = call.world.stats[0].probes.get();
     let headers = call.world.clients[1].headers.len();
     call.run(seconds(30));
