@@ -64,6 +64,10 @@ class Flag(IntFlag):
     VOICE = 4
 
 
+_KEY_FRAME: Final = int(Flag.KEY_FRAME)  # an IntFlag's own operators cost a microsecond, and frames are many
+_GAP: Final = int(Flag.GAP)
+
+
 class Message(NamedTuple):
     """One message. ``pts`` counts ticks of ``clock_rate`` (Hz); ``time_ns`` is CLOCK_MONOTONIC, 0 unknown."""
 
@@ -80,12 +84,12 @@ class Message(NamedTuple):
     @property
     def key_frame(self) -> bool:
         """Whether a decoder can begin here."""
-        return bool(self.flags & Flag.KEY_FRAME)
+        return bool(self.flags & _KEY_FRAME)
 
     @property
     def after_gap(self) -> bool:
         """Whether frames before this one are missing."""
-        return bool(self.flags & Flag.GAP)
+        return bool(self.flags & _GAP)
 
 
 class Parser:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import av
@@ -114,6 +115,7 @@ class Canvas:
         self._scalers = [VideoReformatter() for _ in layout.tiles]
         self._drawn: list[object] = [None] * len(layout.tiles)
         self._covered: list[Box | None] = [None] * len(layout.tiles)
+        self._fitted = lru_cache(64)(fitted)
         self._fill(Box(0, 0, layout.width, layout.height))
 
     @property
@@ -135,7 +137,7 @@ class Canvas:
         elif self.layout.crop:
             self._put(self._cropped(tile, picture, where), where)
         else:
-            target = fitted(picture.width, picture.height, where)
+            target = self._fitted(picture.width, picture.height, where)
             if target != self._covered[tile]:
                 self._fill(where)
                 self._covered[tile] = target

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from typing import TYPE_CHECKING, Final, NoReturn, assert_never
 
 import av
@@ -117,17 +118,16 @@ class Mixer:
     def _read_frames(self) -> None:
         while messages := self._frames.receive():
             for message in messages:
-                if message.type is Type.KEY_FRAME_WANTED:
+                if message.type is Type.FRAME:
+                    part = self._video if message.codec < _FIRST_AUDIO else self._audio
+                    part.receive(message)
+                elif message.type is Type.KEY_FRAME_WANTED:
                     self._video.want_key_frame(message.track)
-                elif message.type is Type.END:
+                else:
                     self._video.remove_input(message.track)
                     self._audio.remove_input(message.track)
-                elif message.codec >= _FIRST_AUDIO:
-                    self._audio.receive(message)
-                else:
-                    self._video.receive(message)
             if gather := self._video.GATHER_S:
-                self._over.wait(gather)
+                time.sleep(gather)
 
     def _speaking(self, track: int) -> None:
         self._control.report(control.Speaking(track=track))

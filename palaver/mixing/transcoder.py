@@ -14,16 +14,26 @@ if TYPE_CHECKING:
 
     import av
 
+    from palaver.media.frames import Message
+
 
 class VideoTranscoder(VideoMixer):
     """Has one input. Its pictures go to the encoders as they are decoded: there is no beat and no canvas."""
 
     GATHER_S: ClassVar = 0.0
 
+    def receive(self, message: Message) -> None:
+        """A frame of the input, to be decoded at once."""
+        with self._lock:
+            super().receive(message)
+            self._announced.notify()
+
     def _wait_to_decode(self) -> bool:
         """Until a frame has come; false once stopped."""
         with self._lock:
-            self._came.wait_for(lambda: self._stopped or any(one.waiting for one in self._inputs.values()))
+            self._announced.wait_for(
+                lambda: self._stopped or any(one.waiting for one in self._inputs.values())
+            )
             return not self._stopped
 
     def run_encoder(self) -> None:

@@ -25,6 +25,8 @@ ASK_AGAIN_S: Final = 0.3
 """At most this often a key frame is asked for."""
 STALLED_S: Final = 5.0
 """An input without a picture for this long shows its name; until then its last picture stays."""
+FIRST_S: Final = 1.0
+"""So long the background waits for an input's first picture: a name that flashes up helps nobody."""
 _STILL: Final = 1000
 """Bytes: a smaller frame may be one in which nothing moved, and is compared with the last picture."""
 _QUEUE: Final = 120
@@ -40,6 +42,7 @@ class VideoInput:
     track: int
     name: str
     decoder: VideoDecoder
+    added_at: float = field(default_factory=time.monotonic)
     waiting: deque[Message] = field(default_factory=deque)
     picture: av.VideoFrame | None = None
     seen_at: float = 0.0
@@ -47,10 +50,12 @@ class VideoInput:
     active: bool = True
     plate: av.VideoFrame | None = None
 
-    def shown(self, now: float) -> av.VideoFrame:
-        """The last picture; the name while muted, before the first picture and after a stall."""
+    def shown(self, now: float) -> av.VideoFrame | None:
+        """The last picture; the name while muted, if the first is long in coming and after a stall."""
         if self.active and self.picture is not None and now - self.seen_at < STALLED_S:
             return self.picture
+        if self.active and self.picture is None and now - self.added_at < FIRST_S:
+            return None
         if self.plate is None:
             self.plate = nameplate(self.name)
         return self.plate
@@ -85,7 +90,6 @@ class VideoMixer:
     def __init__(self, frames: FrameSocket, failed: Callable[[int, str], None]) -> None:
         self._frames, self._failed = frames, failed
         self._lock = threading.RLock()
-        self._came = threading.Condition(self._lock)
         self._announced = threading.Condition(self._lock)
         self._work = threading.Condition(self._lock)
         self._next_beat: float | None = None  # the next beat, until it is decoded for
@@ -157,13 +161,11 @@ class VideoMixer:
                 found.waiting.clear()
                 found.decoder.starving = True
             found.waiting.append(message)
-            self._came.notify()
 
     def stop(self) -> None:
         """Let both threads end."""
         with self._lock:
             self._stopped = True
-            self._came.notify_all()
             self._announced.notify_all()
             self._work.notify_all()
 

@@ -194,6 +194,17 @@ async def test_a_muted_camera_and_one_that_stalls_show_a_name() -> None:
         await until(lambda: shade(node.pictures[VIEW]) == 16)
 
 
+async def test_a_camera_whose_first_picture_is_long_in_coming_shows_a_name() -> None:
+    async with running() as node:
+        node.expect(VIEW, "vp8")
+        node.add_camera(0)
+        node.pipeline.say(compose(FULL, inputs=1))
+        node.pipeline.say(view())  # type: ignore[arg-type]  # a command
+        await until(lambda: VIEW in node.pictures)
+        assert shade(node.pictures[VIEW], 0.02, 0.5) == 16, "no name flashes up"
+        await until(lambda: abs(shade(node.pictures[VIEW], 0.02, 0.5) - 34) <= 4)
+
+
 async def test_nothing_is_decoded_or_encoded_without_a_consumer() -> None:
     async with running() as node:
         node.add_camera(0)
