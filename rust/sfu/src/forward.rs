@@ -137,8 +137,9 @@ pub struct Forward {
     aim: Aim,
     aimed_at: Option<Instant>,
     link: Option<Link>,
-    /// Index of the packet that the link begins with.
+    /// The packet that the link begins with: its index, and the number it was given.
     began: u64,
+    began_as: u64,
     sent: Option<Sent>,
     /// The beginning of the next layer, while a frame of the present one is not complete: senders mix the packets of
     /// their layers.
@@ -156,6 +157,7 @@ impl Forward {
             aimed_at: None,
             link: None,
             began: 0,
+            began_as: 0,
             sent: None,
             held: Vec::new(),
             held_until: None,
@@ -212,6 +214,11 @@ impl Forward {
         self.link.as_ref().map(|_| self.began)
     }
 
+    /// The number under which that packet was sent.
+    pub fn began_as(&self) -> u64 {
+        self.began_as
+    }
+
     /// The layers of which packets are of use.
     pub fn needed(&self) -> Layers {
         let flowing = self.link.as_ref().map(|link| 1 << link.layer);
@@ -262,6 +269,7 @@ impl Forward {
             _ => {
                 self.link = Some(self.begin(packet, clock_rate, now));
                 self.began = packet.index;
+                self.began_as = self.sent.map_or(self.first_seq, |sent| sent.seq.wrapping_add(1));
             }
         }
         let Some(link) = &mut self.link else { return Verdict::LeftOut };

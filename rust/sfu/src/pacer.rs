@@ -44,6 +44,11 @@ impl<T> Pacer<T> {
         self.bytes_per_second.is_some() || !self.queue.is_empty()
     }
 
+    /// Whether the rate leaves room for something that does not wait.
+    pub fn has_room(&mut self, now: Instant) -> bool {
+        self.earn(now) > 0.0
+    }
+
     /// Something is sent that does not wait.
     pub fn spend(&mut self, bytes: usize) {
         if self.bytes_per_second.is_some() {

@@ -32,6 +32,8 @@ pub struct History {
     /// Slot `seq mod length`. The length is a power of two.
     slots: Vec<Option<Sent>>,
     newest: Option<u64>,
+    /// What was sent before is not worth sending again.
+    least: u64,
 }
 
 impl History {
@@ -55,7 +57,7 @@ impl History {
     pub fn find(&mut self, seq: u16) -> Option<&mut Sent> {
         let newest = self.newest?;
         let behind = u64::from((newest as u16).wrapping_sub(seq));
-        let slot = self.slot(newest.checked_sub(behind)?);
+        let slot = self.slot(newest.checked_sub(behind).filter(|seq| *seq >= self.least)?);
         self.slots.get_mut(slot)?.as_mut().filter(|sent| sent.rewritten.seq as u16 == seq)
     }
 
@@ -67,6 +69,11 @@ impl History {
             let seq = newest.checked_sub(behind)?;
             self.slots[self.slot(seq)].as_ref().filter(|sent| sent.rewritten.seq == seq)
         })
+    }
+
+    /// What was sent before `seq` need not be sent again: nothing builds on it any more.
+    pub fn forget_before(&mut self, seq: u64) {
+        self.least = seq;
     }
 
     /// Packets will come from another publication: places mean nothing any more.
@@ -115,6 +122,15 @@ mod tests {
         assert!(history.find(24).is_none() && history.find(65_499).is_none(), "neither sent nor remembered");
         assert_eq!(history.recent().map(|sent| sent.rewritten.seq).next(), Some(65_559));
         assert_eq!(history.recent().count(), 60);
+    }
+
+    #[test]
+    fn what_nothing_builds_on_is_forgotten() {
+        let (mut history, now) = (History::default(), Instant::now());
+        (100..110).for_each(|seq| history.note(sent(seq, now)));
+        history.forget_before(105);
+        assert!(history.find(104).is_none());
+        assert_eq!(history.find(105).map(|sent| sent.index), Some(1050));
     }
 
     #[test]

@@ -64,6 +64,9 @@ impl Egress {
         if !due {
             return Repair::Early;
         }
+        if self.estimator.congested() && !self.pacer.has_room(now.instant) {
+            return Repair::Early; // it would fill a full path further, and audio would wait behind it
+        }
         let Some(packet) = ring.get(sent.index) else { return Repair::Gone };
         if !self.budget.spend(now.instant, packet.payload.len()) {
             return Repair::Exhausted;

@@ -146,6 +146,11 @@ impl Strand {
         self.history.clear();
     }
 
+    /// A key frame went out as `seq`: what was sent before it is not needed any more.
+    pub fn forget_before(&mut self, seq: u64) {
+        self.history.forget_before(seq);
+    }
+
     /// When a packet may be sent again after it has been: not before the peer can have got it. A peer that does not know
     /// the round-trip time may ask again sooner; where much is lost, what it asks for may well be lost again.
     pub(super) fn may_resend(&self, sent: &Sent, now: Instant, lossy: bool) -> bool {

@@ -242,6 +242,9 @@ impl Hub {
                 awaited = layer.map_or(awaited, |layer| awaited | 1 << layer);
                 if forward.layer().is_some_and(|layer| subscription.told != Told::Layer(layer)) {
                     switched.push(*id);
+                    if egress.estimator.congested() {
+                        strand.forget_before(forward.began_as());
+                    }
                 }
             }
         }
