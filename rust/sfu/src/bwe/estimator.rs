@@ -283,6 +283,11 @@ impl Estimator {
         std::mem::take(&mut self.missing)
     }
 
+    /// Far more is sent than gets through: there is no time to lose.
+    pub fn is_urgent(&self) -> bool {
+        self.signal == Signal::Overuse && self.queue.surges()
+    }
+
     /// Packets wait for so long that audio comes too late.
     pub fn is_drowned(&self) -> bool {
         self.queue.is_drowned()
@@ -330,7 +335,9 @@ impl Estimator {
         if signal == Signal::Overuse {
             self.prober.congested(now_us);
         }
-        let (limited, blind, rtt_us) = (sent_bps < self.aimd.bps() * LIMITED, self.blind, self.rtt_us);
+        // Where packets wait, what arrives is what the path carries, however little was sent.
+        let limited = sent_bps < self.aimd.bps() * LIMITED && !surges;
+        let (blind, rtt_us) = (self.blind, self.rtt_us);
         self.aimd.update(now_us, &Observation { signal, throughput_bps, limited, blind, rtt_us });
         if self.queue.is_long() {
             let known = self.drained_bps;

@@ -38,7 +38,9 @@ struct Video {
 impl Hub {
     /// The estimate of a transport may have changed.
     pub(super) fn steer(&mut self, id: TransportId, now: Instant, out: &mut dyn Outlet) {
-        if self.transports.get(&id).is_some_and(|transport| transport.rate.next_review <= now) {
+        let Some(transport) = self.transports.get(&id) else { return };
+        let urgent = transport.egress.as_ref().is_some_and(|egress| egress.estimator.is_urgent());
+        if urgent || transport.rate.next_review <= now {
             self.review(id, now, out);
         }
     }

@@ -58,6 +58,29 @@ fn the_layer_follows_a_path_that_narrows_and_widens() {
 }
 
 #[test]
+fn a_path_that_narrows_is_given_room_for_audio() {
+    for phase in 0..16 {
+        let mut call = Call::new(simulcast(), 1);
+        let short = |bps: u64| Conditions {
+            delay: millis(1),
+            queue_bytes: (bps / 8) as usize * 3 / 10, // 300 ms
+            ..Conditions::rate(bps)
+        };
+        call.path(1, short(WIDE));
+        call.run(seconds(10) + millis(15 * phase));
+        call.path(1, short(NARROW));
+        call.until(FIRST_BURSTS, "the lowest layer", |call| call.announced(0).as_deref() == Some("q"));
+        call.run(FIRST_BURSTS);
+        let from = call.world.now;
+        call.run(seconds(1));
+        assert!(call.world.queueing(1) < millis(100), "{:?}", call.world.queueing(1));
+        call.run(seconds(2));
+        let (gap, lost) = call.audio_gap(1, from);
+        assert!(gap < millis(150) && lost == 0, "{gap:?}, {lost} lost");
+    }
+}
+
+#[test]
 fn a_wide_path_carries_everything_at_once() {
     let mut call = Call::new(simulcast(), 1);
     call.until(millis(100), "the highest layer", |call| call.layer(1) == Some(2));

@@ -178,6 +178,15 @@ impl Call {
         self.world.deliver(vec![datagram]);
     }
 
+    /// The layer of which the owner of a subscriber's video heard last.
+    pub fn announced(&self, subscriber: usize) -> Option<String> {
+        let subscription = self.videos[subscriber];
+        self.world.tray.events.iter().rev().find_map(|event| match event {
+            Event::Layer { subscription: s, rid } if *s == subscription => rid.map(|rid| rid.to_string()),
+            _ => None,
+        })
+    }
+
     /// What the owner of a subscription was told of its layers.
     pub fn told(&mut self, subscription: SubscriptionId) -> Vec<Option<String>> {
         let events = self.world.events().into_iter();
