@@ -127,6 +127,13 @@ class AudioMixer:
             self._inputs.pop(track, None)
             self._mixed.discard(track)
 
+    def end_track(self, track: int) -> None:
+        """No packets come for now. Those that come later do not continue these."""
+        with self._lock:
+            if found := self._inputs.get(track):
+                self._inputs[track] = found.anew()
+                self._mixed.discard(track)
+
     def set_active(self, track: int, active: bool) -> None:
         """Mute or unmute an input."""
         with self._lock:

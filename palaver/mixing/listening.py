@@ -59,6 +59,12 @@ class AudioInput:
         self.concealed = 0
         self.dropped = 0
 
+    def anew(self) -> AudioInput:
+        """The same input, of which nothing has come yet."""
+        fresh = AudioInput(self.track, self._codec)
+        fresh.active = self.active
+        return fresh
+
     def receive(self, message: Message, now: float) -> None:
         """Take in a packet. One that comes after its time is of no use."""
         self._clock_rate = message.clock_rate or RATE

@@ -124,8 +124,8 @@ class Mixer:
                 elif message.type is Type.KEY_FRAME_WANTED:
                     self._video.want_key_frame(message.track)
                 else:
-                    self._video.remove_input(message.track)
-                    self._audio.remove_input(message.track)
+                    self._video.end_track(message.track)
+                    self._audio.end_track(message.track)
             if gather := self._video.GATHER_S:
                 time.sleep(gather)
 

@@ -120,6 +120,13 @@ class VideoMixer:
         with self._lock:
             self._inputs.pop(track, None)
 
+    def end_track(self, track: int) -> None:
+        """No frames come for now. Those that come later do not continue these; the last picture stays until then."""
+        with self._lock:
+            if found := self._inputs.get(track):
+                found.waiting.clear()
+                found.decoder.starving = True
+
     def set_active(self, track: int, active: bool) -> None:
         """Mute or unmute an input."""
         with self._lock:

@@ -13,7 +13,7 @@ import av
 import numpy as np
 
 from palaver.media.control import AddAudioInput, AddVideoInput, Report
-from palaver.media.frames import MANY, Codec, FrameSocket, Message, Type
+from palaver.media.frames import HEADER, MANY, Codec, FrameSocket, Message, Type
 from palaver.media.pipelines import ForkServer, Pipeline
 from palaver.mixing.decoding import VideoDecoder
 from palaver.mixing.encoding import CLOCK_RATE, VideoEncoder
@@ -96,6 +96,10 @@ class StandIn:
         pts = number * CLOCK_RATE // 30
         for payload, key in encoder.encode(plain(luma, encoder.output.width, encoder.output.height), pts):
             self.frames.send(track, encoder.codec, pts, CLOCK_RATE, payload, key_frame=key)
+
+    def end_track(self, track: int) -> None:
+        """The core's word that the tap has ended."""
+        self.frames._write(HEADER.pack(0, Type.END, 0, 0, 255, track, 0, 0, 0))
 
     def speak(self, track: int, hertz: float, level: int = 20) -> None:
         """20 ms of a tone."""

@@ -322,3 +322,38 @@ async def test_a_transcoder_follows_its_input() -> None:
             )
 
         await until(right, lambda: node.show(0, 99))
+
+
+@pytest.mark.parametrize("target", ["palaver.mixing.mixer:run", "palaver.mixing.transcoder:run"])
+async def test_an_input_whose_tap_ended_is_seen_again_with_the_next(target: str) -> None:
+    async with running(target) as node:
+        node.expect(VIEW, "vp8")
+        node.add_camera(0)
+        node.pipeline.say(compose(FULL, inputs=1))
+        node.pipeline.say(view())  # type: ignore[arg-type]  # a command
+        await until(lambda: shows(node, FULL, 1), lambda: node.show(0, luma(0)))
+        node.pipeline.say(RemoveOutput(track=VIEW))
+        node.end_track(0)
+        node.expect(VIEW + 1, "vp8")
+        node.pipeline.say(output("vp8", VIEW + 1, 160, 90))
+
+        def another() -> bool:
+            picture = node.pictures.get(VIEW + 1)
+            return picture is not None and abs(shade(picture) - 150) <= 4
+
+        await until(another, lambda: node.show(0, 150))
+
+
+async def test_an_input_whose_tap_ended_is_heard_again_with_the_next() -> None:
+    async with running() as node:
+        node.add_microphone(0)
+        node.expect(SOUND, "opus")
+        node.pipeline.say(listener(SOUND))
+
+        def heard(hertz: float) -> bool:
+            found = node.tones(SOUND, [hertz])
+            return bool(found) and found[0] > 0.1
+
+        await until(lambda: heard(400), lambda: node.speak(0, 400), 0.02)
+        node.end_track(0)
+        await until(lambda: heard(1000), lambda: node.speak(0, 1000), 0.02)
