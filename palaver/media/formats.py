@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from palaver.room.formats import accepts
 from palaver.room.values import AudioFormat, VideoFormat
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from palaver.media.sdp import Payload
     from palaver.room.values import Format, Kind
 
@@ -59,6 +63,22 @@ def format_of(payload: Payload) -> Format | None:
     if codec == "g722":
         return AudioFormat("g722", 16000, 1)  # RFC 3551, section 4.5.2: 8000 in SDP, 16000 in truth
     return AudioFormat(codec)
+
+
+def made_as(payload: Payload, formats: Iterable[Format]) -> Format | None:
+    """The first of ``formats`` that can be sent as ``payload``.
+
+    RFC 7587, section 7: Opus says two channels in SDP whatever it carries, so mono can be sent as well.
+    """
+    offered = format_of(payload)
+    if offered is None:
+        return None
+    for allowed in formats:
+        mono = isinstance(allowed, AudioFormat) and allowed.codec == "opus" and allowed.channels == 1
+        form = replace(offered, channels=1) if mono and isinstance(offered, AudioFormat) else offered
+        if accepts(allowed, form):
+            return form
+    return None
 
 
 def same_stream(payload: Payload, published: Payload) -> bool:

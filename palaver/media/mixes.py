@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from palaver.media.formats import format_of
+from palaver.media.formats import format_of, made_as
 from palaver.media.production import Feed, Output, OutputSpec, Production
 from palaver.room.formats import encoding
 from palaver.room.messages import SpeakerHeard
@@ -121,7 +121,7 @@ class Mixes:
         """An output for ``track`` in the format of ``payload``; None if what it is made of is gone."""
         composition = self._compositions.get((room, track.stream))
         source = media.sessions.get(track.stream) if media else None
-        wanted = format_of(payload)
+        wanted = made_as(payload, track.formats) or format_of(payload)
         if wanted is None or (composition is None and source is None):
             return None
         spec = OutputSpec(

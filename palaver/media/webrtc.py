@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from palaver.media import simulcast
-from palaver.media.formats import format_of, kind_of, same_stream
+from palaver.media.formats import format_of, kind_of, made_as, same_stream
 from palaver.media.ports import NegotiationError
 from palaver.media.sdp import Description, Payload, Section, parse
 from palaver.room.formats import accepts
@@ -72,10 +72,9 @@ class Outgoing:
         return next((payload for payload in payloads if self._can_be_made(payload)), None)
 
     def _can_be_made(self, payload: Payload) -> bool:
-        offered = format_of(payload)
-        if offered is None or (payload.codec == "h264" and payload.fmtp.get("packetization-mode") != "1"):
+        if payload.codec == "h264" and payload.fmtp.get("packetization-mode") != "1":
             return False  # frames are cut into fragments, which mode 0 does not know (RFC 6184, section 6.2)
-        return any(accepts(allowed, offered) for allowed in self.formats)
+        return made_as(payload, self.formats) is not None
 
     def fits(self, direction: str) -> bool:
         """Whether the client means to receive here."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from palaver.media.formats import format_of, h264_profile, kind_of, same_stream
+from palaver.media.formats import format_of, h264_profile, kind_of, made_as, same_stream
 from palaver.media.sdp import Payload, parse
 from palaver.room.values import AudioFormat, Format, VideoFormat
 from tests.media.chromium import chromium
@@ -96,6 +96,21 @@ def test_streams_are_the_same_when_a_decoder_cannot_tell_them_apart(
 ) -> None:
     assert same_stream(one, other) is same
     assert same_stream(other, one) is same
+
+
+@pytest.mark.parametrize(
+    ("formats", "expected"),
+    [
+        ((AudioFormat("opus", 48000, 1), AudioFormat("opus", 48000, 2)), AudioFormat("opus", 48000, 1)),
+        ((AudioFormat("opus", 48000, 2), AudioFormat("opus", 48000, 1)), AudioFormat("opus", 48000, 2)),
+        ((AudioFormat("opus"),), AudioFormat("opus", 48000, 2)),
+        ((AudioFormat("opus", 16000, 1), AudioFormat("pcmu")), None),
+    ],
+)
+def test_opus_is_made_in_mono_where_that_is_wanted(
+    formats: tuple[AudioFormat, ...], expected: AudioFormat | None
+) -> None:
+    assert made_as(Payload(111, "opus", 48000, 2), formats) == expected
 
 
 def test_each_codec_of_chromium_fits_itself_once() -> None:
