@@ -59,6 +59,7 @@ async def test_axe_finds_nothing_on_any_screen(
 
     bob = await enter(context, f"all-{screen}-{scheme}", "Bob")
     await expect(page.get_by_test_id("tile")).to_have_count(2)
+    await bob.get_by_test_id("leave").wait_for()  # the keys are the conference's from now on
     await bob.keyboard.press("m")
     await page.get_by_test_id("muted-badge").filter(visible=True).first.wait_for()
     await page.keyboard.press("s")
