@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from palaver.media.ports import Engine
-    from palaver.room.messages import Command, Event, Input, Output, Report
+    from palaver.room.messages import Command, Event, Input, Outcome, Report
     from palaver.room.room import Room
     from palaver.room.values import ParticipantId, TransportId
 
@@ -216,7 +216,7 @@ class RoomHost:
         self._settle(outputs)
         self._tell()
 
-    def _begin(self, first: Publish | Subscribe) -> list[Output]:
+    def _begin(self, first: Publish | Subscribe) -> list[Outcome]:
         """What the first session of somebody who just joined leads to; if it is refused, the join never happened."""
         try:
             return self.room.handle(first)
@@ -224,7 +224,7 @@ class RoomHost:
             self.room.handle(Leave(first.by))
             raise
 
-    def _settle(self, outputs: Iterable[Output]) -> None:
+    def _settle(self, outputs: Iterable[Outcome]) -> None:
         """Sort what the room decided into work and news, and look at the time again."""
         for output in outputs:
             if isinstance(output, Action):

@@ -9,16 +9,9 @@ from palaver.room.errors import Fault, RoomError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from palaver.room.messages import PublishedTrack, ResolutionSeen
-    from palaver.room.values import (
-        Grant,
-        Kind,
-        Participant,
-        ParticipantId,
-        Stream,
-        SubscribedTrack,
-        Track,
-    )
+    from palaver.room.endpoints import PublishedTrack
+    from palaver.room.messages import ResolutionSeen
+    from palaver.room.values import Grant, Kind, Participant, ParticipantId, Stream, SubscribedTrack, Track
 
 ADMIN: Final = "admin"
 """Whoever has this role may act on what others own."""

@@ -24,7 +24,7 @@ from palaver.room.messages import (
     Mix,
     OpenSink,
     OpenSource,
-    Output,
+    Outcome,
     ParticipantDropped,
     ParticipantJoined,
     ParticipantLeft,
@@ -183,7 +183,7 @@ class Room:
         """
         return self._views.template(view)
 
-    def handle(self, incoming: Input) -> list[Output]:
+    def handle(self, incoming: Input) -> list[Outcome]:
         """Apply ``incoming``, or raise RoomError and stay exactly as before. Only commands are refused."""
         if self._closed:
             if isinstance(incoming, _COMMANDS):
@@ -193,7 +193,7 @@ class Room:
 
     # ── participants ────────────────────────────────────────────────────────────────────────────────
 
-    def _join(self, command: Join) -> list[Output]:
+    def _join(self, command: Join) -> list[Outcome]:
         if command.participant in self._participants:
             raise RoomError(Fault.PARTICIPANT_EXISTS, command.participant)
         role = self._config.role(command.role)
@@ -205,16 +205,16 @@ class Room:
         self._participants[participant.id] = participant
         return [ParticipantJoined(participant)]
 
-    def _leave(self, command: Leave) -> list[Output]:
+    def _leave(self, command: Leave) -> list[Outcome]:
         return self._depart(self._register.participant(command.participant))
 
-    def _drop(self, command: Drop) -> list[Output]:
+    def _drop(self, command: Drop) -> list[Outcome]:
         participant = self._register.participant(command.participant)
         return [ParticipantDropped(participant.id), *self._depart(participant)]
 
-    def _depart(self, participant: Participant) -> list[Output]:
+    def _depart(self, participant: Participant) -> list[Outcome]:
         owner = participant.id
-        outputs: list[Output] = []
+        outputs: list[Outcome] = []
         for subscription in [one for one in self._subscriptions.values() if one.owner == owner]:
             outputs += self._end_subscription(subscription, Leave)
         for stream in [one for one in self._streams.values() if one.owner == owner]:
@@ -223,12 +223,12 @@ class Room:
         del self._participants[owner]
         return [*outputs, CloseTransports(owner), ParticipantLeft(owner)]
 
-    def _set_permission(self, command: SetPermission) -> list[Output]:
+    def _set_permission(self, command: SetPermission) -> list[Outcome]:
         participant = self._register.participant(command.participant)
         self._participants[participant.id] = replace(participant, permission=command.permission)
         return []
 
-    def _send_text(self, command: SendText) -> list[Output]:
+    def _send_text(self, command: SendText) -> list[Outcome]:
         sender = self._register.participant(command.by)
         if command.to != "all":
             self._register.participant(ParticipantId(command.to))
@@ -236,8 +236,8 @@ class Room:
             raise RoomError(Fault.BAD_REQUEST, "message", f"expected at most {TEXT_LIMIT} characters")
         return [TextSent(sender.id, command.to, command.message)]
 
-    def _close(self, command: Close) -> list[Output]:
-        outputs: list[Output] = []
+    def _close(self, command: Close) -> list[Outcome]:
+        outputs: list[Outcome] = []
         for participant in list(self._participants):
             outputs += self._drop(Drop(participant))
         for stream in list(self._streams.values()):  # only the views' are left
@@ -249,7 +249,7 @@ class Room:
 
     # ── streams ─────────────────────────────────────────────────────────────────────────────────────
 
-    def _publish(self, command: Publish) -> list[Output]:
+    def _publish(self, command: Publish) -> list[Outcome]:
         owner, tracks = self._register.participant(command.by), command.source.tracks
         self._register.check_new(command.stream, Fault.STREAM_EXISTS)
         kinds = kinds_of(tracks)
@@ -270,11 +270,11 @@ class Room:
         self._negotiations.start(stream.id)
         return [OpenSource(stream.id, owner.id, command.source, self._config.audio_in, self._config.video_in)]
 
-    def _unpublish(self, command: Unpublish) -> list[Output]:
+    def _unpublish(self, command: Unpublish) -> list[Outcome]:
         stream = self._register.forward_stream(command.by, command.stream)
         return self._end_stream(stream, Unpublish, None if command.by == stream.owner else TERMINATED)
 
-    def _set_stream_active(self, command: SetStreamActive) -> list[Output]:
+    def _set_stream_active(self, command: SetStreamActive) -> list[Outcome]:
         stream = self._register.forward_stream(command.by, command.stream)
         unready = self._unready.get(stream.id)
         kinds = unready.kinds if unready else frozenset(track.kind for track in stream.tracks)
@@ -283,7 +283,7 @@ class Room:
             muted = unready.muted - wanted if command.active else unready.muted | wanted
             self._unready[stream.id] = replace(unready, muted=muted)
             return []
-        outputs: list[Output] = []
+        outputs: list[Outcome] = []
         for kind in sorted(wanted):
             if any(track.kind == kind and track.active != command.active for track in stream.tracks):
                 outputs += [
@@ -297,32 +297,32 @@ class Room:
         self._streams[stream.id] = replace(stream, tracks=tracks)
         return outputs
 
-    def _mix(self, command: Mix) -> list[Output]:
+    def _mix(self, command: Mix) -> list[Outcome]:
         stream = self._register.live_stream(command.by, command.stream)
         return self._views.mix(stream, command.view, self._register.name_of(stream))
 
-    def _unmix(self, command: Unmix) -> list[Output]:
+    def _unmix(self, command: Unmix) -> list[Outcome]:
         return self._views.unmix(self._register.live_stream(command.by, command.stream), command.view)
 
-    def _set_region(self, command: SetRegion) -> list[Output]:
+    def _set_region(self, command: SetRegion) -> list[Outcome]:
         stream = self._register.live_stream(command.by, command.stream)
         return self._views.set_region(stream, command.view, command.region)
 
-    def _show_in_region(self, command: ShowInRegion) -> list[Output]:
+    def _show_in_region(self, command: ShowInRegion) -> list[Outcome]:
         return self._views.show_in_region(
             self._register.mixed_stream(command.view), command.index, command.stream
         )
 
-    def _set_layout(self, command: SetLayout) -> list[Output]:
+    def _set_layout(self, command: SetLayout) -> list[Outcome]:
         return self._views.set_layout(self._register.mixed_stream(command.view), command.placements)
 
-    def _set_template(self, command: SetTemplate) -> list[Output]:
+    def _set_template(self, command: SetTemplate) -> list[Outcome]:
         view = self._register.mixed_stream(command.view)
         return self._views.set_template(view, command.base, speaker_first=command.speaker_first)
 
-    def _change_together(self, command: ChangeTogether) -> list[Output]:
+    def _change_together(self, command: ChangeTogether) -> list[Outcome]:
         kept = dict(self._streams), dict(self._unready), self._views.saved()
-        outputs: list[Output] = []
+        outputs: list[Outcome] = []
         try:
             for change in command.changes:
                 outputs += HANDLERS[type(change)](self, change)
@@ -333,10 +333,10 @@ class Room:
             raise
         return outputs
 
-    def _speaker_heard(self, report: SpeakerHeard) -> list[Output]:
+    def _speaker_heard(self, report: SpeakerHeard) -> list[Outcome]:
         return self._views.heard(report.view, report.stream)
 
-    def _source_ready(self, report: SourceReady) -> list[Output]:
+    def _source_ready(self, report: SourceReady) -> list[Outcome]:
         stream = self._moved_stream(report.stream, SourceReady)
         if stream is None or stream.owner is None or stream.transport is None:
             return []
@@ -354,13 +354,13 @@ class Room:
             StreamAdded(ready),
         ]
 
-    def _source_lost(self, report: SourceLost) -> list[Output]:
+    def _source_lost(self, report: SourceLost) -> list[Outcome]:
         stream = self._streams.get(report.stream)
         if stream is None or stream.mixed:
             return []
         return self._end_stream(stream, SourceLost, report.reason)
 
-    def _resolution_seen(self, report: ResolutionSeen) -> list[Output]:
+    def _resolution_seen(self, report: ResolutionSeen) -> list[Outcome]:
         stream = self._moved_stream(report.stream, ResolutionSeen)
         seen = seen_track(stream, report) if stream else None
         if stream is None or seen is None:
@@ -382,9 +382,9 @@ class Room:
         self._streams[stream_id] = moved = replace(stream, state=state)
         return moved
 
-    def _end_stream(self, stream: Stream, trigger: type, reason: str | None = None) -> list[Output]:
+    def _end_stream(self, stream: Stream, trigger: type, reason: str | None = None) -> list[Outcome]:
         """Close a forward stream and what draws from it; its owner is told ``reason``, if there is one."""
-        outputs: list[Output] = []
+        outputs: list[Outcome] = []
         for subscription in self._register.subscribers(stream.id):
             outputs += self._end_subscription(subscription, StreamRemoved, SOURCE_LOSS)
         assert STREAM_MOVES[stream.state, trigger] is StreamState.ENDED
@@ -403,7 +403,7 @@ class Room:
 
     # ── subscriptions ───────────────────────────────────────────────────────────────────────────────
 
-    def _subscribe(self, command: Subscribe) -> list[Output]:
+    def _subscribe(self, command: Subscribe) -> list[Outcome]:
         owner = self._register.participant(command.by)
         self._register.check_new(command.subscription, Fault.SUBSCRIPTION_EXISTS)
         check_granted(owner, owner.permission.subscribe, kinds_of(command.tracks))
@@ -417,12 +417,12 @@ class Room:
         self._negotiations.start(subscription.id)
         return [*self._views.compositions(tracks), OpenSink(subscription, command.sink)]
 
-    def _unsubscribe(self, command: Unsubscribe) -> list[Output]:
+    def _unsubscribe(self, command: Unsubscribe) -> list[Outcome]:
         subscription = self._register.subscription(command.by, command.subscription)
         own = command.by == subscription.owner
         return self._end_subscription(subscription, Unsubscribe, None if own else TERMINATED)
 
-    def _set_subscription_active(self, command: SetSubscriptionActive) -> list[Output]:
+    def _set_subscription_active(self, command: SetSubscriptionActive) -> list[Outcome]:
         subscription = self._register.subscription(command.by, command.subscription)
         kinds = frozenset(track.kind for track in subscription.tracks)
         wanted = existing_kinds(command.kinds, kinds, subscription.id)
@@ -440,11 +440,11 @@ class Room:
             return []  # the engine hears of it when the sink exists
         return [SetSinkActive(subscription.id, kind, command.active) for kind in sorted(changed)]
 
-    def _update_subscription(self, command: UpdateSubscription) -> list[Output]:
+    def _update_subscription(self, command: UpdateSubscription) -> list[Outcome]:
         subscription = self._register.subscription(command.by, command.subscription)
         tracks = changed(subscription, command.changes, self._streams, self._config)
         self._subscriptions[subscription.id] = replace(subscription, tracks=tracks)
-        outputs: list[Output] = [*self._views.compositions(tracks)]
+        outputs: list[Outcome] = [*self._views.compositions(tracks)]
         for old, new in zip(subscription.tracks, tracks, strict=True):
             if not same_media(old, new):
                 outputs += [SetSinkOrigin(subscription.id, new)]
@@ -452,13 +452,13 @@ class Room:
                 outputs += [SetSinkLayer(subscription.id, new.mid, new.layer)]
         return outputs
 
-    def _layer_seen(self, report: LayerSeen) -> list[Output]:
+    def _layer_seen(self, report: LayerSeen) -> list[Outcome]:
         subscription = self._subscriptions.get(report.subscription)
         if subscription is None or subscription.state is not SubscriptionState.LIVE:
             return []
         return [LayerChanged(subscription.owner, subscription.id, report.mid, report.rid)]
 
-    def _sink_ready(self, report: SinkReady) -> list[Output]:
+    def _sink_ready(self, report: SinkReady) -> list[Outcome]:
         subscription = self._subscriptions.get(report.subscription)
         state = SUBSCRIPTION_MOVES.get((subscription.state, SinkReady)) if subscription else None
         if subscription is None or subscription.transport is None or state is None:
@@ -472,17 +472,17 @@ class Room:
             SessionReady(subscription.owner, subscription.transport, subscription.id),
         ]
 
-    def _sink_lost(self, report: SinkLost) -> list[Output]:
+    def _sink_lost(self, report: SinkLost) -> list[Outcome]:
         subscription = self._subscriptions.get(report.subscription)
         return self._end_subscription(subscription, SinkLost, report.reason) if subscription else []
 
     def _end_subscription(
         self, subscription: Subscription, trigger: type, reason: str | None = None
-    ) -> list[Output]:
+    ) -> list[Outcome]:
         assert SUBSCRIPTION_MOVES[subscription.state, trigger] is SubscriptionState.ENDED
         del self._subscriptions[subscription.id]
         self._negotiations.end(subscription.id)
-        outputs: list[Output] = [CloseSink(subscription.id)]
+        outputs: list[Outcome] = [CloseSink(subscription.id)]
         if subscription.transport is not None:
             self._transports.release(subscription.transport, subscription.id)
             if reason is not None:
@@ -493,19 +493,19 @@ class Room:
 
     # ── transports and time ─────────────────────────────────────────────────────────────────────────
 
-    def _transport_ready(self, report: TransportReady) -> list[Output]:
+    def _transport_ready(self, report: TransportReady) -> list[Outcome]:
         return self._transport_up(report.transport)
 
-    def _transport_up(self, transport: TransportId) -> list[Output]:
+    def _transport_up(self, transport: TransportId) -> list[Outcome]:
         """Tell the owner, once: a ready source or sink says as much as the transport's own report."""
         owner = self._transports.came_up(transport)
         return [TransportUp(owner, transport)] if owner is not None else []
 
-    def _transport_lost(self, report: TransportLost) -> list[Output]:
+    def _transport_lost(self, report: TransportLost) -> list[Outcome]:
         owner = self._transports.lost(report.transport)
         if owner is None:
             return []
-        outputs: list[Output] = [TransportFailed(owner, report.transport, report.reason)]
+        outputs: list[Outcome] = [TransportFailed(owner, report.transport, report.reason)]
         for subscription in list(self._subscriptions.values()):
             if subscription.transport == report.transport:
                 outputs += self._end_subscription(subscription, TransportLost)
@@ -514,8 +514,8 @@ class Room:
                 outputs += self._end_stream(stream, TransportLost)
         return outputs
 
-    def _tick(self, tick: Tick) -> list[Output]:
-        outputs: list[Output] = []
+    def _tick(self, tick: Tick) -> list[Outcome]:
+        outputs: list[Outcome] = []
         for session in self._negotiations.tick(tick.now):
             if stream := self._streams.get(StreamId(session)):
                 outputs += self._end_stream(stream, Tick, TIMED_OUT)
@@ -524,7 +524,7 @@ class Room:
         return outputs
 
 
-HANDLERS: Final[Mapping[type, Callable[[Room, Any], list[Output]]]] = {
+HANDLERS: Final[Mapping[type, Callable[[Room, Any], list[Outcome]]]] = {
     Join: Room._join,
     Leave: Room._leave,
     Drop: Room._drop,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from palaver.room.errors import Fault, RoomError
 from palaver.room.layout import Arrangement, region_sets
-from palaver.room.messages import LayoutChanged, Output, SetComposition, SpeakerChanged
+from palaver.room.messages import LayoutChanged, Outcome, SetComposition, SpeakerChanged
 from palaver.room.values import (
     Composition,
     MixInput,
@@ -92,7 +92,7 @@ class Views:
 
     # ── inputs ──────────────────────────────────────────────────────────────────────────────────────
 
-    def mix(self, stream: Stream, label: str, name: str) -> list[Output]:
+    def mix(self, stream: Stream, label: str, name: str) -> list[Outcome]:
         """Put a forward stream into a view; where it is already, nothing changes.
 
         ``name`` is shown while there is no picture.
@@ -106,7 +106,7 @@ class Views:
         self._streams[stream.id] = replace(stream, in_views=(*stream.in_views, label))
         return self._changed(mix)
 
-    def unmix(self, stream: Stream, label: str) -> list[Output]:
+    def unmix(self, stream: Stream, label: str) -> list[Outcome]:
         """Take a forward stream out of a view; where it is not, nothing changes."""
         mix = self._mix(label)
         if stream.id not in mix.inputs:
@@ -115,24 +115,24 @@ class Views:
         self._streams[stream.id] = replace(stream, in_views=in_views)
         return self._take_out(mix, stream.id)
 
-    def ended(self, stream: Stream) -> list[Output]:
+    def ended(self, stream: Stream) -> list[Outcome]:
         """A forward stream is gone, and so from every view."""
-        outputs: list[Output] = []
+        outputs: list[Outcome] = []
         for label in stream.in_views:
             outputs += self._take_out(self._mixes[label], stream.id)
         return outputs
 
-    def _take_out(self, mix: _Mix, stream: StreamId) -> list[Output]:
+    def _take_out(self, mix: _Mix, stream: StreamId) -> list[Outcome]:
         del mix.inputs[stream]
         mix.arrangement.remove(stream)
-        outputs: list[Output] = []
+        outputs: list[Outcome] = []
         if self._streams[mix.stream].active_input == stream:
             self._streams[mix.stream] = replace(self._streams[mix.stream], active_input="unknown")
         return outputs + self._changed(mix)
 
     # ── places ──────────────────────────────────────────────────────────────────────────────────────
 
-    def set_region(self, stream: Stream, label: str, region: str) -> list[Output]:
+    def set_region(self, stream: Stream, label: str, region: str) -> list[Outcome]:
         """Show a forward stream in a region of a view."""
         mix = self._mix(label)
         self._check_seated(mix, stream.id)
@@ -148,14 +148,14 @@ class Views:
             raise RoomError(Fault.REGION_NOT_FOUND, stream.id, "the stream waits for a region")
         return region.id
 
-    def show_in_region(self, view: Stream, index: int, stream: StreamId) -> list[Output]:
+    def show_in_region(self, view: Stream, index: int, stream: StreamId) -> list[Outcome]:
         """Show a stream in the ``index``-th region of a mixed stream."""
         mix = self._mix(view.label or "")
         self._check_seated(mix, stream)
         mix.arrangement.exchange(index, stream)
         return self._changed(mix)
 
-    def set_layout(self, view: Stream, placements: Sequence[Placement]) -> list[Output]:
+    def set_layout(self, view: Stream, placements: Sequence[Placement]) -> list[Outcome]:
         """Use these regions in a mixed stream from now on."""
         mix = self._mix(view.label or "")
         if mix.view.video_format is None:
@@ -168,7 +168,7 @@ class Views:
 
     def set_template(
         self, view: Stream, base: Literal["fluid", "lecture"], *, speaker_first: bool
-    ) -> list[Output]:
+    ) -> list[Outcome]:
         """Lay a mixed stream out by the sets of ``base`` and the application's own; everybody keeps their order."""
         mix = self._mix(view.label or "")
         if mix.view.video_format is None:
@@ -184,7 +184,7 @@ class Views:
         mix = self._mix(label)
         return replace(mix.view, base="void") if mix.arrangement.given else mix.view
 
-    def heard(self, view: StreamId, speaker: StreamId) -> list[Output]:
+    def heard(self, view: StreamId, speaker: StreamId) -> list[Outcome]:
         """Somebody else speaks; where the view wants it so, the speaker is shown first."""
         stream = self._streams.get(view)
         mix = self._mixes.get(stream.label or "") if stream else None
@@ -197,17 +197,17 @@ class Views:
         ):
             return []
         self._streams[view] = replace(stream, active_input=speaker)
-        told: list[Output] = [SpeakerChanged(view, speaker)]
+        told: list[Outcome] = [SpeakerChanged(view, speaker)]
         if mix.view.speaker_first and mix.arrangement.put_first(speaker):
             told += self._changed(mix)
         return told
 
     # ── what follows ────────────────────────────────────────────────────────────────────────────────
 
-    def _changed(self, mix: _Mix) -> list[Output]:
+    def _changed(self, mix: _Mix) -> list[Outcome]:
         """The new composition, and the layout if that is another."""
         stream, placements = self._streams[mix.stream], mix.arrangement.placements
-        told: list[Output] = []
+        told: list[Outcome] = []
         if placements != stream.layout:
             self._streams[mix.stream] = replace(stream, layout=placements)
             told = [LayoutChanged(mix.stream, placements)]

@@ -11,14 +11,8 @@ from typing import Any
 from palaver.media.fake import FakeEngine
 from palaver.media.local import LocalEngine
 from palaver.media.ports import Engine
-from palaver.room.messages import (
-    OpenSink,
-    OpenSource,
-    PublishedTrack,
-    Report,
-    WebRtcSink,
-    WebRtcSource,
-)
+from palaver.room.endpoints import PublishedTrack, WebRtcSink, WebRtcSource
+from palaver.room.messages import OpenSink, OpenSource, Report
 from palaver.room.values import (
     ANY_LAYER,
     AudioFormat,

@@ -11,7 +11,8 @@ from palaver.media.sdp import Payload
 from palaver.media.sessions import Lane, Session, Transport
 from palaver.media.transports import TOGETHER, Transports
 from palaver.media.webrtc import Bound
-from palaver.room.messages import OpenSource, WebRtcSource
+from palaver.room.endpoints import WebRtcSource
+from palaver.room.messages import OpenSource
 from palaver.room.values import ParticipantId, RoomId, StreamId, TransportId
 
 _numbers = itertools.count(1)

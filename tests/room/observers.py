@@ -11,7 +11,7 @@ from palaver.room.messages import (
     LayoutChanged,
     OpenSink,
     OpenSource,
-    Output,
+    Outcome,
     ParticipantJoined,
     ParticipantLeft,
     SessionFailed,
@@ -50,7 +50,7 @@ class Audience:
     participants: dict[ParticipantId, str] = field(default_factory=dict)
     streams: dict[StreamId, Stream] = field(default_factory=dict)
 
-    def hear(self, output: Output) -> None:
+    def hear(self, output: Outcome) -> None:
         match output:
             case ParticipantJoined(participant):
                 assert participant.id not in self.participants
@@ -85,7 +85,7 @@ class Clients:
     sessions: dict[str, tuple[ParticipantId, TransportId]] = field(default_factory=dict)
     ready: set[str] = field(default_factory=set)
 
-    def hear(self, output: Output) -> None:
+    def hear(self, output: Outcome) -> None:
         match output:
             case OpenSource(stream=stream, owner=owner, source=source):
                 self.sessions[stream] = (owner, source.transport)
@@ -129,7 +129,7 @@ class Worker:
     layers: dict[tuple[SubscriptionId, str | None], LayerWish] = field(default_factory=dict)
     views: dict[StreamId, Composition] = field(default_factory=dict)
 
-    def hear(self, output: Output) -> None:
+    def hear(self, output: Outcome) -> None:
         match output:
             case OpenSource(stream=stream):
                 assert stream not in self.sources

@@ -8,20 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from palaver.room.endpoints import PublishedTrack, WebRtcSink, WebRtcSource
 from palaver.room.errors import Fault, RoomError
-from palaver.room.messages import (
-    Command,
-    Join,
-    Mix,
-    Output,
-    Publish,
-    PublishedTrack,
-    SinkReady,
-    SourceReady,
-    Subscribe,
-    WebRtcSink,
-    WebRtcSource,
-)
+from palaver.room.messages import Command, Join, Mix, Outcome, Publish, SinkReady, SourceReady, Subscribe
 from palaver.room.room import Room
 from palaver.room.values import (
     KINDS,
@@ -179,6 +168,6 @@ def refuse(room: Room, command: Command, fault: Fault, subject: str, detail: str
     assert snapshot(room) == before
 
 
-def of(outputs: list[Output], *types: type) -> list[Output]:
+def of(outputs: list[Outcome], *types: type) -> list[Outcome]:
     """Those outputs that are of ``types``, in order."""
     return [output for output in outputs if isinstance(output, types)]

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from palaver.room.endpoints import PublishedTrack, WebRtcSink, WebRtcSource
 from palaver.room.errors import RoomError
 from palaver.room.messages import (
     Close,
@@ -23,7 +24,6 @@ from palaver.room.messages import (
     Leave,
     Mix,
     Publish,
-    PublishedTrack,
     ResolutionSeen,
     SendText,
     SetLayout,
@@ -47,8 +47,6 @@ from palaver.room.messages import (
     Unpublish,
     Unsubscribe,
     UpdateSubscription,
-    WebRtcSink,
-    WebRtcSource,
 )
 from palaver.room.negotiations import AT_ONCE
 from palaver.room.room import Room

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from palaver.room.endpoints import PublishedTrack, WebRtcSource
 from palaver.room.errors import Fault
 from palaver.room.messages import (
     CloseSink,
@@ -11,7 +12,6 @@ from palaver.room.messages import (
     Join,
     OpenSource,
     Publish,
-    PublishedTrack,
     ResolutionSeen,
     SessionFailed,
     SessionReady,
@@ -22,7 +22,6 @@ from palaver.room.messages import (
     TransportReady,
     TransportUp,
     Unpublish,
-    WebRtcSource,
 )
 from palaver.room.values import Kind, Resolution, Stream, StreamId, StreamState, TrackId, VideoParameters
 from tests.room.scenes import (

@@ -10,7 +10,7 @@ from palaver.room.messages import (
     ChangeTogether,
     LayoutChanged,
     Mix,
-    Output,
+    Outcome,
     SetComposition,
     SetLayout,
     SetRegion,
@@ -50,7 +50,7 @@ def room_of(*streams: StreamId, **view: object) -> Room:
     return mixed(open_room(ANN, BEN, views=(View("common", OPUS, VP8, **view),)), ANN, *streams)  # type: ignore[arg-type]  # a view's members
 
 
-def moved(outputs: list[Output]) -> bool:
+def moved(outputs: list[Outcome]) -> bool:
     """Whether a layout was told, and with it the composition."""
     assert [type(one) for one in outputs] in ([LayoutChanged, SetComposition], [SetComposition])
     if isinstance(outputs[0], LayoutChanged):

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from palaver.room.endpoints import WebRtcSink
 from palaver.room.errors import Fault
 from palaver.room.messages import (
     CloseSink,
@@ -19,7 +20,6 @@ from palaver.room.messages import (
     TransportUp,
     Unpublish,
     Unsubscribe,
-    WebRtcSink,
 )
 from palaver.room.values import (
     AudioFormat,

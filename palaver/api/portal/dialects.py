@@ -13,7 +13,7 @@ from palaver.api.portal import packets
 from palaver.api.portal.outbox import Notification
 from palaver.api.wire import portal as wire
 from palaver.api.wire import portal10
-from palaver.room.messages import PublishedTrack, SessionReady
+from palaver.room.endpoints import PublishedTrack
 from palaver.room.values import (
     ANY_LAYER,
     AudioFormat,
@@ -27,6 +27,7 @@ from palaver.room.values import (
 
 if TYPE_CHECKING:
     from palaver.api.wire.stream_info import FormatInfo
+    from palaver.room.messages import SessionReady
 
 Version = Literal["1.0", "1.1", "1.2"]
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from palaver.api.portal.dialects import Dialect, Refusal, WantedTrack, layer, parameters, parse, parse_union
 from palaver.api.wire import portal as wire
+from palaver.room.endpoints import WebRtcSink, WebRtcSource
 from palaver.room.messages import (
     Command,
     Mix,
@@ -21,8 +22,6 @@ from palaver.room.messages import (
     Unpublish,
     Unsubscribe,
     UpdateSubscription,
-    WebRtcSink,
-    WebRtcSource,
 )
 from palaver.room.values import (
     KINDS,

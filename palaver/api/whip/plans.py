@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from palaver.api.whip.refusals import stream_not_found
 from palaver.host import NegotiationError
-from palaver.room.messages import PublishedTrack
+from palaver.room.endpoints import PublishedTrack
 from palaver.room.values import KINDS, Kind, Stream, StreamId, StreamState, SubscribedTrack, VideoFormat
 
 if TYPE_CHECKING:

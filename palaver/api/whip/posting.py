@@ -12,8 +12,9 @@ from palaver.api.whip.endpoint import FRAGMENT, SDP, Endpoint
 from palaver.api.whip.sessions import Session, SessionEnded, digest
 from palaver.api.wire import errors
 from palaver.host import NegotiationError, offers
+from palaver.room.endpoints import WebRtcSink, WebRtcSource
 from palaver.room.errors import Fault, RoomError
-from palaver.room.messages import Publish, Subscribe, WebRtcSink, WebRtcSource
+from palaver.room.messages import Publish, Subscribe
 from palaver.room.values import RoomId, StreamId, SubscriptionId
 
 if TYPE_CHECKING:

@@ -12,18 +12,9 @@ from hypothesis import strategies as st
 from palaver.api.portal import faults
 from palaver.api.portal.dialects import DIALECTS, Refusal
 from palaver.api.portal.requests import PLANS, Answer, Asker, Negotiate, Plan, Submit, Trickle
+from palaver.room.endpoints import PublishedTrack, WebRtcSink, WebRtcSource
 from palaver.room.errors import Fault, RoomError
-from palaver.room.messages import (
-    Join,
-    Publish,
-    PublishedTrack,
-    SetStreamActive,
-    Subscribe,
-    TrackChange,
-    UpdateSubscription,
-    WebRtcSink,
-    WebRtcSource,
-)
+from palaver.room.messages import Join, Publish, SetStreamActive, Subscribe, TrackChange, UpdateSubscription
 from palaver.room.room import Room
 from palaver.room.values import (
     AudioFormat,
