@@ -20,9 +20,9 @@ from tests.net.test_mixing_hostile import pipelines
 from tests.servers import Server
 
 STAY_S = 3.0
-GAUGES = ("media_publications", "media_subscriptions", "process_open_fds", "process_tasks",
+GAUGES = ("media_producers", "media_consumers", "process_open_fds", "process_tasks",
           "media_pipeline_restarts_total")  # fmt: skip
-HEAD = ["minute", "guests so far", "node MB", "mixer MB", "publications", "subscriptions", "descriptors", "tasks",
+HEAD = ["minute", "guests so far", "node MB", "mixer MB", "producers", "consumers", "descriptors", "tasks",
         "restarts", "view pictures/s"]  # fmt: skip
 
 

@@ -51,7 +51,7 @@ class Refused:
     def request(self) -> int: ...
     @property
     def subject(self) -> int:
-        """Id of the transport, publication or subscription concerned."""
+        """Id of the transport, producer or consumer concerned."""
     @property
     def reason(self) -> str: ...
 
@@ -65,7 +65,7 @@ class Connected:
 
 @final
 class Lost:
-    """A transport is gone, with all its publications and subscriptions. Not said after :meth:`Core.close_transport`."""
+    """A transport is gone, with all its producers and consumers. Not said after :meth:`Core.close_transport`."""
 
     __match_args__ = ("transport", "reason")
     @property
@@ -76,14 +76,14 @@ class Lost:
 
 @final
 class Resolution:
-    """The picture size that a key frame of a publication, or of one of its layers, showed: said for the first and at each change."""
+    """The picture size that a key frame of a producer, or of one of its layers, showed: said for the first and at each change."""
 
-    __match_args__ = ("publication", "rid", "width", "height")
+    __match_args__ = ("producer", "rid", "width", "height")
     @property
-    def publication(self) -> int: ...
+    def producer(self) -> int: ...
     @property
     def rid(self) -> str | None:
-        """The layer's name (RFC 8852); None for a publication that is not simulcast."""
+        """The layer's name (RFC 8852); None for a producer that is not simulcast."""
     @property
     def width(self) -> int: ...
     @property
@@ -91,26 +91,26 @@ class Resolution:
 
 @final
 class Layer:
-    """What a video subscription is sent has changed: said when its first packet leaves, at each switch of layers, and when it pauses.
+    """What a video consumer is sent has changed: said when its first packet leaves, at each switch of layers, and when it pauses.
 
     Not said for temporal and spatial layers within one stream (SVC).
     """
 
-    __match_args__ = ("subscription", "rid")
+    __match_args__ = ("consumer", "rid")
     @property
-    def subscription(self) -> int: ...
+    def consumer(self) -> int: ...
     @property
     def rid(self) -> str | None:
-        """Name of the layer that is sent from now on, empty if the publication is not simulcast. None: nothing is sent, because either side
+        """Name of the layer that is sent from now on, empty if the producer is not simulcast. None: nothing is sent, because either side
         is inactive, the section does not receive, or there is not enough bandwidth."""
 
 @final
 class AudioLevel:
-    """Loudness of an audio publication (RFC 6464), at most ten times a second and only when it changed by 3 dB or more."""
+    """Loudness of an audio producer (RFC 6464), at most ten times a second and only when it changed by 3 dB or more."""
 
-    __match_args__ = ("publication", "level_dbov", "voice")
+    __match_args__ = ("producer", "level_dbov", "voice")
     @property
-    def publication(self) -> int: ...
+    def producer(self) -> int: ...
     @property
     def level_dbov(self) -> int:
         """0 (loudest) down to -127 (silence)."""
@@ -119,11 +119,11 @@ class AudioLevel:
 
 @final
 class Stalled:
-    """Packets of a publication stopped arriving for 5 s (``stalled``), or came back (not ``stalled``)."""
+    """Packets of a producer stopped arriving for 5 s (``stalled``), or came back (not ``stalled``)."""
 
-    __match_args__ = ("publication", "stalled")
+    __match_args__ = ("producer", "stalled")
     @property
-    def publication(self) -> int: ...
+    def producer(self) -> int: ...
     @property
     def stalled(self) -> bool: ...
 
@@ -191,17 +191,17 @@ class Core:
     def add_candidate(self, transport: int, candidate: str) -> None:
         """Add a remote candidate, as in an ``a=candidate`` line without ``a=``. Unusable ones (mDNS, TCP active) are ignored."""
     def publish(self, transport: int, mid: str) -> int:
-        """Forward what arrives on section ``mid`` to whoever subscribes; returns the publication's id. May be Refused.
+        """Forward what arrives on section ``mid`` to whoever subscribes; returns the producer's id. May be Refused.
 
         Its format is the first codec of the section. Each subscriber gets one layer of a simulcast section: see :meth:`set_layer`.
         """
-    def unpublish(self, publication: int) -> None:
-        """End a publication and all subscriptions to it. Unknown ids are ignored, here and below: they may just have been lost."""
-    def subscribe(self, publication: int, transport: int, mid: str) -> int:
-        """Send a publication on section ``mid`` of ``transport``; returns the subscription's id. May be Refused.
+    def unpublish(self, producer: int) -> None:
+        """End a producer and all consumers to it. Unknown ids are ignored, here and below: they may just have been lost."""
+    def subscribe(self, producer: int, transport: int, mid: str) -> int:
+        """Send a producer on section ``mid`` of ``transport``; returns the consumer's id. May be Refused.
 
         The two may live on different threads. A key frame is asked for at once, or as soon as the transport connects.
-        The section must have negotiated the publication's codec (for H264 with the same profile and packetization mode).
+        The section must have negotiated the producer's codec (for H264 with the same profile and packetization mode).
         """
     def open_pipeline(self, thread: int, fd: int) -> int:
         """Exchange frames with a process over a Unix stream socket, as ``docs/protocol/frames.md`` says; returns the pipeline's id.
@@ -212,32 +212,32 @@ class Core:
     def close_pipeline(self, pipeline: int) -> None:
         """End its taps and close its socket; its outputs wait for another pipeline."""
     def create_output(self, thread: int, codec: str, profile_level_id: str | None = None) -> int:
-        """A publication that a pipeline will make, in ``codec`` ("opus", "vp8", …); returns its id. End it with :meth:`unpublish`.
+        """A producer that a pipeline will make, in ``codec`` ("opus", "vp8", …); returns its id. End it with :meth:`unpublish`.
 
         ``profile_level_id`` is what the subscriber negotiated for H264, in hexadecimal (RFC 6184, section 8.1).
         Raises ValueError for a codec that cannot be sent.
         """
-    def connect_output(self, publication: int, pipeline: int, track: int) -> None:
+    def connect_output(self, producer: int, pipeline: int, track: int) -> None:
         """Make an output of what the pipeline writes for ``track`` from now on. Both have to be on one thread.
 
         Its subscribers see one stream go on; a key frame is asked for.
         """
-    def tap(self, publication: int, pipeline: int, track: int) -> int:
-        """Give a publication's frames to a pipeline as ``track``; returns a subscription's id, for :meth:`set_layer` too. May be Refused."""
-    def unsubscribe(self, subscription: int) -> None: ...
-    def set_publication_active(self, publication: int, active: bool) -> None:
+    def tap(self, producer: int, pipeline: int, track: int) -> int:
+        """Give a producer's frames to a pipeline as ``track``; returns a consumer's id, for :meth:`set_layer` too. May be Refused."""
+    def unsubscribe(self, consumer: int) -> None: ...
+    def set_producer_active(self, producer: int, active: bool) -> None:
         """While inactive nothing of it is forwarded; resuming asks for a key frame. Sequence numbers have no hole."""
-    def set_subscription_active(self, subscription: int, active: bool) -> None:
+    def set_consumer_active(self, consumer: int, active: bool) -> None:
         """While inactive nothing is sent to this subscriber; resuming asks for a key frame. Sequence numbers have no hole."""
     def set_layer(
         self,
-        subscription: int,
+        consumer: int,
         rid: str | None,
         max_width: int = 0,
         max_height: int = 0,
         max_framerate: float = 0.0,
     ) -> None:
-        """Say which layer of a simulcast or SVC publication this subscriber gets; until then, and with ``rid`` None, the best there is.
+        """Say which layer of a simulcast or SVC producer this subscriber gets; until then, and with ``rid`` None, the best there is.
 
         ``rid`` names a layer; the limits (0: none) choose the largest picture within them, and leave out temporal layers above
         ``max_framerate``. What is not there, or has stopped arriving, is replaced by the nearest below, else by the lowest; it
@@ -258,8 +258,8 @@ class Core:
         ``tcp_refused`` (too many strangers, no descriptors), ``tcp_rejected`` (garbage, forged or silent), ``tcp_stuck`` (took nothing
         any more), ``tcp_dropped`` (packets for slow readers), ``probes`` (bursts that try whether more gets through),
         ``padding_bytes`` (sent for them), ``pacing_dropped`` (would have waited too long), ``layer_switches``,
-        ``catch_ups`` (subscribers given the key frame that had just come). Gauges: ``transports``, ``publications``,
-        ``subscriptions``, ``tcp_connections``, ``videos_paused`` (not sent for want of bandwidth).
+        ``catch_ups`` (subscribers given the key frame that had just come). Gauges: ``transports``, ``producers``,
+        ``consumers``, ``tcp_connections``, ``videos_paused`` (not sent for want of bandwidth).
         """
     def transport_stats(self, transport: int) -> dict[str, int] | None:
         """Figures of one transport, or None if it is unknown.

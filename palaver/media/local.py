@@ -59,7 +59,7 @@ if TYPE_CHECKING:
 
 READY_DELAY_S: Final = 0.01
 """Between an answer on a working transport and the word that its sessions are ready, so that clients apply it first."""
-_GAUGES: Final = ("transports", "publications", "subscriptions", "tcp_connections", "videos_paused")
+_GAUGES: Final = ("transports", "producers", "consumers", "tcp_connections", "videos_paused")
 _ICE_REASONS: Final = ("ice timeout", "never connected")
 
 
@@ -226,7 +226,7 @@ class LocalEngine:
                 self._tell_active(lane, active)
 
     def _tell_active(self, lane: Lane, active: bool) -> None:
-        tell = self._core.set_subscription_active if lane.bound.sends else self._core.set_publication_active
+        tell = self._core.set_consumer_active if lane.bound.sends else self._core.set_producer_active
         self._backlog.do(partial(tell, lane.handle, active))
 
     def _set_layer(self, session: Session | None, mid: str, layer: LayerWish) -> None:
@@ -398,7 +398,7 @@ class LocalEngine:
         order = self._mixes.demand(room, track, bound.payload, owner, thread, media)
         if order is None:
             return None
-        return Lane(bound, self._core.subscribe(order.output.publication, transport, bound.mid), order)
+        return Lane(bound, self._core.subscribe(order.output.producer, transport, bound.mid), order)
 
     def _cannot_produce(self, output: Output, reason: str) -> None:
         """Whoever waits for what cannot be encoded is told why."""
@@ -447,16 +447,16 @@ class LocalEngine:
                 self._connected(handle)
             case _core.Lost(handle, reason):
                 self._lost(handle, reason)
-            case _core.Resolution(publication, rid, width, height):
-                self._resolution(publication, rid, Resolution(width, height))
+            case _core.Resolution(producer, rid, width, height):
+                self._resolution(producer, rid, Resolution(width, height))
             case _core.Layer(subscription, rid):
                 self._layer(subscription, rid)
-            case _core.AudioLevel(publication, level_dbov, voice):
-                self._level(publication, level_dbov, voice)
+            case _core.AudioLevel(producer, level_dbov, voice):
+                self._level(producer, level_dbov, voice)
             case _core.PipelineLost(pipeline, reason):
                 self._log.info("pipeline's socket closed", pipeline=pipeline, reason=reason)
-            case _core.Stalled(publication, stalled):
-                self._stalled(publication, stalled)
+            case _core.Stalled(producer, stalled):
+                self._stalled(producer, stalled)
 
     def _refused(self, request: int, subject: int, reason: str) -> None:
         if request:
@@ -494,8 +494,8 @@ class LocalEngine:
         text = "Ice procedure failed." if reason in _ICE_REASONS else reason
         self._report(transport.room, TransportLost(transport.id, text))
 
-    def _resolution(self, publication: int, rid: str | None, resolution: Resolution) -> None:
-        if found := self._transports.lane(publication):
+    def _resolution(self, producer: int, rid: str | None, resolution: Resolution) -> None:
+        if found := self._transports.lane(producer):
             session, mid = found
             session.lanes[mid].size = resolution
             report = ResolutionSeen(StreamId(session.id), session.track_id(mid, rid), resolution)
@@ -509,14 +509,14 @@ class LocalEngine:
             if session.told:
                 self._report(session.transport.room, LayerSeen(SubscriptionId(session.id), mid, rid))
 
-    def _level(self, publication: int, level_dbov: int, voice: bool) -> None:
-        if found := self._transports.lane(publication):
+    def _level(self, producer: int, level_dbov: int, voice: bool) -> None:
+        if found := self._transports.lane(producer):
             room = self._transports.room(found[0].transport.room)
             if room is not None:
                 room.levels[StreamId(found[0].id)] = (level_dbov, voice)
 
-    def _stalled(self, publication: int, stalled: bool) -> None:
-        if found := self._transports.lane(publication):
+    def _stalled(self, producer: int, stalled: bool) -> None:
+        if found := self._transports.lane(producer):
             session, mid = found
             self._log.info(
                 "packets stalled" if stalled else "packets resumed", stream=session.id, section=mid

@@ -41,13 +41,13 @@ class Frames(Protocol):
     def create_output(  # noqa: D102
         self, thread: int, codec: str, profile_level_id: str | None
     ) -> int: ...
-    def connect_output(self, publication: int, pipeline: int, track: int) -> None: ...  # noqa: D102
-    def tap(self, publication: int, pipeline: int, track: int) -> int: ...  # noqa: D102
+    def connect_output(self, producer: int, pipeline: int, track: int) -> None: ...  # noqa: D102
+    def tap(self, producer: int, pipeline: int, track: int) -> int: ...  # noqa: D102
     def set_layer(  # noqa: D102
         self, subscription: int, rid: str | None, max_width: int, max_height: int, max_framerate: float
     ) -> None: ...
     def unsubscribe(self, subscription: int) -> None: ...  # noqa: D102
-    def unpublish(self, publication: int) -> None: ...  # noqa: D102
+    def unpublish(self, producer: int) -> None: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +71,11 @@ class OutputSpec:
 
 @dataclass(eq=False, slots=True)
 class Output:
-    """A form that is produced: a publication of the core like any other. ``users`` counts who needs it."""
+    """A form that is produced: a producer of the core like any other. ``users`` counts who needs it."""
 
     spec: OutputSpec
     track: int
-    publication: int
+    producer: int
     users: int = 0
 
 
@@ -84,7 +84,7 @@ class Feed:
     """A track of a forward stream as the core has it."""
 
     stream: StreamId
-    publication: int
+    producer: int
     format: Format
     owner: ParticipantId | None = None
     name: str = ""
@@ -152,8 +152,8 @@ class Production:
         """One more needs this form."""
         output = self._outputs.get(spec)
         if output is None:
-            publication = self._core.create_output(self._thread, spec.format.codec, spec.profile_level_id)
-            output = self._outputs[spec] = Output(spec, next(self._numbers), publication)
+            producer = self._core.create_output(self._thread, spec.format.codec, spec.profile_level_id)
+            output = self._outputs[spec] = Output(spec, next(self._numbers), producer)
             self._connect(output)
             self._feed_inputs()
         output.users += 1
@@ -172,7 +172,7 @@ class Production:
     def _drop(self, output: Output) -> None:
         del self._outputs[output.spec]
         self._say(control.RemoveOutput(track=output.track))
-        self._core.unpublish(output.publication)
+        self._core.unpublish(output.producer)
         self._feed_inputs()
 
     def abandon(self) -> None:
@@ -186,8 +186,8 @@ class Production:
         wanted = {(feed.stream, feed.kind): feed for feed in feeds}
         for key, known in list(self._inputs.items()):
             feed = wanted.get(key)
-            if feed is None or (feed.publication, feed.format) != (
-                known.feed.publication,
+            if feed is None or (feed.producer, feed.format) != (
+                known.feed.producer,
                 known.feed.format,
             ):
                 del self._inputs[key]
@@ -291,7 +291,7 @@ class Production:
     def _connect(self, output: Output) -> None:
         if self._handle is None:
             return
-        self._core.connect_output(output.publication, self._handle, output.track)
+        self._core.connect_output(output.producer, self._handle, output.track)
         self._say(self._output_command(output))
 
     def _output_command(self, output: Output) -> control.AddAudioOutput | control.AddVideoOutput:
@@ -338,7 +338,7 @@ class Production:
         for one in self._inputs.values():
             needed = one.feed.kind in kinds and (one.feed.kind == "audio" or self._seen(one.feed.stream))
             if needed and one.tap is None:
-                one.tap = self._core.tap(one.feed.publication, self._handle, one.track)
+                one.tap = self._core.tap(one.feed.producer, self._handle, one.track)
                 self._limit(one)
             elif not needed:
                 self._unfeed(one)

@@ -36,7 +36,7 @@ _THREAD_SHIFT: Final = 56  # the core's ids say on which thread an object lives
 
 @dataclass(eq=False, slots=True)
 class Lane:
-    """A bound section: what the core calls its publication or subscription."""
+    """A bound section: what the core calls its producer or consumer."""
 
     bound: Bound
     handle: int

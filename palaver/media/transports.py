@@ -36,7 +36,7 @@ class Transports:
         self._groups = 0  # groups ever used: transports of one hear each other's data channels
         self._rooms: dict[RoomId, RoomMedia] = {}
         self._by_handle: dict[int, Transport] = {}
-        self._lanes: dict[int, tuple[Session, str]] = {}  # publication or subscription → its session and mid
+        self._lanes: dict[int, tuple[Session, str]] = {}  # producer or consumer → its session and mid
 
     def __len__(self) -> int:
         """Everything that is remembered, to see that it goes."""
@@ -129,7 +129,7 @@ class Transports:
         return lane
 
     def lane(self, handle: int) -> tuple[Session, str] | None:
-        """Whose publication or subscription ``handle`` is, and its section."""
+        """Whose producer or consumer ``handle`` is, and its section."""
         return self._lanes.get(handle)
 
     def end(self, session: Session) -> Iterator[Lane]:

@@ -107,9 +107,9 @@ async def test_a_source_closed_while_the_core_answers_stays_closed(bench: Bench)
         await asyncio.sleep(0)  # it has begun
         await bench.engine.perform(ROOM, CloseSource(S))
         assert not asked.done()
-    await until(lambda: counter(bench, "publications") == 1)
+    await until(lambda: counter(bench, "producers") == 1)
     await bench.engine.perform(ROOM, CloseSource(StreamId("t")))
-    await until(lambda: counter(bench, "publications") == 0)
+    await until(lambda: counter(bench, "producers") == 0)
 
 
 SENDING = offer(("audio", "0", "sendonly"))
@@ -216,18 +216,18 @@ def fill(engine: LocalEngine) -> None:
     """Give the core's threads more commands than their queues take."""
     for thread in range(2):
         with pytest.raises(CoreBusy):
-            _flood(engine, (thread << 56) + 1)  # an unknown publication: ignored
+            _flood(engine, (thread << 56) + 1)  # an unknown producer: ignored
 
 
-def _flood(engine: LocalEngine, publication: int) -> None:
+def _flood(engine: LocalEngine, producer: int) -> None:
     while True:
-        engine._core.unpublish(publication)
+        engine._core.unpublish(producer)
 
 
 async def test_closing_survives_a_core_that_is_behind(bench: Bench) -> None:
     await bench.open_source("s", "ann", audio="0")
     await bench.engine.negotiate(ROOM, ANN, TransportId("ann"), SENDING)
-    await until(lambda: counter(bench, "publications") == 1)
+    await until(lambda: counter(bench, "producers") == 1)
     fill(engine_of(bench))
     await bench.engine.perform(ROOM, SetSourceActive(S, "audio", active=False))
     await bench.engine.perform(ROOM, CloseSource(S))

@@ -14,7 +14,7 @@ from tests.wire_client import WireClient
 OFFER = {"type": "offer", "sdp": offer(("audio", "0", "sendonly"), ("video", "1", "sendonly"))}
 TRACKS = [{"type": "audio", "mid": "0", "source": "mic"}, {"type": "video", "mid": "1", "source": "camera"}]
 GAUGES = ("process_open_fds", "process_threads", "process_tasks", "portal_connections", "portal_sessions")
-MEDIA = ("media_transports", "media_publications", "rooms", "rooms_participants")
+MEDIA = ("media_transports", "media_producers", "rooms", "rooms_participants")
 
 
 async def visit(server: Server, token: str) -> None:

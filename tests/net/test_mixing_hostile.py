@@ -186,7 +186,7 @@ async def test_an_input_that_changes_its_size_all_the_time(server: Server, codec
 @pytest.mark.usefixtures("any_codec")
 async def test_those_who_join_and_leave_leave_nothing(server: Server) -> None:
     await until(lambda: server.metric("media_pipelines") == 0)
-    names = ("media_publications", "media_subscriptions", "media_transports")
+    names = ("media_producers", "media_consumers", "media_transports")
     restarts = server.metric("media_pipeline_restarts_total")
     room = server.room("coming and going", mediaIn=EVERY_CODEC)
     async with asyncio.TaskGroup() as tasks, AsyncExitStack() as stack:

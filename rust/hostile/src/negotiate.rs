@@ -1,15 +1,15 @@
 //! Offers come from anyone who may join: two in a row on one transport, with a NUL between them, are answered or refused
-//! and never harm the hub.
+//! and never harm the router.
 
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use palaver_sfu::clock::Clock;
 use palaver_sfu::event::Event;
-use palaver_sfu::hub::Hub;
 use palaver_sfu::message::{Command, Message, Relay};
 use palaver_sfu::outlet::Outlet;
 use palaver_sfu::path::Path;
+use palaver_sfu::router::Router;
 use palaver_sfu::stats::Registry;
 use palaver_sfu::transport::Setup;
 use palaver_sfu::{GroupId, TransportId};
@@ -59,17 +59,17 @@ pub fn run(offers: &[u8]) -> bool {
         clock: Clock::new(Instant::now(), SystemTime::now()),
     };
     let (registry, now) = (Arc::<Registry>::default(), Instant::now());
-    let (mut hub, mut answers) = (Hub::new(0, setup, Arc::default(), registry), Answers::default());
+    let (mut router, mut answers) = (Router::new(0, setup, Arc::default(), registry), Answers::default());
     let transport = TransportId(1);
     for (request, offer) in [(1, first), (2, second)] {
         let offer = offer.to_owned();
         let command =
             Command::Negotiate { transport, request, offer, first: (request == 1).then_some(GroupId(1)) };
-        hub.handle(now, Message::Command(command), &mut answers);
+        router.handle(now, Message::Command(command), &mut answers);
     }
     assert_eq!(answers.negotiated + answers.refused, 2);
-    hub.handle(now, Message::Command(Command::CloseTransport { transport }), &mut answers);
-    assert_eq!(hub.census().transports, 0);
+    router.handle(now, Message::Command(Command::CloseTransport { transport }), &mut answers);
+    assert_eq!(router.census().transports, 0);
     answers.negotiated > 0
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use palaver_sfu::core::{Busy, MAX_THREADS};
 use palaver_sfu::layers::{MAX_RID, Rid, Wish};
 use palaver_sfu::tcp::Limits;
-use palaver_sfu::{Core as Sfu, GroupId, Options, PipelineId, PublicationId, SubscriptionId, TransportId};
+use palaver_sfu::{ConsumerId, Core as Sfu, GroupId, Options, PipelineId, ProducerId, TransportId};
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 
@@ -111,13 +111,13 @@ impl Core {
         Ok(self.open()?.publish(TransportId(transport), mid).map_err(busy)?.0)
     }
 
-    fn unpublish(&self, publication: u64) -> PyResult<()> {
-        self.open()?.unpublish(PublicationId(publication)).map_err(busy)
+    fn unpublish(&self, producer: u64) -> PyResult<()> {
+        self.open()?.unpublish(ProducerId(producer)).map_err(busy)
     }
 
-    fn subscribe(&self, publication: u64, transport: u64, mid: String) -> PyResult<u64> {
-        let subscription = self.open()?.subscribe(PublicationId(publication), TransportId(transport), mid);
-        Ok(subscription.map_err(busy)?.0)
+    fn subscribe(&self, producer: u64, transport: u64, mid: String) -> PyResult<u64> {
+        let consumer = self.open()?.subscribe(ProducerId(producer), TransportId(transport), mid);
+        Ok(consumer.map_err(busy)?.0)
     }
 
     fn open_pipeline(&self, thread: usize, fd: RawFd) -> PyResult<u64> {
@@ -141,33 +141,33 @@ impl Core {
         Ok(self.open()?.create_output(thread, format).map_err(busy)?.0)
     }
 
-    fn connect_output(&self, publication: u64, pipeline: u64, track: u32) -> PyResult<()> {
+    fn connect_output(&self, producer: u64, pipeline: u64, track: u32) -> PyResult<()> {
         let core = self.open()?;
-        core.connect_output(PublicationId(publication), PipelineId(pipeline), track).map_err(busy)
+        core.connect_output(ProducerId(producer), PipelineId(pipeline), track).map_err(busy)
     }
 
-    fn tap(&self, publication: u64, pipeline: u64, track: u32) -> PyResult<u64> {
+    fn tap(&self, producer: u64, pipeline: u64, track: u32) -> PyResult<u64> {
         let core = self.open()?;
-        let subscription = core.tap(PublicationId(publication), PipelineId(pipeline), track);
-        Ok(subscription.map_err(busy)?.0)
+        let consumer = core.tap(ProducerId(producer), PipelineId(pipeline), track);
+        Ok(consumer.map_err(busy)?.0)
     }
 
-    fn unsubscribe(&self, subscription: u64) -> PyResult<()> {
-        self.open()?.unsubscribe(SubscriptionId(subscription)).map_err(busy)
+    fn unsubscribe(&self, consumer: u64) -> PyResult<()> {
+        self.open()?.unsubscribe(ConsumerId(consumer)).map_err(busy)
     }
 
-    fn set_publication_active(&self, publication: u64, active: bool) -> PyResult<()> {
-        self.open()?.set_publication_active(PublicationId(publication), active).map_err(busy)
+    fn set_producer_active(&self, producer: u64, active: bool) -> PyResult<()> {
+        self.open()?.set_producer_active(ProducerId(producer), active).map_err(busy)
     }
 
-    fn set_subscription_active(&self, subscription: u64, active: bool) -> PyResult<()> {
-        self.open()?.set_subscription_active(SubscriptionId(subscription), active).map_err(busy)
+    fn set_consumer_active(&self, consumer: u64, active: bool) -> PyResult<()> {
+        self.open()?.set_consumer_active(ConsumerId(consumer), active).map_err(busy)
     }
 
-    #[pyo3(signature = (subscription, rid, max_width=0, max_height=0, max_framerate=0.0))]
+    #[pyo3(signature = (consumer, rid, max_width=0, max_height=0, max_framerate=0.0))]
     fn set_layer(
         &self,
-        subscription: u64,
+        consumer: u64,
         rid: Option<&str>,
         max_width: u32,
         max_height: u32,
@@ -183,7 +183,7 @@ impl Core {
             return Err(PyValueError::new_err("max_framerate has to be 0 or more"));
         }
         let wish = Wish { rid: name, max_width, max_height, max_framerate };
-        self.open()?.set_layer(SubscriptionId(subscription), wish).map_err(busy)
+        self.open()?.set_layer(ConsumerId(consumer), wish).map_err(busy)
     }
 
     fn close_transport(&self, transport: u64) -> PyResult<()> {

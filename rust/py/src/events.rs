@@ -38,10 +38,10 @@ events! {
     Refused { request: u64, subject: u64, reason: String, }
     Connected { transport: u64, }
     Lost { transport: u64, reason: String, }
-    Resolution { publication: u64, rid: Option<String>, width: u32, height: u32, }
-    Layer { subscription: u64, rid: Option<String>, }
-    AudioLevel { publication: u64, level_dbov: i8, voice: bool, }
-    Stalled { publication: u64, stalled: bool, }
+    Resolution { producer: u64, rid: Option<String>, width: u32, height: u32, }
+    Layer { consumer: u64, rid: Option<String>, }
+    AudioLevel { producer: u64, level_dbov: i8, voice: bool, }
+    Stalled { producer: u64, stalled: bool, }
     PipelineLost { pipeline: u64, reason: String, }
 }
 
@@ -56,18 +56,16 @@ pub fn to_python(py: Python<'_>, event: Event) -> PyResult<Py<PyAny>> {
         }
         Event::Connected { transport } => Connected { transport: transport.0 }.into_py_any(py),
         Event::Lost { transport, reason } => Lost { transport: transport.0, reason }.into_py_any(py),
-        Event::Resolution { publication, rid, width, height } => {
+        Event::Resolution { producer, rid, width, height } => {
             let rid = rid.map(|rid| rid.to_string());
-            Resolution { publication: publication.0, rid, width, height }.into_py_any(py)
+            Resolution { producer: producer.0, rid, width, height }.into_py_any(py)
         }
-        Event::Layer { subscription, rid } => {
-            Layer { subscription: subscription.0, rid: rid.map(|rid| rid.to_string()) }.into_py_any(py)
+        Event::Layer { consumer, rid } => {
+            Layer { consumer: consumer.0, rid: rid.map(|rid| rid.to_string()) }.into_py_any(py)
         }
-        Event::AudioLevel { publication, level_dbov, voice } => {
-            AudioLevel { publication: publication.0, level_dbov, voice }.into_py_any(py)
+        Event::AudioLevel { producer, level_dbov, voice } => {
+            AudioLevel { producer: producer.0, level_dbov, voice }.into_py_any(py)
         }
-        Event::Stalled { publication, stalled } => {
-            Stalled { publication: publication.0, stalled }.into_py_any(py)
-        }
+        Event::Stalled { producer, stalled } => Stalled { producer: producer.0, stalled }.into_py_any(py),
     }
 }

@@ -11,7 +11,7 @@ const KEEP: f64 = 1.2;
 /// A layer that is not sent now must fit with this factor to spare.
 const RAISE: f64 = 1.1;
 
-/// A video subscription that could be sent.
+/// A video consumer that could be sent.
 #[derive(Clone, Debug)]
 pub struct Wanted<'a> {
     /// What each layer takes that its owner allows, in bits per second, lowest first; with the layers it builds on.

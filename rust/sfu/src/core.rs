@@ -16,11 +16,11 @@ use str0m::format::CodecSpec;
 use crate::channel::Groups;
 use crate::clock::Clock;
 use crate::event::{Event, EventQueue};
-use crate::hub::Hub;
-use crate::id::{GroupId, IdSource, PipelineId, PublicationId, SubscriptionId, TransportId};
+use crate::id::{ConsumerId, GroupId, IdSource, PipelineId, ProducerId, TransportId};
 use crate::layers::Wish;
 use crate::mailbox::Mailbox;
 use crate::message::{Command, Message};
+use crate::router::Router;
 use crate::srtp;
 use crate::stats::{Registry, ThreadStats, TransportStats};
 use crate::tcp::Limits;
@@ -127,9 +127,16 @@ impl Core {
             let stats = Arc::<ThreadStats>::default();
             core.stats.push(stats.clone());
             let limits = options.tcp.clone().unwrap_or_default();
-            let hub = Hub::new(thread, setup, stats.clone(), core.registry.clone());
-            let worker =
-                Worker::new(thread, hub, sockets, limits, core.mailboxes.clone(), core.events.clone(), stats);
+            let router = Router::new(thread, setup, stats.clone(), core.registry.clone());
+            let worker = Worker::new(
+                thread,
+                router,
+                sockets,
+                limits,
+                core.mailboxes.clone(),
+                core.events.clone(),
+                stats,
+            );
             workers.push(worker.map_err(fail)?);
         }
         for (thread, worker) in workers.into_iter().enumerate() {
@@ -176,25 +183,25 @@ impl Core {
         self.send(transport.thread(), Command::AddCandidate { transport, candidate })
     }
 
-    pub fn publish(&self, transport: TransportId, mid: String) -> Result<PublicationId, Busy> {
-        let publication = PublicationId(self.ids.next(transport.thread()));
-        self.send(transport.thread(), Command::Publish { publication, transport, mid })?;
-        Ok(publication)
+    pub fn publish(&self, transport: TransportId, mid: String) -> Result<ProducerId, Busy> {
+        let producer = ProducerId(self.ids.next(transport.thread()));
+        self.send(transport.thread(), Command::Publish { producer, transport, mid })?;
+        Ok(producer)
     }
 
-    pub fn unpublish(&self, publication: PublicationId) -> Result<(), Busy> {
-        self.send(publication.thread(), Command::Unpublish { publication })
+    pub fn unpublish(&self, producer: ProducerId) -> Result<(), Busy> {
+        self.send(producer.thread(), Command::Unpublish { producer })
     }
 
     pub fn subscribe(
         &self,
-        publication: PublicationId,
+        producer: ProducerId,
         transport: TransportId,
         mid: String,
-    ) -> Result<SubscriptionId, Busy> {
-        let subscription = SubscriptionId(self.ids.next(transport.thread()));
-        self.send(transport.thread(), Command::Subscribe { subscription, publication, transport, mid })?;
-        Ok(subscription)
+    ) -> Result<ConsumerId, Busy> {
+        let consumer = ConsumerId(self.ids.next(transport.thread()));
+        self.send(transport.thread(), Command::Subscribe { consumer, producer, transport, mid })?;
+        Ok(consumer)
     }
 
     /// Exchange frames with a process over this socket.
@@ -208,49 +215,39 @@ impl Core {
         self.send(pipeline.thread(), Command::ClosePipeline { pipeline })
     }
 
-    /// A publication that a pipeline will make.
-    pub fn create_output(&self, thread: usize, format: CodecSpec) -> Result<PublicationId, Busy> {
-        let publication = PublicationId(self.ids.next(thread));
-        self.send(thread, Command::CreateOutput { publication, format })?;
-        Ok(publication)
+    /// A producer that a pipeline will make.
+    pub fn create_output(&self, thread: usize, format: CodecSpec) -> Result<ProducerId, Busy> {
+        let producer = ProducerId(self.ids.next(thread));
+        self.send(thread, Command::CreateOutput { producer, format })?;
+        Ok(producer)
     }
 
     /// Both have to live on one thread.
-    pub fn connect_output(
-        &self,
-        publication: PublicationId,
-        pipeline: PipelineId,
-        track: u32,
-    ) -> Result<(), Busy> {
-        self.send(publication.thread(), Command::ConnectOutput { publication, pipeline, track })
+    pub fn connect_output(&self, producer: ProducerId, pipeline: PipelineId, track: u32) -> Result<(), Busy> {
+        self.send(producer.thread(), Command::ConnectOutput { producer, pipeline, track })
     }
 
-    /// Give a publication's frames to a pipeline, as `track`.
-    pub fn tap(
-        &self,
-        publication: PublicationId,
-        pipeline: PipelineId,
-        track: u32,
-    ) -> Result<SubscriptionId, Busy> {
-        let subscription = SubscriptionId(self.ids.next(pipeline.thread()));
-        self.send(pipeline.thread(), Command::Tap { subscription, publication, pipeline, track })?;
-        Ok(subscription)
+    /// Give a producer's frames to a pipeline, as `track`.
+    pub fn tap(&self, producer: ProducerId, pipeline: PipelineId, track: u32) -> Result<ConsumerId, Busy> {
+        let consumer = ConsumerId(self.ids.next(pipeline.thread()));
+        self.send(pipeline.thread(), Command::Tap { consumer, producer, pipeline, track })?;
+        Ok(consumer)
     }
 
-    pub fn unsubscribe(&self, subscription: SubscriptionId) -> Result<(), Busy> {
-        self.send(subscription.thread(), Command::Unsubscribe { subscription })
+    pub fn unsubscribe(&self, consumer: ConsumerId) -> Result<(), Busy> {
+        self.send(consumer.thread(), Command::Unsubscribe { consumer })
     }
 
-    pub fn set_publication_active(&self, publication: PublicationId, active: bool) -> Result<(), Busy> {
-        self.send(publication.thread(), Command::SetPublicationActive { publication, active })
+    pub fn set_producer_active(&self, producer: ProducerId, active: bool) -> Result<(), Busy> {
+        self.send(producer.thread(), Command::SetProducerActive { producer, active })
     }
 
-    pub fn set_subscription_active(&self, subscription: SubscriptionId, active: bool) -> Result<(), Busy> {
-        self.send(subscription.thread(), Command::SetSubscriptionActive { subscription, active })
+    pub fn set_consumer_active(&self, consumer: ConsumerId, active: bool) -> Result<(), Busy> {
+        self.send(consumer.thread(), Command::SetConsumerActive { consumer, active })
     }
 
-    pub fn set_layer(&self, subscription: SubscriptionId, wish: Wish) -> Result<(), Busy> {
-        self.send(subscription.thread(), Command::SetLayer { subscription, wish })
+    pub fn set_layer(&self, consumer: ConsumerId, wish: Wish) -> Result<(), Busy> {
+        self.send(consumer.thread(), Command::SetLayer { consumer, wish })
     }
 
     pub fn close_transport(&self, transport: TransportId) -> Result<(), Busy> {

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use str0m::media::Rid;
 
-use crate::id::{PipelineId, PublicationId, SubscriptionId, TransportId};
+use crate::id::{ConsumerId, PipelineId, ProducerId, TransportId};
 use crate::io::EventFd;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,15 +20,15 @@ pub enum Event {
     Connected { transport: TransportId },
     /// A transport is gone, with all it published and subscribed.
     Lost { transport: TransportId, reason: String },
-    /// Picture size of a publication, or of one of its layers: the first, and each change.
-    Resolution { publication: PublicationId, rid: Option<Rid>, width: u32, height: u32 },
-    /// Which layer a video subscription is sent from now on; its name is empty if the publication has only one.
+    /// Picture size of a producer, or of one of its layers: the first, and each change.
+    Resolution { producer: ProducerId, rid: Option<Rid>, width: u32, height: u32 },
+    /// Which layer a video consumer is sent from now on; its name is empty if the producer has only one.
     /// None: it is paused.
-    Layer { subscription: SubscriptionId, rid: Option<Rid> },
-    /// Loudness of an audio publication (RFC 6464): 0 is loudest, -127 silence.
-    AudioLevel { publication: PublicationId, level_dbov: i8, voice: bool },
-    /// Packets of a publication stopped arriving, or came back.
-    Stalled { publication: PublicationId, stalled: bool },
+    Layer { consumer: ConsumerId, rid: Option<Rid> },
+    /// Loudness of an audio producer (RFC 6464): 0 is loudest, -127 silence.
+    AudioLevel { producer: ProducerId, level_dbov: i8, voice: bool },
+    /// Packets of a producer stopped arriving, or came back.
+    Stalled { producer: ProducerId, stalled: bool },
     /// A pipeline has closed its socket, or broken the form of what goes over it.
     PipelineLost { pipeline: PipelineId, reason: String },
 }
@@ -38,11 +38,11 @@ impl Event {
     fn replaces(&self, other: &Self) -> bool {
         match (self, other) {
             (
-                Self::Resolution { publication: a, rid: layer, .. },
-                Self::Resolution { publication: b, rid: other, .. },
+                Self::Resolution { producer: a, rid: layer, .. },
+                Self::Resolution { producer: b, rid: other, .. },
             ) => a == b && layer == other,
-            (Self::Layer { subscription: a, .. }, Self::Layer { subscription: b, .. }) => a == b,
-            (Self::Stalled { publication: a, .. }, Self::Stalled { publication: b, .. }) => a == b,
+            (Self::Layer { consumer: a, .. }, Self::Layer { consumer: b, .. }) => a == b,
+            (Self::Stalled { producer: a, .. }, Self::Stalled { producer: b, .. }) => a == b,
             _ => false,
         }
     }
@@ -105,10 +105,10 @@ impl EventQueue {
 mod tests {
     use super::*;
 
-    const PUBLICATION: PublicationId = PublicationId(7);
+    const PRODUCER: ProducerId = ProducerId(7);
 
     fn level() -> Event {
-        Event::AudioLevel { publication: PUBLICATION, level_dbov: -30, voice: true }
+        Event::AudioLevel { producer: PRODUCER, level_dbov: -30, voice: true }
     }
 
     #[test]
@@ -126,12 +126,12 @@ mod tests {
             queue.push(Event::Connected { transport: TransportId(transport) });
         }
         for width in 1..=50 {
-            queue.push(Event::Resolution { publication: PUBLICATION, rid: None, width, height: 1 });
+            queue.push(Event::Resolution { producer: PRODUCER, rid: None, width, height: 1 });
         }
         queue.push(Event::Lost { transport: TransportId(1), reason: "ice timeout".into() });
         let events = queue.take();
         assert_eq!(events.len(), CROWDED + 2);
-        let last = Event::Resolution { publication: PUBLICATION, rid: None, width: 50, height: 1 };
+        let last = Event::Resolution { producer: PRODUCER, rid: None, width: 50, height: 1 };
         assert_eq!(events[CROWDED], last);
     }
 }

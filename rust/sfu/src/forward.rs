@@ -2,7 +2,7 @@
 //! happened to the track: a pause, a mute, a change of source or layer, layers left out, packets lost between threads.
 //!
 //! This is the first half of sending: it decides what a packet is to look like. Sealing and transmission know nothing
-//! of it (see [`crate::hub::fanout`]).
+//! of it (see [`crate::router::fanout`]).
 
 mod link;
 
@@ -23,10 +23,10 @@ const MAX_HELD: usize = 128;
 /// A stream lets its temporal layers begin often, or never.
 const TEMPORAL_PATIENCE: Duration = Duration::from_secs(2);
 
-/// One packet of a publication, shared by all its subscribers.
+/// One packet of a producer, shared by all its subscribers.
 #[derive(Clone, Debug)]
 pub struct MediaPacket {
-    /// Which layer of the publication it is of; 0 if there is no simulcast.
+    /// Which layer of the producer it is of; 0 if there is no simulcast.
     pub layer: u8,
     /// Extended sequence number of the publisher.
     pub seq: u64,
@@ -48,7 +48,7 @@ pub struct MediaPacket {
     pub captured_us: Option<i64>,
     /// When it was recorded, by our wall clock in NTP format; when it arrived, if the publisher did not tell.
     pub captured: u64,
-    /// Counts the packets of the publication in the order of their arrival.
+    /// Counts the packets of the producer in the order of their arrival.
     pub index: u64,
     pub received: Instant,
 }
@@ -129,7 +129,7 @@ struct Sent {
     base_layer: u8,
 }
 
-/// The outgoing numbers of one section. They outlive a subscription: a section keeps its SSRC, and one SSRC must
+/// The outgoing numbers of one section. They outlive a consumer: a section keeps its SSRC, and one SSRC must
 /// never use a sequence number twice (RFC 3711 §9.1).
 #[derive(Debug)]
 pub struct Forward {

@@ -27,11 +27,11 @@ id!(
 );
 id!(
     /// One section of a transport whose packets are forwarded; it lives on its transport's thread.
-    PublicationId
+    ProducerId
 );
 id!(
-    /// One publication sent on one section of a transport; it lives on that transport's thread.
-    SubscriptionId
+    /// One producer sent on one section of a transport; it lives on that transport's thread.
+    ConsumerId
 );
 
 id!(

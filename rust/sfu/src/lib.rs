@@ -4,14 +4,14 @@
 //! |---|---|
 //! | [`core`] | the handle: binds, starts and joins the threads, takes commands |
 //! | [`worker`] | one thread: the only place that reads and writes sockets and asks what time it is |
-//! | [`hub`] | everything one thread owns, without I/O: inputs are datagrams, messages and time |
+//! | [`router`] | everything one thread owns, without I/O: inputs are datagrams, messages and time |
 //! | [`transport`], [`fault`] | one peer: a str0m session and the sections it has negotiated; why it ends |
-//! | [`publication`], [`subscription`] | one section that is forwarded, and one that is sent |
+//! | [`producer`], [`consumer`] | one section that is forwarded, and one that is sent |
 //! | [`forward`] | rewrites one track for one subscriber |
 //! | [`count`] | counts a source's numbers anew where some are left out |
 //! | [`egress`] | writes, seals, repeats and reports on what is sent to one peer |
 //! | [`frames`], [`pipes`] | encoded frames to and from pipelines, and the sockets they use |
-//! | [`layers`] | what there is to choose from in a publication, and what a subscriber wants of it |
+//! | [`layers`] | what there is to choose from in a producer, and what a subscriber wants of it |
 //! | [`keyframe`] | finds key frames and picture sizes in RTP payloads |
 //! | [`redundancy`] | audio packets that carry earlier ones as well |
 //! | [`rtcp`] | reads and writes RTCP |
@@ -29,19 +29,20 @@
 //! | [`throttle`] | when a publisher is asked for a key frame |
 //! | [`clock`], [`window`] | the wall clock; which sequence numbers were seen |
 //! | [`timer`] | who wants to be woken, and when |
-//! | [`outlet`], [`path`] | where a hub's output goes, and which way |
+//! | [`outlet`], [`path`] | where a router's output goes, and which way |
 //! | [`mailbox`], [`message`], [`event`] | what is said to a thread, and what is said to the owner of the core |
 //! | [`stats`] | counters |
 //! | [`io`] | system calls, and hints to the processor; the only unsafe code |
 //!
-//! A packet's way: `worker` receives a burst → `hub` routes it (which transport, which publication) → `forward` rewrites
-//! it per subscriber → `transport` seals it → `worker` sends a burst. See [`hub::fanout`] for the seam between the two halves.
+//! A packet's way: `worker` receives a burst → `router` routes it (which transport, which producer) → `forward` rewrites
+//! it per subscriber → `transport` seals it → `worker` sends a burst. See [`router::fanout`] for the seam between the two halves.
 
 pub mod allocation;
 pub mod bwe;
 pub mod channel;
 pub mod clock;
 pub mod codec;
+pub mod consumer;
 pub mod core;
 pub mod count;
 pub mod demux;
@@ -51,7 +52,6 @@ pub mod fault;
 pub mod forward;
 pub mod frames;
 pub mod gaps;
-pub mod hub;
 pub mod id;
 pub mod io;
 pub mod keyframe;
@@ -63,14 +63,14 @@ pub mod pacer;
 pub mod path;
 pub mod paths;
 pub mod pipes;
-pub mod publication;
+pub mod producer;
 pub mod rate;
 pub mod redundancy;
+pub mod router;
 pub mod rtcp;
 pub mod sdp;
 pub mod srtp;
 pub mod stats;
-pub mod subscription;
 pub mod tcp;
 pub mod throttle;
 pub mod timer;
@@ -80,4 +80,4 @@ pub mod worker;
 
 pub use crate::core::{BindError, Busy, Core, Options};
 pub use crate::event::Event;
-pub use crate::id::{GroupId, PipelineId, PublicationId, SubscriptionId, TransportId};
+pub use crate::id::{ConsumerId, GroupId, PipelineId, ProducerId, TransportId};

@@ -1,6 +1,6 @@
 //! A thread's inbox: one queue in order of arrival, a bound per kind of message, one descriptor to wake the thread.
 //!
-//! One queue and not several: a subscription that names a publication is always read after the command that made it,
+//! One queue and not several: a consumer that names a producer is always read after the command that made it,
 //! because the relay that asks for it was posted later.
 
 use std::collections::VecDeque;
@@ -114,7 +114,7 @@ impl Mailbox {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::{PublicationId, TransportId};
+    use crate::id::{ProducerId, TransportId};
     use crate::message::Command;
 
     fn candidate() -> Message {
@@ -158,7 +158,7 @@ mod tests {
         let mailbox = Mailbox::new().unwrap();
         let burst = || {
             let packets = std::sync::Arc::from([]);
-            Message::Relay(Relay::Packets { publication: PublicationId(1), gap: false, packets })
+            Message::Relay(Relay::Packets { producer: ProducerId(1), gap: false, packets })
         };
         assert_eq!((0..BURSTS + 5).filter(|_| mailbox.post(burst()).is_ok()).count(), BURSTS);
         assert!(mailbox.post(candidate()).is_ok());

@@ -7,7 +7,7 @@ use str0m::format::CodecSpec;
 
 use crate::channel::Saying;
 use crate::forward::MediaPacket;
-use crate::id::{GroupId, PipelineId, PublicationId, SubscriptionId, TransportId};
+use crate::id::{ConsumerId, GroupId, PipelineId, ProducerId, TransportId};
 use crate::layers::{Ladder, Layers, Wish};
 
 #[derive(Debug)]
@@ -31,32 +31,32 @@ pub enum Command {
         candidate: String,
     },
     Publish {
-        publication: PublicationId,
+        producer: ProducerId,
         transport: TransportId,
         mid: String,
     },
     Unpublish {
-        publication: PublicationId,
+        producer: ProducerId,
     },
     Subscribe {
-        subscription: SubscriptionId,
-        publication: PublicationId,
+        consumer: ConsumerId,
+        producer: ProducerId,
         transport: TransportId,
         mid: String,
     },
     Unsubscribe {
-        subscription: SubscriptionId,
+        consumer: ConsumerId,
     },
-    SetPublicationActive {
-        publication: PublicationId,
+    SetProducerActive {
+        producer: ProducerId,
         active: bool,
     },
     SetLayer {
-        subscription: SubscriptionId,
+        consumer: ConsumerId,
         wish: Wish,
     },
-    SetSubscriptionActive {
-        subscription: SubscriptionId,
+    SetConsumerActive {
+        consumer: ConsumerId,
         active: bool,
     },
     CloseTransport {
@@ -70,20 +70,20 @@ pub enum Command {
     ClosePipeline {
         pipeline: PipelineId,
     },
-    /// A publication whose packets are made of a pipeline's frames.
+    /// A producer whose packets are made of a pipeline's frames.
     CreateOutput {
-        publication: PublicationId,
+        producer: ProducerId,
         format: CodecSpec,
     },
     ConnectOutput {
-        publication: PublicationId,
+        producer: ProducerId,
         pipeline: PipelineId,
         track: u32,
     },
-    /// Give a publication's frames to a pipeline.
+    /// Give a producer's frames to a pipeline.
     Tap {
-        subscription: SubscriptionId,
-        publication: PublicationId,
+        consumer: ConsumerId,
+        producer: ProducerId,
         pipeline: PipelineId,
         track: u32,
     },
@@ -102,25 +102,25 @@ impl Command {
     }
 }
 
-/// Said between the thread that owns a publication (its home) and those that have subscribers to it (mirrors).
+/// Said between the thread that owns a producer (its home) and those that have subscribers to it (mirrors).
 #[derive(Debug)]
 pub enum Relay {
     /// To the home: send its packets to `thread`.
-    Attach { publication: PublicationId, thread: usize },
+    Attach { producer: ProducerId, thread: usize },
     /// To the home: `thread` has no subscriber left.
-    Detach { publication: PublicationId, thread: usize },
-    /// To a mirror: the publication exists.
-    Attached { publication: PublicationId, format: CodecSpec, cname: u64 },
-    /// To a mirror: whether the publication is active, and what can be chosen from.
-    Layers { publication: PublicationId, active: bool, ladder: Ladder },
+    Detach { producer: ProducerId, thread: usize },
+    /// To a mirror: the producer exists.
+    Attached { producer: ProducerId, format: CodecSpec, cname: u64 },
+    /// To a mirror: whether the producer is active, and what can be chosen from.
+    Layers { producer: ProducerId, active: bool, ladder: Ladder },
     /// To the home: `thread` needs packets of these layers only.
-    LayersNeeded { publication: PublicationId, thread: usize, layers: Layers },
-    /// To a mirror: the publication is gone, or never was.
-    Ended { publication: PublicationId },
+    LayersNeeded { producer: ProducerId, thread: usize, layers: Layers },
+    /// To a mirror: the producer is gone, or never was.
+    Ended { producer: ProducerId },
     /// To a mirror: packets, in the order of arrival. `gap`: some before these were not sent.
-    Packets { publication: PublicationId, gap: bool, packets: Arc<[MediaPacket]> },
+    Packets { producer: ProducerId, gap: bool, packets: Arc<[MediaPacket]> },
     /// To a thread with open channels of `group`.
     Said { group: GroupId, saying: Saying },
     /// To the home: a subscriber cannot go on without a key frame of this layer.
-    KeyframeWanted { publication: PublicationId, layer: u8 },
+    KeyframeWanted { producer: ProducerId, layer: u8 },
 }

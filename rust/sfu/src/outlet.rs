@@ -1,4 +1,4 @@
-//! Where a hub's output goes: the seam between deciding and doing.
+//! Where a router's output goes: the seam between deciding and doing.
 
 use crate::event::Event;
 use crate::id::PipelineId;
@@ -22,7 +22,7 @@ pub trait Outlet {
     /// Close a TCP connection, after what was sent over it. Other paths have no end.
     fn hang_up(&mut self, path: Path);
 
-    /// There is something to write to a pipeline: see `Hub::pending`.
+    /// There is something to write to a pipeline: see `Router::pending`.
     fn pipe_ready(&mut self, _pipeline: PipelineId) {}
 
     /// A pipeline is closed: its socket is of no more use.

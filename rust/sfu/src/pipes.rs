@@ -1,4 +1,4 @@
-//! The sockets of a thread's pipelines. Nothing here blocks; what a socket does not take stays with the hub.
+//! The sockets of a thread's pipelines. Nothing here blocks; what a socket does not take stays with the router.
 
 use std::collections::HashMap;
 use std::io::{self, Read, Write};

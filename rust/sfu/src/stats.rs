@@ -97,8 +97,8 @@ counters!(
         tcp_dropped,
         tcp_connections,
         transports,
-        publications,
-        subscriptions,
+        producers,
+        consumers,
         /// Videos that are not sent for want of bandwidth.
         videos_paused,
     }

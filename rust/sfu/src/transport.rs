@@ -27,16 +27,16 @@ use crate::clock::{self, Clock};
 use crate::codec;
 use crate::demux;
 use crate::egress::header::Extensions;
-use crate::egress::{Egress, Route, Strand};
+use crate::egress::{Egress, Route, SendStream};
 use crate::fault::{Fault, NegotiationError, panic_message};
 use crate::forward::Forward;
-use crate::id::{GroupId, PublicationId, SubscriptionId};
+use crate::id::{ConsumerId, GroupId, ProducerId};
 use crate::io::prefetch;
 use crate::outlet::Outlet;
 use crate::path::Path;
 use crate::paths::Paths;
-use crate::publication::Incoming;
-use crate::publication::Sync;
+use crate::producer::Incoming;
+use crate::producer::Sync;
 use crate::rate::Rate;
 use crate::sdp::{self, Outline};
 use crate::srtp::{self, Exported, Opener, Refused};
@@ -72,10 +72,10 @@ pub struct Setup {
     pub clock: Clock,
 }
 
-/// What str0m reports, for the hub to act on.
+/// What str0m reports, for the router to act on.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "nearly all are packets")]
-pub enum Happening {
+pub enum TransportEvent {
     /// The peer has begun the DTLS handshake.
     Connecting,
     Connected,
@@ -104,7 +104,7 @@ pub enum Happening {
     Ended(Fault),
 }
 
-/// Owned by the hub of its thread.
+/// Owned by the router of its thread.
 pub struct Transport {
     rtc: Rtc,
     exported: Exported,
@@ -133,9 +133,9 @@ pub struct Transport {
     /// answers and str0m sends nothing with them.
     ssrcs: Ssrcs,
     /// Streams of sections that are not subscribed at the moment.
-    pub strands: HashMap<Mid, Strand>,
-    pub publications: HashMap<Mid, PublicationId>,
-    pub subscriptions: HashMap<Mid, SubscriptionId>,
+    pub send_streams: HashMap<Mid, SendStream>,
+    pub producers: HashMap<Mid, ProducerId>,
+    pub consumers: HashMap<Mid, ConsumerId>,
     /// Numbering of sections that are not subscribed at the moment.
     pub resting: HashMap<Mid, Forward>,
 }
@@ -190,9 +190,9 @@ impl Transport {
             rate: Rate::new(now),
             egress: None,
             ssrcs: HashMap::new(),
-            strands: HashMap::new(),
-            publications: HashMap::new(),
-            subscriptions: HashMap::new(),
+            send_streams: HashMap::new(),
+            producers: HashMap::new(),
+            consumers: HashMap::new(),
             resting: HashMap::new(),
         })
     }
@@ -225,12 +225,12 @@ impl Transport {
         }
         self.streams.clear();
         for (mid, (ssrc, rtx)) in ssrcs.iter().filter(|(mid, _)| !known.contains(mid)) {
-            self.strands.insert(*mid, Strand::new(**ssrc, rtx.map(|rtx| *rtx)));
+            self.send_streams.insert(*mid, SendStream::new(**ssrc, rtx.map(|rtx| *rtx)));
         }
         self.ssrcs = ssrcs;
         let rtc = &self.rtc;
         self.resting.retain(|mid, _| rtc.media(*mid).is_some());
-        self.strands.retain(|mid, _| rtc.media(*mid).is_some());
+        self.send_streams.retain(|mid, _| rtc.media(*mid).is_some());
         self.ssrcs.retain(|mid, _| rtc.media(*mid).is_some());
         Ok(sdp::in_order_of(offer, &answer))
     }
@@ -316,7 +316,7 @@ impl Transport {
         &mut self,
         now: Instant,
         outlet: &mut dyn Outlet,
-        mut happened: impl FnMut(Happening),
+        mut happened: impl FnMut(TransportEvent),
     ) -> Result<(), Fault> {
         for _ in 0..MAX_ROUNDS {
             loop {
@@ -353,14 +353,14 @@ impl Transport {
         &mut self,
         event: Event,
         now: Instant,
-        happened: &mut impl FnMut(Happening),
+        happened: &mut impl FnMut(TransportEvent),
     ) -> Result<(), Fault> {
         match event {
             Event::Connected => {
                 self.connected = true;
                 self.connect_by = None;
                 self.start_egress(now)?;
-                happened(Happening::Connected);
+                happened(TransportEvent::Connected);
             }
             // Before that, the time to connect runs.
             Event::IceConnectionStateChange(IceConnectionState::Disconnected) if self.connected => {
@@ -369,17 +369,17 @@ impl Transport {
             Event::IceConnectionStateChange(state) if state.is_connected() => self.silent_since = None,
             Event::RtpPacket(packet) => {
                 if let Some((mid, rid)) = self.section_of(packet.header.ssrc)? {
-                    happened(Happening::Packet { mid, rid, packet });
+                    happened(TransportEvent::Packet { mid, rid, packet });
                 }
             }
             Event::ChannelOpen(channel, label) if self.group != GroupId::NONE => {
-                happened(Happening::ChannelOpen { channel, label });
+                happened(TransportEvent::ChannelOpen { channel, label });
             }
-            Event::ChannelClose(channel) => happened(Happening::ChannelClosed { channel }),
-            Event::ChannelData(message) => happened(Happening::Said(message)),
+            Event::ChannelClose(channel) => happened(TransportEvent::ChannelClosed { channel }),
+            Event::ChannelData(message) => happened(TransportEvent::Said(message)),
             Event::SenderFeedback(report) => {
                 let sync = self.sync(&report.sender_info, report.received_at);
-                happened(Happening::Synced { mid: report.mid, ssrc: *report.sender_info.ssrc, sync });
+                happened(TransportEvent::Synced { mid: report.mid, ssrc: *report.sender_info.ssrc, sync });
             }
             Event::Closed => return Err(Fault::Closed),
             _ => {}

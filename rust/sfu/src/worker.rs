@@ -1,4 +1,4 @@
-//! One thread: the only place that reads and writes sockets and asks what time it is. Everything else is the hub's.
+//! One thread: the only place that reads and writes sockets and asks what time it is. Everything else is the router's.
 
 use std::io;
 use std::net::SocketAddr;
@@ -12,7 +12,6 @@ use str0m::net::Protocol;
 use crate::core::Sockets;
 use crate::event::{Event, EventQueue};
 use crate::fault::panic_message;
-use crate::hub::Hub;
 use crate::id::PipelineId;
 use crate::io::{Poll, Receiver, Sender};
 use crate::mailbox::Mailbox;
@@ -20,6 +19,7 @@ use crate::message::{Command, Message, Relay};
 use crate::outlet::Outlet;
 use crate::path::Path;
 use crate::pipes::Pipes;
+use crate::router::Router;
 use crate::stats::ThreadStats;
 use crate::tcp::{Connections, Limits};
 
@@ -38,7 +38,7 @@ const MAILBOX: usize = 0;
 
 pub struct Worker {
     thread: usize,
-    hub: Hub,
+    router: Router,
     poll: Poll,
     receiver: Receiver,
     read: Box<[u8]>,
@@ -48,7 +48,7 @@ pub struct Worker {
     out: Wires,
 }
 
-/// The hub's outlet: sockets, events and the other threads.
+/// The router's outlet: sockets, events and the other threads.
 struct Wires {
     thread: usize,
     sockets: Vec<(SocketAddr, Sender)>,
@@ -64,7 +64,7 @@ struct Wires {
 impl Worker {
     pub fn new(
         thread: usize,
-        hub: Hub,
+        router: Router,
         sockets: Sockets,
         limits: Limits,
         mailboxes: Arc<[Mailbox]>,
@@ -85,25 +85,25 @@ impl Worker {
         let out = Wires { thread, sockets: bound, connections, pipes, now, mailboxes, events, stats };
         let read = vec![0; READ].into_boxed_slice();
         let pipe_read = vec![0; PIPE_READ].into_boxed_slice();
-        Ok(Self { thread, hub, poll, receiver: Receiver::default(), read, pipe_read, unread: false, out })
+        Ok(Self { thread, router, poll, receiver: Receiver::default(), read, pipe_read, unread: false, out })
     }
 
     /// Run until the mailbox is stopped; then say goodbye to every peer.
     ///
-    /// A panic of the hub itself is a bug, and costs this thread's transports; it must not cost those to come.
+    /// A panic of the router itself is a bug, and costs this thread's transports; it must not cost those to come.
     pub fn run(mut self) {
         while !self.out.mailboxes[self.thread].stopped() {
             if let Err(payload) = catch_unwind(AssertUnwindSafe(|| self.turn())) {
-                self.hub = self.hub.replace(panic_message(payload.as_ref()), &mut self.out);
+                self.router = self.router.replace(panic_message(payload.as_ref()), &mut self.out);
             }
         }
-        self.hub.close(Instant::now(), &mut self.out);
+        self.router.close(Instant::now(), &mut self.out);
         self.out.flush();
     }
 
     /// Wait for something to do, and do it.
     fn turn(&mut self) {
-        let deadline = [self.hub.deadline(), self.out.connections.deadline()].into_iter().flatten().min();
+        let deadline = [self.router.deadline(), self.out.connections.deadline()].into_iter().flatten().min();
         let timeout = match deadline {
             _ if self.unread => Some(Duration::ZERO),
             deadline => deadline.map(|at| at.saturating_duration_since(Instant::now())),
@@ -124,17 +124,17 @@ impl Worker {
         }
         let now = Instant::now();
         self.out.now = now;
-        self.hub.timeout(now, &mut self.out);
+        self.router.timeout(now, &mut self.out);
         self.out.connections.timeout(now);
         self.write_pipes();
         self.out.flush();
         self.tell_gone();
     }
 
-    /// Tell the hub of connections that have ended.
+    /// Tell the router of connections that have ended.
     fn tell_gone(&mut self) {
         for path in self.out.connections.take_gone() {
-            self.hub.hung_up(path);
+            self.router.hung_up(path);
         }
     }
 
@@ -143,7 +143,7 @@ impl Worker {
         let now = self.out.now;
         self.out.connections.flush_one(token, now);
         let Some((path, mut inbox)) = self.out.connections.take_inbox(token) else { return };
-        let (hub, out) = (&mut self.hub, &mut self.out);
+        let (router, out) = (&mut self.router, &mut self.out);
         for _ in 0..READS_PER_TURN {
             let Some(read) = out.connections.read(token, &mut self.read) else { return };
             let ended = match read {
@@ -155,7 +155,7 @@ impl Worker {
                         out.stats.packets_received.add(1);
                         // A stranger's first frame shows whose it is, or there will be no second.
                         if out.connections.is_open(token) {
-                            let known = hub.receive(now, path, frame, out);
+                            let known = router.receive(now, path, frame, out);
                             out.connections.judge(token, known);
                         }
                     });
@@ -173,7 +173,7 @@ impl Worker {
             }
         }
         out.connections.put_inbox(token, inbox);
-        hub.forward(now, out);
+        router.forward(now, out);
         self.tell_gone();
     }
 
@@ -186,12 +186,12 @@ impl Worker {
                 break;
             };
             self.open_pipe(&mut message);
-            self.hub.handle(now, message, &mut self.out);
+            self.router.handle(now, message, &mut self.out);
             now = Instant::now();
         }
     }
 
-    /// A new pipeline's socket stays here; the hub does the rest.
+    /// A new pipeline's socket stays here; the router does the rest.
     fn open_pipe(&mut self, message: &mut Message) {
         let Message::Command(Command::OpenPipeline { pipeline, stream }) = message else { return };
         if let Some(stream) = stream.take()
@@ -210,13 +210,13 @@ impl Worker {
             match read {
                 Ok(count) if count > 0 => {
                     let now = Instant::now();
-                    self.hub.read_pipeline(id, &self.pipe_read[..count], now, &mut self.out);
+                    self.router.read_pipeline(id, &self.pipe_read[..count], now, &mut self.out);
                     if count < self.pipe_read.len() {
                         return;
                     }
                 }
-                Ok(_) => return self.hub.lose_pipeline(id, "it has closed its socket", &mut self.out),
-                Err(error) => return self.hub.lose_pipeline(id, &error.to_string(), &mut self.out),
+                Ok(_) => return self.router.lose_pipeline(id, "it has closed its socket", &mut self.out),
+                Err(error) => return self.router.lose_pipeline(id, &error.to_string(), &mut self.out),
             }
         }
     }
@@ -224,14 +224,14 @@ impl Worker {
     fn write_pipes(&mut self) {
         for id in self.out.pipes.take_ready() {
             loop {
-                let Some(bytes) = self.hub.pending(id) else {
+                let Some(bytes) = self.router.pending(id) else {
                     self.out.pipes.drained(id);
                     break;
                 };
                 match self.out.pipes.write(id, bytes) {
-                    Some(Ok(count)) => self.hub.written(id, count),
+                    Some(Ok(count)) => self.router.written(id, count),
                     Some(Err(error)) => {
-                        self.hub.lose_pipeline(id, &error.to_string(), &mut self.out);
+                        self.router.lose_pipeline(id, &error.to_string(), &mut self.out);
                         break;
                     }
                     None => break,
@@ -250,7 +250,7 @@ impl Worker {
                 packets += 1;
                 bytes += datagram.len() as u64;
                 if let Some(source) = source {
-                    self.hub.receive(now, Path::udp(local, source), datagram, &mut self.out);
+                    self.router.receive(now, Path::udp(local, source), datagram, &mut self.out);
                 }
             }
             let stats = &self.out.stats;
@@ -261,7 +261,7 @@ impl Worker {
                 break;
             }
         }
-        self.hub.forward(Instant::now(), &mut self.out);
+        self.router.forward(Instant::now(), &mut self.out);
     }
 }
 
@@ -333,7 +333,7 @@ impl Outlet for Wires {
                 self.stats.packets_dropped.add(packets.len() as u64);
                 false
             }
-            Err(_) => false, // the hub counts what was said in vain
+            Err(_) => false, // the router counts what was said in vain
         }
     }
 }

@@ -1,10 +1,10 @@
-//! Which packet of which strand each transport-wide number carried, so that a report of what is missing says what to
+//! Which packet of which send stream each transport-wide number carried, so that a report of what is missing says what to
 //! repair.
 
 /// Numbers that are remembered. At 3 Mbit/s this is more than a second; reports come several times in that.
 const CAPACITY: usize = 512;
 
-/// A packet by the strand's SSRC and its sequence number.
+/// A packet by the send stream's SSRC and its sequence number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Load {
     pub ssrc: u32,

@@ -1,6 +1,6 @@
-//! What was sent on one strand, by its sequence numbers, so that it can be sent again.
+//! What was sent on one send stream, by its sequence numbers, so that it can be sent again.
 //!
-//! A packet is looked up where its publication's ring has it and rewritten as it was. The table grows with the bitrate:
+//! A packet is looked up where its producer's ring has it and rewritten as it was. The table grows with the bitrate:
 //! it holds what was sent within about a second.
 
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ const MEMORY: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Copy, Debug)]
 pub struct Sent {
-    /// Of the packet, in its publication.
+    /// Of the packet, in its producer.
     pub index: u64,
     pub rewritten: Rewritten,
     pub stamp: Stamp,
@@ -76,7 +76,7 @@ impl History {
         self.least = seq;
     }
 
-    /// Packets will come from another publication: places mean nothing any more.
+    /// Packets will come from another producer: places mean nothing any more.
     pub fn clear(&mut self) {
         *self = Self::default();
     }

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! str0m does not know of these packets. What belongs to sending is here too: transport-wide numbers, retransmissions
-//! ([`repair`]), padding, sender reports ([`report`]). The streams themselves are [`Strand`]s, one per section.
+//! ([`repair`]), padding, sender reports ([`report`]). The streams themselves are [`SendStream`]s, one per section.
 
 pub mod budget;
 pub mod carried;
@@ -14,7 +14,7 @@ pub mod history;
 pub mod repair;
 pub mod report;
 pub mod ring;
-pub mod strand;
+pub mod send_stream;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -22,7 +22,7 @@ use std::time::Instant;
 use crate::bwe::Estimator;
 use crate::clock::Moment;
 use crate::forward::{MediaPacket, Rewritten};
-use crate::id::SubscriptionId;
+use crate::id::ConsumerId;
 use crate::io::prefetch;
 use crate::outlet::Outlet;
 use crate::pacer::Pacer;
@@ -34,9 +34,9 @@ use crate::stats::TransportStats;
 use budget::Budget;
 use carried::{Carried, Load};
 use header::{Header, Stamp};
-pub use strand::{Route, Strand};
+pub use send_stream::{Route, SendStream};
 
-/// The longest datagram that is sent; a publication's packets are shorter (see [`crate::publication`]).
+/// The longest datagram that is sent; a producer's packets are shorter (see [`crate::producer`]).
 pub const MAX_DATAGRAM: usize = 1600;
 
 /// Owned by its transport, from the moment that DTLS is up.
@@ -64,7 +64,7 @@ pub struct Egress {
 /// A packet that is to leave a little later.
 #[derive(Debug)]
 pub struct Waiting {
-    pub subscription: SubscriptionId,
+    pub consumer: ConsumerId,
     pub packet: MediaPacket,
     pub rewritten: Rewritten,
 }
@@ -104,32 +104,32 @@ impl Egress {
         self.path = path;
     }
 
-    /// Send a packet on a strand. False: it could not be sent.
+    /// Send a packet on a stream. False: it could not be sent.
     pub fn send(
         &mut self,
         now: Moment,
         packet: &MediaPacket,
         rewritten: &Rewritten,
-        strand: &mut Strand,
+        send_stream: &mut SendStream,
         route: &Route,
         out: &mut dyn Outlet,
     ) -> bool {
         // Twice under one number would be twice with one nonce, whatever went wrong before.
-        if self.path.is_none() || !strand.used.insert(rewritten.seq) {
+        if self.path.is_none() || !send_stream.used.insert(rewritten.seq) {
             return false;
         }
-        let stamp = self.stamp(now, strand, route);
+        let stamp = self.stamp(now, send_stream, route);
         let outgoing = Outgoing { packet, rewritten, stamp };
-        let Some(bytes) = self.write_media(outgoing, strand, route, out) else { return false };
+        let Some(bytes) = self.write_media(outgoing, send_stream, route, out) else { return false };
         self.budget.earn(bytes);
         self.inform(now, route, stamp, bytes);
-        self.note_load(strand, route, rewritten.seq as u16, stamp);
-        strand.note_sent(outgoing, route, now);
+        self.note_load(send_stream, route, rewritten.seq as u16, stamp);
+        send_stream.note_sent(outgoing, route, now);
         true
     }
 
     /// What a packet's header says about when and how it was sent.
-    fn stamp(&mut self, now: Moment, strand: &Strand, route: &Route) -> Stamp {
+    fn stamp(&mut self, now: Moment, send_stream: &SendStream, route: &Route) -> Stamp {
         let transport_seq = route.extensions.transport_seq.map(|_| {
             let seq = self.transport_seq;
             self.transport_seq = seq.wrapping_add(1);
@@ -138,7 +138,7 @@ impl Egress {
         Stamp {
             abs_send_time: now.abs_send_time(),
             transport_seq: transport_seq.unwrap_or(0),
-            mid: !strand.is_known(),
+            mid: !send_stream.is_known(),
         }
     }
 
@@ -149,9 +149,9 @@ impl Egress {
     }
 
     /// Remember what a transport-wide number carried, if it can be sent again.
-    fn note_load(&mut self, strand: &Strand, route: &Route, seq: u16, stamp: Stamp) {
+    fn note_load(&mut self, send_stream: &SendStream, route: &Route, seq: u16, stamp: Stamp) {
         if route.nack && route.extensions.transport_seq.is_some() {
-            self.carried.note(stamp.transport_seq, Load { ssrc: strand.ssrc, seq });
+            self.carried.note(stamp.transport_seq, Load { ssrc: send_stream.ssrc, seq });
         }
     }
 
@@ -164,7 +164,7 @@ impl Egress {
     fn write_media(
         &mut self,
         outgoing: Outgoing<'_>,
-        strand: &Strand,
+        send_stream: &SendStream,
         route: &Route,
         out: &mut dyn Outlet,
     ) -> Option<usize> {
@@ -173,7 +173,7 @@ impl Egress {
         let payload = route.payload_of(packet);
         let payload_type = redundant.unwrap_or(route.payload_type);
         let Rewritten { marker, seq, timestamp, .. } = *rewritten;
-        let mut header = Header::new(payload_type, marker, seq, timestamp, strand.ssrc);
+        let mut header = Header::new(payload_type, marker, seq, timestamp, send_stream.ssrc);
         header.extend(&route.extensions, stamp, packet, rewritten);
         self.seal(header.bytes(), seq, payload.len(), out, |space| {
             rewritten.fill(payload, space);

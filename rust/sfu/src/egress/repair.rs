@@ -7,7 +7,7 @@
 use super::header::Header;
 use super::history::Sent;
 use super::ring::Ring;
-use super::{Egress, Outgoing, Route, Strand};
+use super::{Egress, Outgoing, Route, SendStream};
 use crate::clock::Moment;
 use crate::forward::MediaPacket;
 use crate::outlet::Outlet;
@@ -51,15 +51,15 @@ impl Egress {
         now: Moment,
         lost: Lost,
         ring: &Ring,
-        strand: &mut Strand,
+        send_stream: &mut SendStream,
         route: &Route,
         out: &mut dyn Outlet,
     ) -> Repair {
-        let Some(sent) = strand.history.find(lost.seq).copied() else { return Repair::Gone };
+        let Some(sent) = send_stream.history.find(lost.seq).copied() else { return Repair::Gone };
         let lossy = self.estimator.is_lossy();
         let due = match lost.reported {
             Some(number) => sent.latest == number, // nothing is known of what was sent since
-            None => strand.may_resend(&sent, now.instant, lossy),
+            None => send_stream.may_resend(&sent, now.instant, lossy),
         };
         if !due {
             return Repair::Early;
@@ -72,14 +72,14 @@ impl Egress {
             return Repair::Exhausted;
         }
         self.pacer.spend(packet.payload.len());
-        let Some(mut latest) = self.resend(now, &sent, packet, strand, route, out) else {
+        let Some(mut latest) = self.resend(now, &sent, packet, send_stream, route, out) else {
             return Repair::Gone;
         };
         if lossy && self.budget.spend(now.instant, packet.payload.len()) {
             self.pacer.spend(packet.payload.len());
-            latest = self.resend(now, &sent, packet, strand, route, out).unwrap_or(latest);
+            latest = self.resend(now, &sent, packet, send_stream, route, out).unwrap_or(latest);
         }
-        if let Some(sent) = strand.history.find(lost.seq) {
+        if let Some(sent) = send_stream.history.find(lost.seq) {
             (sent.resent, sent.latest) = (Some(now.instant), latest.number);
         }
         Repair::Sent
@@ -90,17 +90,17 @@ impl Egress {
         now: Moment,
         sent: &Sent,
         packet: &MediaPacket,
-        strand: &mut Strand,
+        send_stream: &mut SendStream,
         route: &Route,
         out: &mut dyn Outlet,
     ) -> Option<Repeated> {
-        let Some((payload_type, ssrc)) = route.rtx.zip(strand.rtx_ssrc) else {
+        let Some((payload_type, ssrc)) = route.rtx.zip(send_stream.rtx_ssrc) else {
             let outgoing = Outgoing { packet, rewritten: &sent.rewritten, stamp: sent.stamp };
-            let bytes = self.write_media(outgoing, strand, route, out)?;
+            let bytes = self.write_media(outgoing, send_stream, route, out)?;
             return Some(Repeated { bytes, number: sent.stamp.transport_seq });
         };
-        let stamp = self.stamp(now, strand, route);
-        let seq = next(&mut strand.rtx_seq);
+        let stamp = self.stamp(now, send_stream, route);
+        let seq = next(&mut send_stream.rtx_seq);
         let rewritten = &sent.rewritten;
         let mut header = Header::new(payload_type, rewritten.marker, seq, rewritten.timestamp, ssrc);
         header.extend(&route.extensions, stamp, packet, rewritten);
@@ -110,25 +110,25 @@ impl Egress {
             rewritten.fill(&packet.payload, payload);
         })?;
         self.inform(now, route, stamp, bytes);
-        self.note_load(strand, route, rewritten.seq as u16, stamp);
+        self.note_load(send_stream, route, rewritten.seq as u16, stamp);
         Some(Repeated { bytes, number: stamp.transport_seq })
     }
 
     /// Send about `bytes` that the peer can do without, to learn what its network carries: packets it may have lost,
-    /// newest first, or nothing but padding. Returns how many bytes were sent, 0 if the strand cannot carry any.
+    /// newest first, or nothing but padding. Returns how many bytes were sent, 0 if the send stream cannot carry any.
     pub fn pad(
         &mut self,
         now: Moment,
         bytes: usize,
         ring: &Ring,
-        strand: &mut Strand,
+        send_stream: &mut SendStream,
         route: &Route,
         out: &mut dyn Outlet,
     ) -> usize {
-        if !strand.takes_padding(route) {
+        if !send_stream.takes_padding(route) {
             return 0;
         }
-        let spare: Vec<Sent> = strand
+        let spare: Vec<Sent> = send_stream
             .history
             .recent()
             .filter(|sent| ring.get(sent.index).is_some_and(|packet| packet.payload.len() > MAX_PADDING))
@@ -143,9 +143,9 @@ impl Egress {
             let repeated = spare.next().and_then(|sent| Some((ring.get(sent.index).filter(fits)?, sent)));
             let size = match repeated {
                 Some((packet, sent)) => {
-                    self.resend(now, &sent, packet, strand, route, out).map(|repeated| repeated.bytes)
+                    self.resend(now, &sent, packet, send_stream, route, out).map(|repeated| repeated.bytes)
                 }
-                None => self.pad_once(now, (bytes - total).min(MAX_PADDING), strand, route, out),
+                None => self.pad_once(now, (bytes - total).min(MAX_PADDING), send_stream, route, out),
             };
             let Some(size) = size else { break };
             total += size;
@@ -158,14 +158,14 @@ impl Egress {
         &mut self,
         now: Moment,
         padding: usize,
-        strand: &mut Strand,
+        send_stream: &mut SendStream,
         route: &Route,
         out: &mut dyn Outlet,
     ) -> Option<usize> {
-        let (payload_type, ssrc, last) = (route.rtx?, strand.rtx_ssrc?, strand.last?);
+        let (payload_type, ssrc, last) = (route.rtx?, send_stream.rtx_ssrc?, send_stream.last?);
         let padding = padding.max(1);
-        let stamp = self.stamp(now, strand, route);
-        let seq = next(&mut strand.rtx_seq);
+        let stamp = self.stamp(now, send_stream, route);
+        let seq = next(&mut send_stream.rtx_seq);
         let mut header = Header::new(payload_type, false, seq, last.timestamp, ssrc);
         header.pad().extend_padding(&route.extensions, stamp);
         let bytes = self.seal(header.bytes(), seq, padding, out, |space| {

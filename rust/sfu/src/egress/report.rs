@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Egress, Strand};
+use super::{Egress, SendStream};
 use crate::clock::{self, Moment};
 use crate::outlet::Outlet;
 use crate::rtcp::{SenderInfo, write};
@@ -22,25 +22,27 @@ impl Egress {
         !std::mem::replace(&mut self.reporting, true)
     }
 
-    /// Report on a strand if it has sent since the last time; false if it has not. `cname` names who records what it
+    /// Report on a send stream if it has sent since the last time; false if it has not. `cname` names who records what it
     /// carries: streams of the same are played together. What is left unsent is sent by [`Self::end_report`].
     pub fn report(
         &mut self,
         now: Moment,
-        strand: &mut Strand,
+        send_stream: &mut SendStream,
         clock_rate: u32,
         cname: u64,
         out: &mut dyn Outlet,
     ) -> bool {
-        let Some(last) = strand.last.filter(|_| std::mem::take(&mut strand.unreported)) else { return false };
+        let Some(last) = send_stream.last.filter(|_| std::mem::take(&mut send_stream.unreported)) else {
+            return false;
+        };
         let info = SenderInfo {
             ntp: now.ntp,
             rtp: last.timestamp.wrapping_add(clock::ticks(last.captured, now.ntp, clock_rate) as u32),
-            packets: strand.packets,
-            octets: strand.octets,
+            packets: send_stream.packets,
+            octets: send_stream.octets,
         };
-        write::sender_report(&mut self.rtcp, strand.ssrc, &info);
-        write::cname(&mut self.rtcp, strand.ssrc, &format!("{cname:016x}"));
+        write::sender_report(&mut self.rtcp, send_stream.ssrc, &info);
+        write::cname(&mut self.rtcp, send_stream.ssrc, &format!("{cname:016x}"));
         if self.rtcp.len() > FULL {
             self.send_rtcp(out);
         }

@@ -1,4 +1,4 @@
-//! The last packets of a publication, to be sent again: one ring, shared by all its subscribers on a thread.
+//! The last packets of a producer, to be sent again: one ring, shared by all its subscribers on a thread.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};

@@ -5,16 +5,16 @@ use std::collections::HashMap;
 use super::outbox::{Outbox, Queued};
 use super::tap::{Fed, Tap};
 use super::wire::{Header, Kind, Parser, UNKNOWN_LEVEL};
-use crate::id::{PublicationId, SubscriptionId};
+use crate::id::{ConsumerId, ProducerId};
 use crate::stats::ThreadStats;
 
-/// Owned by the hub of its thread.
+/// Owned by the router of its thread.
 #[derive(Debug, Default)]
 pub struct Link {
     pub outbox: Outbox,
     pub parser: Parser,
-    pub outputs: HashMap<u32, PublicationId>,
-    pub taps: HashMap<u32, SubscriptionId>,
+    pub outputs: HashMap<u32, ProducerId>,
+    pub taps: HashMap<u32, ConsumerId>,
 }
 
 impl Link {

@@ -5,7 +5,7 @@
 //! | [`wire`] | the messages on the socket between the core and a pipeline |
 //! | [`assembler`] | packets of one track, in any order → frames in order |
 //! | [`unpack`], [`pack`] | one codec's payloads → the bytes of a frame, and back |
-//! | [`tap`], [`output`] | a subscription that goes to a pipeline; a publication that comes from one |
+//! | [`tap`], [`output`] | a consumer that goes to a pipeline; a producer that comes from one |
 //! | [`link`], [`outbox`] | the core's end of one pipeline; what waits for one that reads slowly |
 //!
 //! The form of the messages is in `docs/protocol/frames.md`.

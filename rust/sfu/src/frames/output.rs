@@ -1,4 +1,4 @@
-//! A publication whose packets are made of the frames of a pipeline.
+//! A producer whose packets are made of the frames of a pipeline.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,7 +16,7 @@ use crate::layers::{Meter, Rung};
 /// Timestamps begin here, so that a pipeline may count from below zero.
 const FIRST_TIMESTAMP: i64 = 1 << 40;
 
-/// Owned by its publication, at home.
+/// Owned by its producer, at home.
 #[derive(Debug)]
 pub struct Output {
     /// The pipeline and its number for this track; None while there is no pipeline.

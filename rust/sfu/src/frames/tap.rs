@@ -1,4 +1,4 @@
-//! Gives the frames of a publication to a pipeline. To the publication it is a subscriber like any other.
+//! Gives the frames of a producer to a pipeline. To the producer it is a subscriber like any other.
 
 use std::time::Instant;
 
@@ -10,12 +10,12 @@ use crate::forward::{Forward, MediaPacket, Rewritten, Verdict};
 use crate::id::PipelineId;
 use crate::layers::Layers;
 
-/// Owned by a subscription.
+/// Owned by a consumer.
 #[derive(Debug)]
 pub struct Tap {
     pub pipeline: PipelineId,
     pub track: u32,
-    /// None until the publication's format is known.
+    /// None until the producer's format is known.
     track_format: Option<Format>,
     /// The newest timestamp, which never wraps.
     newest: Option<u64>,
@@ -43,7 +43,7 @@ impl Tap {
         Self { pipeline, track, track_format: None, newest: None }
     }
 
-    /// The publication has this format.
+    /// The producer has this format.
     pub fn begin(&mut self, format: &CodecSpec) {
         self.track_format.get_or_insert_with(|| Format {
             codec: format.codec,
@@ -57,7 +57,7 @@ impl Tap {
         self.track_format.as_ref().map(|format| (format.codec, format.clock_rate))
     }
 
-    /// Take in a burst of the publication.
+    /// Take in a burst of the producer.
     pub fn feed(
         &mut self,
         packets: &[MediaPacket],

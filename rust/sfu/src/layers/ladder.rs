@@ -1,4 +1,4 @@
-//! All ways to receive a publication, from least to most, and the choice among them.
+//! All ways to receive a producer, from least to most, and the choice among them.
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ pub struct Rung {
 #[derive(Clone, Debug, Default)]
 pub struct Ladder(Arc<[Rung]>);
 
-/// How much of what its owner wants a subscription may have, by the bandwidth there is.
+/// How much of what its owner wants a consumer may have, by the bandwidth there is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Allowance {
     #[default]

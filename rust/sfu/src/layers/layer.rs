@@ -1,4 +1,4 @@
-//! One stream of a publication at its home: what arrives of it.
+//! One stream of a producer at its home: what arrives of it.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -20,7 +20,7 @@ const MAX_SILENCE: Duration = Duration::from_secs(2);
 /// One that stopped is back after this long, or at its first key frame.
 const RECOVERY: Duration = Duration::from_millis(500);
 
-/// Owned by a publication.
+/// Owned by a producer.
 #[derive(Debug)]
 pub struct Layer {
     pub rid: Option<Rid>,

@@ -1,6 +1,6 @@
-//! The layers of a publication: what there is to choose from, and what a subscriber wants of it.
+//! The layers of a producer: what there is to choose from, and what a subscriber wants of it.
 //!
-//! A **layer** is one stream of a publication; simulcast has several, named by rid. Within a layer there may be spatial
+//! A **layer** is one stream of a producer; simulcast has several, named by rid. Within a layer there may be spatial
 //! and temporal layers, of which a subscriber gets a **decode target**. The pairs of both are the rungs of a **ladder**.
 
 pub mod dependency;

@@ -1,4 +1,4 @@
-//! What the owner of a subscription asks for: a layer by name, or limits.
+//! What the owner of a consumer asks for: a layer by name, or limits.
 
 use str0m::media::Rid;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::common::World;
 use crate::common::client::Media;
 use crate::common::link::Conditions;
-use palaver_sfu::id::PublicationId;
+use palaver_sfu::id::ProducerId;
 use palaver_sfu::message::Command;
 use str0m::media::Direction;
 use str0m::rtp::Vp8Descriptor;
@@ -43,9 +43,9 @@ fn requests(world: &mut World) -> usize {
     std::mem::take(&mut world.clients[0].keyframe_requests).len()
 }
 
-/// A publication whose key frame came some frames ago, its first subscriber, and another client that is connected.
-fn scene(threads: [usize; 2]) -> (World, PublicationId) {
-    let (mut world, publication, _) = World::pair(Media::Vp8, threads);
+/// A producer whose key frame came some frames ago, its first subscriber, and another client that is connected.
+fn scene(threads: [usize; 2]) -> (World, ProducerId) {
+    let (mut world, producer, _) = World::pair(Media::Vp8, threads);
     let late = world.client(threads[1]);
     world.clients[late].add(Media::Vp8, Direction::RecvOnly);
     world.negotiate(late);
@@ -54,19 +54,19 @@ fn scene(threads: [usize; 2]) -> (World, PublicationId) {
     play(&mut world, true, 100, 4);
     assert_whole(&received(&mut world, 1), 4);
     requests(&mut world);
-    (world, publication)
+    (world, producer)
 }
 
-fn join(world: &mut World, publication: PublicationId) {
+fn join(world: &mut World, producer: ProducerId) {
     let to = world.clients[2].mid(0);
-    world.subscribe(publication, 2, &to);
+    world.subscribe(producer, 2, &to);
 }
 
 #[test]
 fn a_subscriber_begins_with_the_key_frame_that_has_just_come() {
     for threads in [[0, 0], [0, 1]] {
-        let (mut world, publication) = scene(threads);
-        join(&mut world, publication);
+        let (mut world, producer) = scene(threads);
+        join(&mut world, producer);
         play(&mut world, false, 104, 3);
         assert_whole(&received(&mut world, 2), 7);
         assert_eq!(requests(&mut world), 0, "nobody was asked");
@@ -76,9 +76,9 @@ fn a_subscriber_begins_with_the_key_frame_that_has_just_come() {
 
 #[test]
 fn one_that_came_too_long_ago_is_not_sent_again() {
-    let (mut world, publication) = scene([0, 0]);
+    let (mut world, producer) = scene([0, 0]);
     play(&mut world, false, 104, 10);
-    join(&mut world, publication);
+    join(&mut world, producer);
     play(&mut world, false, 114, 3);
     assert_eq!(received(&mut world, 2), []);
     assert_eq!(requests(&mut world), 1);
@@ -86,7 +86,7 @@ fn one_that_came_too_long_ago_is_not_sent_again() {
 
 #[test]
 fn a_transport_that_comes_up_after_the_key_frame_begins_with_it() {
-    let (mut world, publication, _) = World::pair(Media::Vp8, [0, 0]);
+    let (mut world, producer, _) = World::pair(Media::Vp8, [0, 0]);
     play(&mut world, true, 0, 1);
     world.run(Duration::from_secs(1));
     requests(&mut world);
@@ -95,7 +95,7 @@ fn a_transport_that_comes_up_after_the_key_frame_begins_with_it() {
     world.condition(late, far, far);
     world.clients[late].add(Media::Vp8, Direction::RecvOnly);
     world.negotiate(late);
-    join(&mut world, publication);
+    join(&mut world, producer);
     assert_eq!(requests(&mut world), 0, "not before anybody has come");
     while requests(&mut world) == 0 {
         world.step();
@@ -113,8 +113,8 @@ fn a_transport_that_comes_up_after_the_key_frame_begins_with_it() {
 
 #[test]
 fn a_peer_that_could_not_read_the_key_frame_gets_it_once_more() {
-    let (mut world, publication) = scene([0, 0]);
-    join(&mut world, publication);
+    let (mut world, producer) = scene([0, 0]);
+    join(&mut world, producer);
     world.step();
     let first = received(&mut world, 2);
     assert_whole(&first, 4);
@@ -133,12 +133,12 @@ fn a_peer_that_could_not_read_the_key_frame_gets_it_once_more() {
 
 #[test]
 fn what_followed_another_stream_is_not_sent() {
-    let (mut world, publication) = scene([0, 0]);
+    let (mut world, producer) = scene([0, 0]);
     for active in [false, true] {
-        world.command(0, Command::SetPublicationActive { publication, active });
+        world.command(0, Command::SetProducerActive { producer, active });
     }
     requests(&mut world);
-    join(&mut world, publication);
+    join(&mut world, producer);
     play(&mut world, false, 104, 2);
     assert_eq!(received(&mut world, 2), []);
     play(&mut world, true, 106, 2);

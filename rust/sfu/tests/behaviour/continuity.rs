@@ -39,13 +39,13 @@ fn assert_continuous(world: &World, count: usize) {
 }
 
 #[test]
-fn a_muted_publication_leaves_no_hole() {
+fn a_muted_producer_leaves_no_hole() {
     for threads in [[0, 0], [0, 1]] {
-        let (mut world, publication, _) = World::pair(Media::Vp8, threads);
+        let (mut world, producer, _) = World::pair(Media::Vp8, threads);
         play(&mut world, 100, 5);
-        world.command(threads[0], Command::SetPublicationActive { publication, active: false });
+        world.command(threads[0], Command::SetProducerActive { producer, active: false });
         play(&mut world, 105, 20);
-        world.command(threads[0], Command::SetPublicationActive { publication, active: true });
+        world.command(threads[0], Command::SetProducerActive { producer, active: true });
         world.clients[0].send(0, Media::Vp8, &Media::Vp8.delta(), 0); // before the key frame: not sent
         world.run(Duration::from_millis(30));
         play(&mut world, 130, 5);
@@ -57,13 +57,13 @@ fn a_muted_publication_leaves_no_hole() {
 }
 
 #[test]
-fn a_paused_subscription_leaves_no_hole() {
+fn a_paused_consumer_leaves_no_hole() {
     for threads in [[0, 0], [0, 1]] {
-        let (mut world, _, subscription) = World::pair(Media::Vp8, threads);
+        let (mut world, _, consumer) = World::pair(Media::Vp8, threads);
         play(&mut world, 0x7ffd, 2);
-        world.command(threads[1], Command::SetSubscriptionActive { subscription, active: false });
+        world.command(threads[1], Command::SetConsumerActive { consumer, active: false });
         play(&mut world, 200, 20);
-        world.command(threads[1], Command::SetSubscriptionActive { subscription, active: true });
+        world.command(threads[1], Command::SetConsumerActive { consumer, active: true });
         play(&mut world, 300, 5);
         assert_continuous(&world, 7);
     }
@@ -71,12 +71,12 @@ fn a_paused_subscription_leaves_no_hole() {
 
 #[test]
 fn a_section_that_is_subscribed_again_goes_on_where_it_was() {
-    let (mut world, publication, subscription) = World::pair(Media::Vp8, [0, 1]);
+    let (mut world, producer, consumer) = World::pair(Media::Vp8, [0, 1]);
     play(&mut world, 100, 3);
-    world.command(1, Command::Unsubscribe { subscription });
+    world.command(1, Command::Unsubscribe { consumer });
     play(&mut world, 103, 3);
     let to = world.clients[1].mid(0);
-    world.subscribe(publication, 1, &to);
+    world.subscribe(producer, 1, &to);
     play(&mut world, 110, 3);
     assert_continuous(&world, 6);
 }
@@ -98,8 +98,8 @@ fn packets_lost_between_threads_are_counted_and_video_resumes_at_a_key_frame() {
 }
 
 #[test]
-fn a_publication_that_falls_silent_is_told_once_and_when_it_is_back() {
-    let (mut world, publication, _) = World::pair(Media::Opus, [0, 0]);
+fn a_producer_that_falls_silent_is_told_once_and_when_it_is_back() {
+    let (mut world, producer, _) = World::pair(Media::Opus, [0, 0]);
     let stalls = |world: &mut World, seconds| {
         world.run(Duration::from_secs(seconds));
         let events = world.events().into_iter();
@@ -108,8 +108,8 @@ fn a_publication_that_falls_silent_is_told_once_and_when_it_is_back() {
     assert_eq!(stalls(&mut world, 8), [], "not before the first packet");
     world.clients[0].send(0, Media::Opus, &[1], 0);
     assert_eq!(stalls(&mut world, 4), []);
-    assert_eq!(stalls(&mut world, 10), [Event::Stalled { publication, stalled: true }]);
+    assert_eq!(stalls(&mut world, 10), [Event::Stalled { producer, stalled: true }]);
     world.clients[0].send(0, Media::Opus, &[1], 960);
-    assert_eq!(stalls(&mut world, 1), [Event::Stalled { publication, stalled: false }]);
-    assert_eq!(stalls(&mut world, 10), [Event::Stalled { publication, stalled: true }]);
+    assert_eq!(stalls(&mut world, 1), [Event::Stalled { producer, stalled: false }]);
+    assert_eq!(stalls(&mut world, 10), [Event::Stalled { producer, stalled: true }]);
 }

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use crate::common::client::Media;
 use crate::common::peer::{Peer, answer, count, start, turn_until};
-use crate::common::{CONNECT_TIMEOUT, Datagram, World, hub_address};
+use crate::common::{CONNECT_TIMEOUT, Datagram, World, router_address};
 use crate::strangers::forged;
 use palaver_sfu::event::Event;
-use palaver_sfu::hub::Census;
 use palaver_sfu::paths::MAX_KNOWN;
+use palaver_sfu::router::Census;
 use palaver_sfu::{Core, GroupId};
 use str0m::media::Direction;
 use str0m::net::Protocol;
@@ -47,7 +47,7 @@ fn beside(world: &mut World, mut flood: impl FnMut(usize) -> (SocketAddr, Vec<u8
     for frame in 0..frames {
         let thrown = (frame * PER_SECOND / frames..(frame + 1) * PER_SECOND / frames).map(|n| {
             let (source, contents) = flood(n);
-            Datagram { source, destination: hub_address(0), protocol: Protocol::Udp, contents }
+            Datagram { source, destination: router_address(0), protocol: Protocol::Udp, contents }
         });
         let thrown = thrown.collect();
         world.deliver(thrown);
@@ -160,8 +160,8 @@ fn call(core: &Core) -> Vec<Peer> {
     for peer in &mut peers {
         answer(core, peer);
     }
-    let publication = core.publish(peers[0].client.transport, peers[0].client.mid(0)).unwrap();
-    core.subscribe(publication, peers[1].client.transport, peers[1].client.mid(0)).unwrap();
+    let producer = core.publish(peers[0].client.transport, peers[0].client.mid(0)).unwrap();
+    core.subscribe(producer, peers[1].client.transport, peers[1].client.mid(0)).unwrap();
     turn_until(&mut peers, |peers| peers.iter().all(|peer| peer.client.connected));
     peers
 }

@@ -1,4 +1,4 @@
-//! Packets of a publication reach its subscribers, whatever the codec, on one thread and across two.
+//! Packets of a producer reach its subscribers, whatever the codec, on one thread and across two.
 
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ fn every_codec_is_forwarded_unchanged() {
 
 #[test]
 fn audio_levels_are_forwarded_and_told() {
-    let (mut world, publication, _) = World::pair(Media::Opus, [0, 1]);
+    let (mut world, producer, _) = World::pair(Media::Opus, [0, 1]);
     play(&mut world, Media::Opus, 10);
     let levels: Vec<_> =
         world.clients[1].received.iter().map(|(_, p)| p.header.ext_vals.audio_level).collect();
@@ -51,14 +51,14 @@ fn audio_levels_are_forwarded_and_told() {
         world.events().into_iter().filter(|event| matches!(event, Event::AudioLevel { .. })).collect();
     assert_eq!(
         told,
-        [Event::AudioLevel { publication, level_dbov: -40, voice: true }],
+        [Event::AudioLevel { producer, level_dbov: -40, voice: true }],
         "said once while it stays"
     );
 }
 
 #[test]
 fn video_starts_at_a_key_frame_and_tells_its_size() {
-    let (mut world, publication, _) = World::pair(Media::Vp8, [0, 0]);
+    let (mut world, producer, _) = World::pair(Media::Vp8, [0, 0]);
     world.clients[0].send(0, Media::Vp8, &Media::Vp8.delta(), 0);
     world.run(FRAME);
     assert!(world.clients[1].received.is_empty());
@@ -66,24 +66,24 @@ fn video_starts_at_a_key_frame_and_tells_its_size() {
     play(&mut world, Media::Vp8, 1);
     assert_eq!(world.clients[1].received.len(), 4);
     let sizes = world.events().into_iter().filter(|event| matches!(event, Event::Resolution { .. }));
-    let expected = Event::Resolution { publication, rid: None, width: 640, height: 360 };
+    let expected = Event::Resolution { producer, rid: None, width: 640, height: 360 };
     assert_eq!(sizes.collect::<Vec<_>>(), [expected]);
 }
 
 #[test]
-fn one_publication_serves_many_on_several_threads() {
+fn one_producer_serves_many_on_several_threads() {
     let mut world = World::new(3);
     let publisher = world.client(0);
     world.clients[publisher].add(Media::Opus, Direction::SendOnly);
     world.negotiate(publisher);
     let from = world.clients[publisher].mid(0);
-    let publication = world.publish(publisher, &from);
+    let producer = world.publish(publisher, &from);
     for n in 0..9 {
         let subscriber = world.client(n % 3);
         world.clients[subscriber].add(Media::Opus, Direction::RecvOnly);
         world.negotiate(subscriber);
         let to = world.clients[subscriber].mid(0);
-        world.subscribe(publication, subscriber, &to);
+        world.subscribe(producer, subscriber, &to);
     }
     world.connect();
     play(&mut world, Media::Opus, 9);
@@ -110,12 +110,12 @@ fn a_codec_that_was_not_negotiated_is_refused() {
     world.negotiate(subscriber);
     let from = world.clients[publisher].mid(0);
     let to = world.clients[subscriber].mid(0);
-    let publication = world.publish(publisher, &from);
-    let subscription = world.subscribe(publication, subscriber, &to);
-    let reason = "section has not negotiated the publication's codec".to_owned();
-    assert!(world.events().contains(&Event::Refused { request: 0, subject: subscription.0, reason }));
-    assert_eq!(world.census()[1].subscriptions, 0);
-    assert_eq!(world.census()[1].publications, 0, "the mirror is gone as well");
+    let producer = world.publish(publisher, &from);
+    let consumer = world.subscribe(producer, subscriber, &to);
+    let reason = "section has not negotiated the producer's codec".to_owned();
+    assert!(world.events().contains(&Event::Refused { request: 0, subject: consumer.0, reason }));
+    assert_eq!(world.census()[1].consumers, 0);
+    assert_eq!(world.census()[1].producers, 0, "the mirror is gone as well");
 }
 
 #[test]

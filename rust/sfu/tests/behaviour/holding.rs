@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::common::World;
 use crate::common::client::Media;
 
-/// Send one packet and bring it to the hub, without time passing.
+/// Send one packet and bring it to the router, without time passing.
 fn arrive(world: &mut World, media: Media, payload: &[u8], seq: u64, marker: bool) {
     world.clients[0].send_part(0, media, payload, 3000, seq, marker);
     let mut travelling = Vec::new();
@@ -13,7 +13,7 @@ fn arrive(world: &mut World, media: Media, payload: &[u8], seq: u64, marker: boo
     world.deliver(travelling);
 }
 
-/// How many media packets left the hub since the last time.
+/// How many media packets left the router since the last time.
 fn left(world: &mut World) -> usize {
     let is_media = |datagram: &[u8]| matches!(datagram, [128..=191, 0..=127 | 224..=255, ..]);
     world.tray.datagrams.drain(..).filter(|datagram| is_media(&datagram.contents)).count()
@@ -36,12 +36,12 @@ fn nothing_waits_longer_than_a_millisecond() {
     let (mut world, ..) = World::pair(Media::Vp8, [0, 0]);
     left(&mut world);
     arrive(&mut world, Media::Vp8, &Media::Vp8.key(), 100, false);
-    let deadline = world.hubs[0].deadline().unwrap();
+    let deadline = world.routers[0].deadline().unwrap();
     assert!(deadline <= world.now + Duration::from_millis(1));
     world.now += Duration::from_millis(1);
-    world.hubs[0].timeout(world.now, &mut world.tray);
+    world.routers[0].timeout(world.now, &mut world.tray);
     assert_eq!(left(&mut world), 1);
-    assert!(world.hubs[0].deadline().is_some_and(|next| next > world.now), "no busy waiting");
+    assert!(world.routers[0].deadline().is_some_and(|next| next > world.now), "no busy waiting");
 }
 
 #[test]

@@ -19,7 +19,7 @@ fn world_with_a_culprit() -> (World, usize) {
     world.connect();
     world.events();
     let transport = world.clients[culprit].transport;
-    world.hubs[0].sabotage(transport);
+    world.routers[0].sabotage(transport);
     (world, culprit)
 }
 
@@ -28,7 +28,7 @@ fn assert_only_the_culprit_is_lost(world: &mut World, culprit: usize) {
     assert!(world.events().contains(&Event::Lost { transport, reason: "panic: sabotaged".to_owned() }));
     assert_eq!(world.stats[0].panics.get(), 1);
     let census = world.census()[0];
-    assert_eq!((census.transports, census.publications, census.ufrags, census.paths), (2, 1, 2, 2));
+    assert_eq!((census.transports, census.producers, census.ufrags, census.paths), (2, 1, 2, 2));
     world.clients[0].send(0, Media::Opus, &[7], 0);
     world.run(Duration::from_millis(20));
     assert_eq!(world.clients[1].received.len(), 1);
@@ -68,15 +68,15 @@ fn a_panic_over_a_goodbye_ends_one_transport() {
 }
 
 #[test]
-fn a_hub_that_panicked_is_replaced_and_its_peers_are_told_lost() {
+fn a_router_that_panicked_is_replaced_and_its_peers_are_told_lost() {
     let (mut world, ..) = World::pair(Media::Opus, [0, 1]);
     world.events();
-    let hub = world.hubs.remove(0);
-    world.hubs.insert(0, hub.replace("a bug", &mut world.tray));
+    let router = world.routers.remove(0);
+    world.routers.insert(0, router.replace("a bug", &mut world.tray));
     world.run(Duration::from_millis(20));
     let transport = world.clients[0].transport;
     assert_eq!(world.events(), [Event::Lost { transport, reason: "panic: a bug".to_owned() }]);
     let census = world.census();
     assert_eq!((census[0].transports, census[1].transports), (0, 1));
-    assert_eq!((census[1].publications, census[1].subscriptions), (0, 0));
+    assert_eq!((census[1].producers, census[1].consumers), (0, 0));
 }

@@ -18,15 +18,15 @@ fn send_key(world: &mut World) {
 }
 
 #[test]
-fn a_new_subscription_asks_once() {
+fn a_new_consumer_asks_once() {
     for threads in [[0, 0], [0, 1]] {
-        let (mut world, publication, subscription) = World::pair(Media::Vp8, threads);
+        let (mut world, producer, consumer) = World::pair(Media::Vp8, threads);
         send_key(&mut world);
-        world.command(threads[1], Command::Unsubscribe { subscription });
+        world.command(threads[1], Command::Unsubscribe { consumer });
         world.run(Duration::from_secs(2));
         requests(&mut world);
         let to = world.clients[1].mid(0);
-        world.subscribe(publication, 1, &to);
+        world.subscribe(producer, 1, &to);
         world.run(Duration::from_millis(100));
         send_key(&mut world);
         world.run(Duration::from_secs(3));
@@ -35,20 +35,20 @@ fn a_new_subscription_asks_once() {
 }
 
 #[test]
-fn a_subscription_made_before_its_transport_is_up_asks_when_it_is_about_to_be() {
+fn a_consumer_made_before_its_transport_is_up_asks_when_it_is_about_to_be() {
     let mut world = World::new(1);
     let (publisher, subscriber) = (world.client(0), world.client(0));
     world.clients[publisher].add(Media::Vp8, Direction::SendOnly);
     world.negotiate(publisher);
     let from = world.clients[publisher].mid(0);
-    let publication = world.publish(publisher, &from);
+    let producer = world.publish(publisher, &from);
     world.connect_only(publisher);
     send_key(&mut world);
     world.clients[subscriber].add(Media::Vp8, Direction::RecvOnly);
     world.negotiate(subscriber);
     let to = world.clients[subscriber].mid(0);
     world.clients[subscriber].unplugged = true;
-    world.subscribe(publication, subscriber, &to);
+    world.subscribe(producer, subscriber, &to);
     world.run(Duration::from_secs(2));
     assert_eq!(requests(&mut world), 0);
     world.clients[subscriber].unplugged = false;
@@ -93,15 +93,15 @@ fn requests_are_throttled_and_the_last_is_not_lost() {
 
 #[test]
 fn a_request_that_is_lost_is_repeated_soon() {
-    let (mut world, publication, subscription) = World::pair(Media::Vp8, [0, 0]);
+    let (mut world, producer, consumer) = World::pair(Media::Vp8, [0, 0]);
     send_key(&mut world);
     send_key(&mut world); // as was asked for when the first came
-    world.command(0, Command::Unsubscribe { subscription });
+    world.command(0, Command::Unsubscribe { consumer });
     world.run(Duration::from_secs(2));
     requests(&mut world);
     world.clients[0].unplugged = true;
     let to = world.clients[1].mid(0);
-    world.subscribe(publication, 1, &to);
+    world.subscribe(producer, 1, &to);
     world.run(Duration::from_millis(100));
     world.clients[0].unplugged = false;
     for n in 0..30 {
@@ -125,17 +125,17 @@ fn a_starving_subscriber_asks_again_while_packets_come() {
 #[test]
 fn resuming_asks_for_one() {
     for threads in [[0, 0], [0, 1]] {
-        let (mut world, publication, subscription) = World::pair(Media::Vp8, threads);
+        let (mut world, producer, consumer) = World::pair(Media::Vp8, threads);
         send_key(&mut world);
         let pauses: [fn(_, _, _) -> Command; 2] = [
-            |_, subscription, active| Command::SetSubscriptionActive { subscription, active },
-            |publication, _, active| Command::SetPublicationActive { publication, active },
+            |_, consumer, active| Command::SetConsumerActive { consumer, active },
+            |producer, _, active| Command::SetProducerActive { producer, active },
         ];
         for (thread, pause) in [threads[1], threads[0]].into_iter().zip(pauses) {
-            world.command(thread, pause(publication, subscription, false));
+            world.command(thread, pause(producer, consumer, false));
             world.run(Duration::from_secs(2));
             requests(&mut world);
-            world.command(thread, pause(publication, subscription, true));
+            world.command(thread, pause(producer, consumer, true));
             world.run(Duration::from_millis(100));
             assert_eq!(requests(&mut world), 1);
         }

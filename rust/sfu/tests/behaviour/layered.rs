@@ -213,8 +213,8 @@ fn census(seen: &[Seen]) -> BTreeMap<(u8, u8), usize> {
 
 /// The layers sent while `wanted` holds, once it has taken effect.
 fn layers_under(world: &mut World, encoder: &mut Encoder, wanted: Wish) -> Vec<(u8, u8)> {
-    let subscription = world.subscribed[0];
-    wish(world, subscription, wanted);
+    let consumer = world.subscribed[0];
+    wish(world, consumer, wanted);
     encoder.run(world, WHILE);
     let from = world.clients[1].received.len();
     encoder.run(world, FRAME * 8);
@@ -271,8 +271,8 @@ fn losses_while_layers_are_left_out_are_repaired() {
         let (mut world, ..) = World::pair(media, [0, 0]);
         let mut encoder = Encoder::new(media);
         encoder.run(&mut world, WHILE);
-        let subscription = world.subscribed[0];
-        wish(&mut world, subscription, limits(180, 15.0));
+        let consumer = world.subscribed[0];
+        wish(&mut world, consumer, limits(180, 15.0));
         encoder.run(&mut world, WHILE);
         let from = world.clients[1].received.len();
         world.lose_to_subscribers = Some(17);

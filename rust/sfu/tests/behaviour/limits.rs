@@ -20,11 +20,11 @@ fn limits(max_width: u32, max_height: u32) -> Wish {
 #[test]
 fn the_largest_picture_within_the_limits_is_sent() {
     for threads in [[0, 0], [0, 1]] {
-        let (mut world, _, subscription) = World::simulcast(Media::Vp9, threads);
+        let (mut world, _, consumer) = World::simulcast(Media::Vp9, threads);
         let mut camera = Camera::simulcast(Media::Vp9); // 160×90, 320×180, 640×360
         settle(&mut world, &mut camera);
         for limit in [limits(0, 200), limits(0, 0), limits(300, 0), limits(640, 360), limits(10, 10)] {
-            wish(&mut world, subscription, limit);
+            wish(&mut world, consumer, limit);
             camera.run(&mut world, WHILE);
         }
         assert_eq!(runs(&develop(&world.clients[1], Media::Vp9)), [2, 1, 2, 0, 2, 0], "on {threads:?}");
@@ -33,7 +33,7 @@ fn the_largest_picture_within_the_limits_is_sent() {
 
 #[test]
 fn sizes_are_told_for_each_layer() {
-    let (mut world, publication, _) = World::simulcast(Media::Vp8, [0, 0]);
+    let (mut world, producer, _) = World::simulcast(Media::Vp8, [0, 0]);
     let mut camera = Camera::simulcast(Media::Vp8);
     camera.run(&mut world, WHILE);
     camera.layer("h").size = (480, 270);
@@ -43,8 +43,8 @@ fn sizes_are_told_for_each_layer() {
         .events()
         .into_iter()
         .filter_map(|event| match event {
-            Event::Resolution { publication: of, rid, width, height } => {
-                assert_eq!(of, publication);
+            Event::Resolution { producer: of, rid, width, height } => {
+                assert_eq!(of, producer);
                 Some((rid.unwrap().to_string(), width, height))
             }
             _ => None,
@@ -57,9 +57,9 @@ fn sizes_are_told_for_each_layer() {
 
 #[test]
 fn a_layer_that_grows_above_the_limit_is_left() {
-    let (mut world, _, subscription) = World::simulcast(Media::Vp8, [0, 1]);
+    let (mut world, _, consumer) = World::simulcast(Media::Vp8, [0, 1]);
     let mut camera = Camera::simulcast(Media::Vp8);
-    wish(&mut world, subscription, limits(0, 200));
+    wish(&mut world, consumer, limits(0, 200));
     settle(&mut world, &mut camera);
     camera.run(&mut world, WHILE);
     camera.layer("h").size = (480, 270);
@@ -71,15 +71,15 @@ fn a_layer_that_grows_above_the_limit_is_left() {
 #[test]
 fn pauses_of_either_side_are_told_once() {
     for threads in [[0, 0], [0, 1]] {
-        let (mut world, publication, subscription) = World::pair(Media::Vp8, threads);
+        let (mut world, producer, consumer) = World::pair(Media::Vp8, threads);
         let mut camera = Camera::new(Media::Vp8, &[None]);
         camera.run(&mut world, WHILE);
         for active in [false, true] {
-            world.command(threads[1], Command::SetSubscriptionActive { subscription, active });
+            world.command(threads[1], Command::SetConsumerActive { consumer, active });
             camera.run(&mut world, WHILE);
         }
         for active in [false, true] {
-            world.command(threads[0], Command::SetPublicationActive { publication, active });
+            world.command(threads[0], Command::SetProducerActive { producer, active });
             camera.run(&mut world, WHILE);
         }
         let expected = [Some(""), None, Some(""), None, Some("")].map(|rid| rid.map(str::to_owned));

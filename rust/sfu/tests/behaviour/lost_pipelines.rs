@@ -7,23 +7,23 @@ use crate::common::client::Media;
 use crate::common::pipeline::frame;
 use palaver_sfu::event::Event;
 use palaver_sfu::frames::wire::{Header, Kind, MANY};
-use palaver_sfu::id::{PipelineId, PublicationId};
+use palaver_sfu::id::{PipelineId, ProducerId};
 use palaver_sfu::message::Command;
 use str0m::media::Direction;
 
 const FRAME: Duration = Duration::from_millis(30);
 
 /// A call of two, of which a pipeline taps the video and makes an output, beside another pipeline that does the same.
-fn world() -> (World, PublicationId, PipelineId, PipelineId) {
-    let (mut world, publication, _) = World::pair(Media::Vp8, [0, 0]);
+fn world() -> (World, ProducerId, PipelineId, PipelineId) {
+    let (mut world, producer, _) = World::pair(Media::Vp8, [0, 0]);
     let pipelines = [(); 2].map(|()| {
         let pipeline = world.pipeline(0);
-        world.tap(publication, pipeline, 1);
+        world.tap(producer, pipeline, 1);
         world.output("vp8", pipeline, 2);
         pipeline
     });
     world.events();
-    (world, publication, pipelines[0], pipelines[1])
+    (world, producer, pipelines[0], pipelines[1])
 }
 
 fn play(world: &mut World) {
@@ -37,7 +37,7 @@ fn assert_only_that_is_lost(world: &mut World, lost: PipelineId, other: Pipeline
     assert_eq!(told, [Event::PipelineLost { pipeline: lost, reason: reason.to_owned() }]);
     assert_eq!(world.tray.closed_pipes, [lost]);
     let census = world.census()[0];
-    assert_eq!((census.pipelines, census.subscriptions), (1, 2), "its tap has ended");
+    assert_eq!((census.pipelines, census.consumers), (1, 2), "its tap has ended");
     let received = world.clients[1].received.len();
     world.read_all(other);
     play(world);
@@ -87,7 +87,7 @@ fn a_socket_that_ends_is_told_once() {
     let (mut world, _, culprit, other) = world();
     play(&mut world);
     for _ in 0..2 {
-        world.hubs[0].lose_pipeline(culprit, "it has ended", &mut world.tray);
+        world.routers[0].lose_pipeline(culprit, "it has ended", &mut world.tray);
     }
     world.write_bytes(culprit, &frame(2, Media::Vp8.codec(), true, 0).encode(0));
     assert_only_that_is_lost(&mut world, culprit, other, "it has ended");
@@ -95,7 +95,7 @@ fn a_socket_that_ends_is_told_once() {
 
 #[test]
 fn a_pipeline_that_is_closed_leaves_nothing() {
-    let (mut world, publication, first, second) = world();
+    let (mut world, producer, first, second) = world();
     for pipeline in [first, second] {
         world.command(0, Command::ClosePipeline { pipeline });
         world.command(0, Command::ClosePipeline { pipeline });
@@ -105,21 +105,17 @@ fn a_pipeline_that_is_closed_leaves_nothing() {
         "it was asked for"
     );
     let census = world.census()[0];
-    assert_eq!(
-        (census.pipelines, census.subscriptions, census.publications),
-        (0, 1, 3),
-        "outputs wait for another"
-    );
-    world.command(0, Command::Unpublish { publication });
-    assert_eq!(world.census()[0].subscriptions, 0);
+    assert_eq!((census.pipelines, census.consumers, census.producers), (0, 1, 3), "outputs wait for another");
+    world.command(0, Command::Unpublish { producer });
+    assert_eq!(world.census()[0].consumers, 0);
 }
 
 #[test]
 fn a_tap_that_cannot_be_is_refused() {
-    let (mut world, publication, pipeline, _) = world();
-    let again = world.tap(publication, pipeline, 1);
-    let unknown = world.tap(publication, PipelineId(99), 1);
-    let nothing = world.tap(PublicationId(77), pipeline, 8);
+    let (mut world, producer, pipeline, _) = world();
+    let again = world.tap(producer, pipeline, 1);
+    let unknown = world.tap(producer, PipelineId(99), 1);
+    let nothing = world.tap(ProducerId(77), pipeline, 8);
     let refused: Vec<(u64, String)> = world
         .events()
         .into_iter()
@@ -129,17 +125,17 @@ fn a_tap_that_cannot_be_is_refused() {
         })
         .collect();
     let expected =
-        [(again, "track has a tap already"), (unknown, "unknown pipeline"), (nothing, "unknown publication")];
-    assert_eq!(refused, expected.map(|(subscription, reason)| (subscription.0, reason.to_owned())));
-    assert_eq!(world.census()[0].subscriptions, 3);
+        [(again, "track has a tap already"), (unknown, "unknown pipeline"), (nothing, "unknown producer")];
+    assert_eq!(refused, expected.map(|(consumer, reason)| (consumer.0, reason.to_owned())));
+    assert_eq!(world.census()[0].consumers, 3);
 }
 
 #[test]
 fn the_key_frames_a_pipeline_asks_for_are_asked_of_the_publisher() {
     for threads in [[0, 0], [0, 1]] {
-        let (mut world, publication, _) = World::pair(Media::Vp8, threads);
+        let (mut world, producer, _) = World::pair(Media::Vp8, threads);
         let pipeline = world.pipeline(threads[1]);
-        world.tap(publication, pipeline, 1);
+        world.tap(producer, pipeline, 1);
         world.run(Duration::from_millis(50));
         play(&mut world);
         world.run(Duration::from_secs(2));

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::common::client::Media;
-use crate::common::{World, hub_address};
+use crate::common::{World, router_address};
 use palaver_sfu::event::Event;
 use palaver_sfu::message::Command;
 use palaver_sfu::path::Path;
@@ -35,7 +35,7 @@ fn by_tcp(world: &mut World) -> (usize, Path) {
     world.negotiate(client);
     world.connect_only(client);
     let remote = world.clients[client].address;
-    (client, Path { protocol: Protocol::Tcp, local: hub_address(0), remote })
+    (client, Path { protocol: Protocol::Tcp, local: router_address(0), remote })
 }
 
 fn lost(world: &mut World) -> bool {
@@ -84,8 +84,8 @@ fn after_an_ice_restart_elsewhere_the_old_address_is_forgotten() {
     assert_eq!((after[0].ufrags, after[0].paths), (before[0].ufrags, before[0].paths));
     // whoever has the old address now is a stranger
     let unknown = world.stats[0].packets_unknown.get();
-    let path = Path::udp(hub_address(0), old);
-    let known = world.hubs[0].receive(world.now, path, &[0x80; 60], &mut world.tray);
+    let path = Path::udp(router_address(0), old);
+    let known = world.routers[0].receive(world.now, path, &[0x80; 60], &mut world.tray);
     assert!(!known);
     assert_eq!(world.stats[0].packets_unknown.get(), unknown + 1);
     assert!(!lost(&mut world));
@@ -100,8 +100,8 @@ fn a_connection_ends_with_its_transport_or_with_all_of_a_thread() {
     assert_eq!(std::mem::take(&mut world.tray.hung_up), [path]);
 
     let (_, path) = by_tcp(&mut world);
-    let hub = world.hubs.remove(0);
-    world.hubs.insert(0, hub.replace("a bug", &mut world.tray));
+    let router = world.routers.remove(0);
+    world.routers.insert(0, router.replace("a bug", &mut world.tray));
     assert_eq!(world.tray.hung_up, [path]);
 }
 
@@ -109,10 +109,10 @@ fn a_connection_ends_with_its_transport_or_with_all_of_a_thread() {
 fn a_connection_that_ends_is_no_path_any_more_but_its_transport_waits() {
     let mut world = World::new(1);
     let (_, path) = by_tcp(&mut world);
-    world.hubs[0].hung_up(path);
+    world.routers[0].hung_up(path);
     let census = world.census()[0];
     assert_eq!((census.transports, census.paths), (1, 0));
-    assert!(!world.hubs[0].receive(world.now, path, &[0x80; 60], &mut world.tray));
+    assert!(!world.routers[0].receive(world.now, path, &[0x80; 60], &mut world.tray));
     world.run(Duration::from_secs(5)); // the peer's next check shows it again
     assert_eq!(world.census()[0].paths, 1);
     assert!(!lost(&mut world));

@@ -33,12 +33,12 @@ fn layers_without_names_are_numbered() {
     world.clients[publisher].answered(&answer);
     world.negotiate(subscriber);
     let (from, to) = (world.clients[publisher].mid(0), world.clients[subscriber].mid(0));
-    let publication = world.publish(publisher, &from);
-    let subscription = world.subscribe(publication, subscriber, &to);
+    let producer = world.publish(publisher, &from);
+    let consumer = world.subscribe(producer, subscriber, &to);
     world.connect();
     for n in 0..90_u16 {
         if n == 30 {
-            name(&mut world, subscription, "1");
+            name(&mut world, consumer, "1");
         }
         for (layer, ssrc) in (0..).zip(SSRCS) {
             let mut payload = if n % 10 == 0 { Media::Vp8.key() } else { Media::Vp8.delta() };

@@ -1,4 +1,4 @@
-//! Frames of a pipeline become packets of a publication like any other, and what it needs to go on it is asked for.
+//! Frames of a pipeline become packets of a producer like any other, and what it needs to go on it is asked for.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::common::pipeline::frame;
 use palaver_sfu::event::Event;
 use palaver_sfu::frames::unpack::Unpacker;
 use palaver_sfu::frames::wire::{Header, Kind, MANY};
-use palaver_sfu::id::{PipelineId, PublicationId};
+use palaver_sfu::id::{PipelineId, ProducerId};
 use palaver_sfu::message::Command;
 use str0m::media::Direction;
 
@@ -27,13 +27,13 @@ const MEDIA: [(&str, Media); 9] = [
     ("av1", Media::Av1),
 ];
 
-/// A client of `thread` that is connected and gets `publication`.
-fn listener(world: &mut World, thread: usize, media: Media, publication: PublicationId) -> usize {
+/// A client of `thread` that is connected and gets `producer`.
+fn listener(world: &mut World, thread: usize, media: Media, producer: ProducerId) -> usize {
     let client = world.client(thread);
     world.clients[client].add(media, Direction::RecvOnly);
     world.negotiate(client);
     let mid = world.clients[client].mid(0);
-    world.subscribe(publication, client, &mid);
+    world.subscribe(producer, client, &mid);
     world.connect_only(client);
     client
 }
@@ -69,8 +69,8 @@ fn frames_of_every_codec_reach_subscribers_on_every_thread() {
     for (name, media) in MEDIA {
         let mut world = World::new(2);
         let pipeline = world.pipeline(1);
-        let publication = world.output(name, pipeline, 5);
-        let clients = [0, 1].map(|thread| listener(&mut world, thread, media, publication));
+        let producer = world.output(name, pipeline, 5);
+        let clients = [0, 1].map(|thread| listener(&mut world, thread, media, producer));
         let shown: Vec<Vec<u8>> = (0..20).map(|n| show(&mut world, pipeline, media, n, n == 0)).collect();
         for client in clients {
             let frames = received(&world, client, media);
@@ -105,8 +105,8 @@ fn one_frame_may_be_for_several_outputs() {
 fn frames_of_another_codec_and_of_no_output_are_nothing() {
     let mut world = World::new(1);
     let pipeline = world.pipeline(0);
-    let publication = world.output("vp8", pipeline, 5);
-    let client = listener(&mut world, 0, Media::Vp8, publication);
+    let producer = world.output("vp8", pipeline, 5);
+    let client = listener(&mut world, 0, Media::Vp8, producer);
     for header in [frame(5, Media::H264.codec(), true, 0), frame(6, Media::Vp8.codec(), true, 0)] {
         world.write(pipeline, &header, &[0x10; 50]);
     }
@@ -124,9 +124,9 @@ fn a_subscriber_that_cannot_go_on_has_the_pipeline_asked() {
     for thread in [0, 1] {
         let mut world = World::new(2);
         let pipeline = world.pipeline(0);
-        let publication = world.output("vp8", pipeline, 5);
+        let producer = world.output("vp8", pipeline, 5);
         assert_eq!(world.wanted(pipeline), [5], "at the beginning");
-        let client = listener(&mut world, thread, Media::Vp8, publication);
+        let client = listener(&mut world, thread, Media::Vp8, producer);
         world.wanted(pipeline);
         show(&mut world, pipeline, Media::Vp8, 0, true);
         world.run(Duration::from_secs(2));
@@ -145,14 +145,14 @@ fn an_output_that_gets_another_pipeline_goes_on_at_its_key_frame() {
     for thread in [0, 1] {
         let mut world = World::new(2);
         let pipeline = world.pipeline(0);
-        let publication = world.output("h264", pipeline, 5);
-        let client = listener(&mut world, thread, Media::H264, publication);
+        let producer = world.output("h264", pipeline, 5);
+        let client = listener(&mut world, thread, Media::H264, producer);
         let mut shown: Vec<Vec<u8>> =
             (0..3).map(|n| show(&mut world, pipeline, Media::H264, n, n == 0)).collect();
         world.command(0, Command::ClosePipeline { pipeline });
         world.run(Duration::from_secs(1));
         let next = world.pipeline(0);
-        world.command(0, Command::ConnectOutput { publication, pipeline: next, track: 5 });
+        world.command(0, Command::ConnectOutput { producer, pipeline: next, track: 5 });
         assert_eq!(world.wanted(next), [5]);
         show(&mut world, pipeline, Media::H264, 90, true); // nobody listens to the old one
         show(&mut world, next, Media::H264, 91, false);
@@ -169,8 +169,8 @@ fn an_output_that_gets_another_pipeline_goes_on_at_its_key_frame() {
 fn an_output_is_paused_on_a_path_that_cannot_carry_it() {
     let mut world = World::new(2);
     let pipeline = world.pipeline(1);
-    let publication = world.output("vp8", pipeline, 5);
-    let clients = [0, 1].map(|thread| listener(&mut world, thread, Media::Vp8, publication));
+    let producer = world.output("vp8", pipeline, 5);
+    let clients = [0, 1].map(|thread| listener(&mut world, thread, Media::Vp8, producer));
     for client in clients {
         let narrow = Conditions { delay: Duration::from_millis(20), ..Conditions::rate(200_000) };
         world.condition(client, narrow, Conditions::default());

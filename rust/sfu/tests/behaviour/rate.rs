@@ -176,14 +176,14 @@ fn nobody_who_is_paused_or_idle_gets_padding() {
     let headers = call.world.clients[2].headers.len();
     call.run(seconds(20));
     assert!(call.spare(2, headers) > 0, "more is sought while something is withheld");
-    let subscription = call.videos[1];
-    call.world.command(0, Command::SetSubscriptionActive { subscription, active: false });
+    let consumer = call.videos[1];
+    call.world.command(0, Command::SetConsumerActive { consumer, active: false });
     call.run(seconds(1));
     let headers = call.world.clients[2].headers.len();
     call.run(seconds(30));
     assert_eq!(call.spare(2, headers), 0);
-    let subscription = call.videos[0];
-    call.world.command(0, Command::Unsubscribe { subscription });
+    let consumer = call.videos[0];
+    call.world.command(0, Command::Unsubscribe { consumer });
     call.run(seconds(1)); // a probe may be under way
     let probes = call.world.stats[0].probes.get();
     let headers = call.world.clients[1].headers.len();
@@ -232,8 +232,8 @@ fn the_wish_of_the_owner_is_the_limit() {
     call.path(1, Conditions::rate(WIDE));
     call.run(seconds(5));
     let wish = Wish { max_height: 180, ..Wish::default() };
-    let subscription = call.videos[0];
-    call.world.command(0, Command::SetLayer { subscription, wish });
+    let consumer = call.videos[0];
+    call.world.command(0, Command::SetLayer { consumer, wish });
     call.run(seconds(2));
     assert_eq!(call.layer(1), Some(1));
     let headers = call.world.clients[1].headers.len();
@@ -241,7 +241,7 @@ fn the_wish_of_the_owner_is_the_limit() {
     assert_eq!(call.spare(1, headers), 0, "and nothing beyond it is sought");
     call.path(1, Conditions::rate(NARROW));
     call.until(seconds(4), "less", |call| call.layer(1) == Some(0));
-    call.world.command(0, Command::SetLayer { subscription, wish: Wish::default() });
+    call.world.command(0, Command::SetLayer { consumer, wish: Wish::default() });
     call.run(seconds(10));
     assert_eq!(call.layer(1), Some(0));
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::common::client::Media;
 use crate::common::{CONNECT_TIMEOUT, World};
 use palaver_sfu::event::Event;
-use palaver_sfu::hub::Census;
 use palaver_sfu::message::Command;
+use palaver_sfu::router::Census;
 use str0m::media::Direction;
 
 fn losses(world: &mut World) -> Vec<(u64, String)> {
@@ -45,11 +45,7 @@ fn a_peer_that_vanishes_is_lost_with_all_it_did() {
     assert_eq!(losses(&mut world), [(world.clients[0].transport.0, "ice timeout".to_owned())]);
     assert_eq!(world.census()[0], Census::default());
     let rest = world.census()[1];
-    assert_eq!(
-        (rest.transports, rest.publications, rest.subscriptions),
-        (1, 0, 0),
-        "the subscription ends as well"
-    );
+    assert_eq!((rest.transports, rest.producers, rest.consumers), (1, 0, 0), "the consumer ends as well");
 }
 
 #[test]
@@ -91,19 +87,19 @@ fn closing_says_goodbye_to_the_peer_and_nothing_to_the_owner() {
 
 #[test]
 fn ending_things_twice_or_in_any_order_is_harmless() {
-    let (mut world, publication, subscription) = World::pair(Media::Vp8, [0, 1]);
-    world.command(0, Command::Unpublish { publication });
-    world.command(1, Command::Unsubscribe { subscription });
-    world.command(1, Command::Unsubscribe { subscription });
-    world.command(0, Command::Unpublish { publication });
-    world.command(0, Command::SetPublicationActive { publication, active: false });
-    world.command(1, Command::SetSubscriptionActive { subscription, active: false });
+    let (mut world, producer, consumer) = World::pair(Media::Vp8, [0, 1]);
+    world.command(0, Command::Unpublish { producer });
+    world.command(1, Command::Unsubscribe { consumer });
+    world.command(1, Command::Unsubscribe { consumer });
+    world.command(0, Command::Unpublish { producer });
+    world.command(0, Command::SetProducerActive { producer, active: false });
+    world.command(1, Command::SetConsumerActive { consumer, active: false });
     let to = world.clients[1].mid(0);
-    let late = world.subscribe(publication, 1, &to);
-    let reason = "unknown publication".to_owned();
+    let late = world.subscribe(producer, 1, &to);
+    let reason = "unknown producer".to_owned();
     assert!(world.events().contains(&Event::Refused { request: 0, subject: late.0, reason }));
     let census = world.census();
-    assert_eq!((census[0].publications, census[1].publications, census[1].subscriptions), (0, 0, 0));
+    assert_eq!((census[0].producers, census[1].producers, census[1].consumers), (0, 0, 0));
 }
 
 #[test]
@@ -119,8 +115,8 @@ fn a_thousand_lives_leave_nothing() {
             world.rename(client);
             world.offer(client, offer.clone()).unwrap();
         }
-        let publication = world.publish(publisher, &mids[0]);
-        world.subscribe(publication, subscriber, &mids[1]);
+        let producer = world.publish(publisher, &mids[0]);
+        world.subscribe(producer, subscriber, &mids[1]);
         for client in if life % 2 == 0 { [0, 1] } else { [1, 0] } {
             let transport = world.clients[client].transport;
             world.command(client, Command::CloseTransport { transport });

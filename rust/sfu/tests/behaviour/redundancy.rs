@@ -14,12 +14,12 @@ fn redundant(n: u8) -> Vec<u8> {
 #[test]
 fn each_subscriber_gets_what_it_can_read() {
     for threads in [[0, 0], [0, 1]] {
-        let (mut world, publication, _) = World::pair(Media::Red, threads);
+        let (mut world, producer, _) = World::pair(Media::Red, threads);
         let plain = world.client(threads[1]);
         world.clients[plain].add(Media::Opus, Direction::RecvOnly);
         world.negotiate(plain);
         let mid = world.clients[plain].mid(0);
-        world.subscribe(publication, plain, &mid);
+        world.subscribe(producer, plain, &mid);
         world.connect();
         for n in 1..5 {
             world.clients[0].send(0, Media::Red, &redundant(n), u32::from(n) * 960);

@@ -25,12 +25,12 @@ fn crossing(world: &mut World, camera: &mut Camera) -> Vec<u8> {
 
 #[test]
 fn only_the_layers_that_are_needed_are_relayed() {
-    let (mut world, publication, first) = World::simulcast(Media::Vp8, [0, 1]);
+    let (mut world, producer, first) = World::simulcast(Media::Vp8, [0, 1]);
     let second = world.client(1);
     world.clients[second].add(Media::Vp8, Direction::RecvOnly);
     world.negotiate(second);
     let mid = world.clients[second].mid(0);
-    let other = world.subscribe(publication, second, &mid);
+    let other = world.subscribe(producer, second, &mid);
     world.connect();
     let mut camera = Camera::simulcast(Media::Vp8);
     assert_eq!(crossing(&mut world, &mut camera), [2]);
@@ -38,26 +38,26 @@ fn only_the_layers_that_are_needed_are_relayed() {
     assert_eq!(crossing(&mut world, &mut camera), [0, 2]);
     name(&mut world, other, "q");
     assert_eq!(crossing(&mut world, &mut camera), [0]);
-    for (subscription, rid) in [(first, "h"), (other, "f")] {
-        name(&mut world, subscription, rid);
+    for (consumer, rid) in [(first, "h"), (other, "f")] {
+        name(&mut world, consumer, rid);
     }
     assert_eq!(crossing(&mut world, &mut camera), [1, 2]);
-    world.command(1, Command::SetSubscriptionActive { subscription: first, active: false });
+    world.command(1, Command::SetConsumerActive { consumer: first, active: false });
     assert_eq!(crossing(&mut world, &mut camera), [2]);
-    world.command(1, Command::Unsubscribe { subscription: other });
+    world.command(1, Command::Unsubscribe { consumer: other });
     assert_eq!(crossing(&mut world, &mut camera), [], "nobody is left who wants any");
-    world.command(1, Command::SetSubscriptionActive { subscription: first, active: true });
+    world.command(1, Command::SetConsumerActive { consumer: first, active: true });
     assert_eq!(crossing(&mut world, &mut camera), [1]);
     develop(&world.clients[1], Media::Vp8);
 }
 
 #[test]
 fn a_layer_that_is_waited_for_is_relayed_beside_the_old_one() {
-    let (mut world, _, subscription) = World::simulcast(Media::Vp9, [0, 1]);
+    let (mut world, _, consumer) = World::simulcast(Media::Vp9, [0, 1]);
     let mut camera = Camera::simulcast(Media::Vp9);
     camera.layer("q").deaf = true;
     camera.run(&mut world, WHILE);
-    name(&mut world, subscription, RIDS[0]);
+    name(&mut world, consumer, RIDS[0]);
     assert_eq!(crossing(&mut world, &mut camera), [0, 2]);
     camera.layer("q").key = true;
     assert_eq!(crossing(&mut world, &mut camera), [0]);

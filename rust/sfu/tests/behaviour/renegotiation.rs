@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::common::World;
 use crate::common::client::Media;
 use palaver_sfu::event::Event;
-use palaver_sfu::hub::Census;
+use palaver_sfu::router::Census;
 use str0m::media::Direction;
 
 const FRAME: Duration = Duration::from_millis(20);
@@ -23,8 +23,8 @@ fn media_flows_on_sections_that_were_added_later() {
         for client in 0..2 {
             let (from, to) =
                 (world.clients[client].mid(2 * round - 1), world.clients[1 - client].mid(2 * round));
-            let publication = world.publish(client, &from);
-            world.subscribe(publication, 1 - client, &to);
+            let producer = world.publish(client, &from);
+            world.subscribe(producer, 1 - client, &to);
         }
         world.run(FRAME);
         for client in 0..2 {
@@ -61,16 +61,16 @@ fn sections_that_become_inactive_pause_and_come_back() {
 
 #[test]
 fn a_section_may_be_inactive_from_the_start() {
-    let (mut world, publication, _) = World::pair(Media::Opus, [0, 0]);
+    let (mut world, producer, _) = World::pair(Media::Opus, [0, 0]);
     world.clients[1].add(Media::Opus, Direction::Inactive);
     world.negotiate(1);
     let mid = world.clients[1].mid(1);
-    let early = world.subscribe(publication, 1, &mid);
+    let early = world.subscribe(producer, 1, &mid);
     let reason = "section does not receive".to_owned();
     assert!(world.events().contains(&Event::Refused { request: 0, subject: early.0, reason }));
     world.clients[1].turn(1, Direction::RecvOnly);
     world.negotiate(1);
-    world.subscribe(publication, 1, &mid);
+    world.subscribe(producer, 1, &mid);
     world.clients[0].send(0, Media::Opus, &[7], 0);
     world.run(FRAME);
     // Counted here and not at the client, whose library does not receive on a section that it first offered inactive.

@@ -6,7 +6,7 @@ use crate::common::call::Call;
 use crate::common::camera::Camera;
 use crate::common::client::Media;
 use crate::common::link::Conditions;
-use crate::common::{World, hub_address};
+use crate::common::{World, router_address};
 use palaver_sfu::message::Command;
 use palaver_sfu::rtcp::{TransportFeedback, write};
 
@@ -24,7 +24,7 @@ fn play(world: &mut World, frames: u32, size: usize) {
 
 /// Let the subscriber ask for packets, whether it lost them or not.
 fn ask(world: &mut World, thread: usize, ssrc: u32, lost: &[u16]) {
-    let datagram = world.clients[1].send_rtcp(hub_address(thread), |out| {
+    let datagram = world.clients[1].send_rtcp(router_address(thread), |out| {
         write::receiver_report(out, 0xfeed);
         write::nack(out, 0xfeed, ssrc, lost);
     });
@@ -92,15 +92,15 @@ fn sent_bytes(world: &World) -> u64 {
 }
 
 #[test]
-fn what_is_long_gone_or_another_publications_is_missed() {
-    let (mut world, publication, subscription) = World::pair(Media::Vp8, [0, 0]);
+fn what_is_long_gone_or_another_producers_is_missed() {
+    let (mut world, producer, consumer) = World::pair(Media::Vp8, [0, 0]);
     play(&mut world, 20, 100);
     let (ssrc, seqs) = first_stream(&world);
     ask(&mut world, 0, ssrc, &[seqs[0].wrapping_sub(9), seqs[19].wrapping_add(9)]);
     assert_eq!((world.stats[0].repairs_missed.get(), world.stats[0].packets_retransmitted.get()), (2, 0));
-    world.command(0, Command::Unsubscribe { subscription });
+    world.command(0, Command::Unsubscribe { consumer });
     let to = world.clients[1].mid(0);
-    world.subscribe(publication, 1, &to);
+    world.subscribe(producer, 1, &to);
     play(&mut world, 5, 100);
     ask(&mut world, 0, ssrc, &seqs[3..5]);
     assert_eq!((world.stats[0].repairs_missed.get(), world.stats[0].packets_retransmitted.get()), (4, 0));
@@ -114,7 +114,7 @@ fn a_replayed_or_forged_request_is_refused() {
     play(&mut world, 20, 100);
     let (ssrc, seqs) = first_stream(&world);
     let datagram =
-        world.clients[1].send_rtcp(hub_address(0), |out| write::nack(out, 0xfeed, ssrc, &seqs[3..4]));
+        world.clients[1].send_rtcp(router_address(0), |out| write::nack(out, 0xfeed, ssrc, &seqs[3..4]));
     let copies = [0, 0x80, 0].map(|change| {
         let mut contents = datagram.contents.clone();
         contents[9] ^= change;
@@ -128,7 +128,7 @@ fn a_replayed_or_forged_request_is_refused() {
 fn report(world: &mut World, base: u16, arrived: &[bool]) {
     let arrivals = arrived.iter().map(|arrived| arrived.then_some(0)).collect();
     let feedback = TransportFeedback { base, arrivals, ..TransportFeedback::default() };
-    let datagram = world.clients[1].send_rtcp(hub_address(0), |out| {
+    let datagram = world.clients[1].send_rtcp(router_address(0), |out| {
         write::transport_cc(out, 0xfeed, 0, &feedback);
     });
     world.deliver(vec![datagram]);

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::common::client::Media;
-use crate::common::{World, hub_address};
+use crate::common::{World, router_address};
 use palaver_sfu::rtcp::write;
 use str0m::media::Direction;
 use str0m::rtp::rtcp::{Rtcp, SenderInfo};
@@ -20,8 +20,8 @@ fn couple(threads: [usize; 2]) -> World {
     world.negotiate(subscriber);
     for section in [0, 1] {
         let (from, to) = (world.clients[publisher].mid(section), world.clients[subscriber].mid(section));
-        let publication = world.publish(publisher, &from);
-        world.subscribe(publication, subscriber, &to);
+        let producer = world.publish(publisher, &from);
+        world.subscribe(producer, subscriber, &to);
     }
     world.connect();
     world
@@ -142,11 +142,11 @@ fn a_closed_transport_says_goodbye_for_its_streams() {
 }
 
 #[test]
-fn reports_of_others_about_us_are_for_the_subscriptions_they_name() {
+fn reports_of_others_about_us_are_for_the_consumers_they_name() {
     let mut world = couple([0, 0]);
     play(&mut world, 100);
     // About a stream that does not exist: of no consequence.
-    let datagram = world.clients[1].send_rtcp(hub_address(0), |out| write::pli(out, 1, 0xdead));
+    let datagram = world.clients[1].send_rtcp(router_address(0), |out| write::pli(out, 1, 0xdead));
     let before = world.clients[0].keyframe_requests.len();
     world.deliver(vec![datagram]);
     world.run(Duration::from_millis(500));

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::common::client::Media;
-use crate::common::{World, hub_address, profile};
+use crate::common::{World, profile, router_address};
 use palaver_sfu::message::Command;
 use palaver_sfu::rtcp::write;
 use str0m::rtp::RtpHeader;
@@ -47,7 +47,7 @@ fn no_number_is_sealed_twice() {
     for plain in [false, true] {
         let mut world = World::new(1);
         world.sent = Some(Vec::new());
-        let (mut world, publication, mut subscription) = {
+        let (mut world, producer, mut consumer) = {
             world.client(0);
             world.client(0);
             world.clients[1].plain = plain;
@@ -61,17 +61,17 @@ fn no_number_is_sealed_twice() {
             }
             match round {
                 1 => {
-                    world.command(0, Command::Unsubscribe { subscription });
+                    world.command(0, Command::Unsubscribe { consumer });
                     let to = world.clients[1].mid(0);
-                    subscription = world.subscribe(publication, 1, &to);
+                    consumer = world.subscribe(producer, 1, &to);
                 }
                 3 => {
                     world.clients[1].add(Media::Opus, str0m::media::Direction::RecvOnly);
                     world.negotiate(1);
                 }
                 4 => {
-                    world.command(0, Command::SetSubscriptionActive { subscription, active: false });
-                    world.command(0, Command::SetSubscriptionActive { subscription, active: true });
+                    world.command(0, Command::SetConsumerActive { consumer, active: false });
+                    world.command(0, Command::SetConsumerActive { consumer, active: true });
                 }
                 _ => {}
             }
@@ -101,19 +101,20 @@ fn ask_for_the_last(world: &mut World) {
     let Some(last) = world.clients[1].headers.iter().rev().find(primary) else { return };
     let (ssrc, seq) = (*last.ssrc, last.sequence_number);
     let wanted = [seq.wrapping_sub(4), seq.wrapping_sub(1), seq];
-    let datagram = world.clients[1].send_rtcp(hub_address(0), |out| write::nack(out, 0xfeed, ssrc, &wanted));
+    let datagram =
+        world.clients[1].send_rtcp(router_address(0), |out| write::nack(out, 0xfeed, ssrc, &wanted));
     world.deliver(vec![datagram]);
 }
 
-fn join(mut world: World) -> (World, palaver_sfu::PublicationId, palaver_sfu::SubscriptionId) {
+fn join(mut world: World) -> (World, palaver_sfu::ProducerId, palaver_sfu::ConsumerId) {
     use str0m::media::Direction;
     world.clients[0].add(Media::Vp8, Direction::SendOnly);
     world.clients[1].add(Media::Vp8, Direction::RecvOnly);
     world.negotiate(0);
     world.negotiate(1);
     let (from, to) = (world.clients[0].mid(0), world.clients[1].mid(0));
-    let publication = world.publish(0, &from);
-    let subscription = world.subscribe(publication, 1, &to);
+    let producer = world.publish(0, &from);
+    let consumer = world.subscribe(producer, 1, &to);
     world.connect();
-    (world, publication, subscription)
+    (world, producer, consumer)
 }

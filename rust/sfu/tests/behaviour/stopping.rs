@@ -38,9 +38,9 @@ fn a_layer_that_stops_is_replaced_at_once_and_taken_again_when_it_is_back() {
 
 #[test]
 fn a_layer_that_is_named_is_waited_for_with_the_next_below_or_the_lowest() {
-    let (mut world, _, subscription) = World::simulcast(Media::H264, [0, 0]);
+    let (mut world, _, consumer) = World::simulcast(Media::H264, [0, 0]);
     let mut camera = Camera::simulcast(Media::H264);
-    name(&mut world, subscription, "h");
+    name(&mut world, consumer, "h");
     camera.run(&mut world, WHILE);
     camera.layer("h").running = false;
     camera.run(&mut world, WHILE);
@@ -64,7 +64,7 @@ fn layers_may_begin_one_by_one() {
 }
 
 #[test]
-fn a_publication_of_which_all_layers_pause_goes_on_where_it_was() {
+fn a_producer_of_which_all_layers_pause_goes_on_where_it_was() {
     let (mut world, ..) = World::simulcast(Media::Vp8, [0, 0]);
     let mut camera = Camera::simulcast(Media::Vp8);
     settle(&mut world, &mut camera);

@@ -4,14 +4,19 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::common::client::Media;
-use crate::common::{Datagram, World, hub_address};
+use crate::common::{Datagram, World, router_address};
 use str0m::net::Protocol;
 
 const STRANGER: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 66)), 6666);
 
 fn throw(world: &mut World, source: SocketAddr, contents: Vec<u8>) {
-    world.deliver(vec![Datagram { source, destination: hub_address(0), protocol: Protocol::Udp, contents }]);
+    world.deliver(vec![Datagram {
+        source,
+        destination: router_address(0),
+        protocol: Protocol::Udp,
+        contents,
+    }]);
 }
 
 /// A STUN binding request for `ufrag` with a signature that is not one.

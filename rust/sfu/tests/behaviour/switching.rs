@@ -8,7 +8,7 @@ use crate::common::camera::{Camera, FRAME, RIDS};
 use crate::common::client::Media;
 use crate::common::film::{Shot, develop, runs};
 use palaver_sfu::event::Event;
-use palaver_sfu::id::SubscriptionId;
+use palaver_sfu::id::ConsumerId;
 use palaver_sfu::layers::{Wish, dependency};
 use palaver_sfu::message::Command;
 
@@ -16,12 +16,12 @@ pub const CODECS: [Media; 4] = [Media::Vp8, Media::Vp9, Media::H264, Media::Av1]
 /// Key frames are asked for three times a second at most.
 const SETTLED: Duration = Duration::from_millis(700);
 
-pub fn wish(world: &mut World, subscription: SubscriptionId, wish: Wish) {
-    world.command(subscription.thread(), Command::SetLayer { subscription, wish });
+pub fn wish(world: &mut World, consumer: ConsumerId, wish: Wish) {
+    world.command(consumer.thread(), Command::SetLayer { consumer, wish });
 }
 
-pub fn name(world: &mut World, subscription: SubscriptionId, rid: &str) {
-    wish(world, subscription, Wish { rid: Some(rid.into()), ..Wish::default() });
+pub fn name(world: &mut World, consumer: ConsumerId, rid: &str) {
+    wish(world, consumer, Wish { rid: Some(rid.into()), ..Wish::default() });
 }
 
 /// Let a camera begin, in which layers may come in any order, and forget how.
@@ -46,10 +46,10 @@ fn every_switch_is_seamless_with_every_codec_on_one_thread_and_across_two() {
     const TOUR: [usize; 7] = [0, 1, 2, 0, 2, 1, 0];
     for media in CODECS {
         for threads in [[0, 0], [0, 1]] {
-            let (mut world, _, subscription) = World::simulcast(media, threads);
+            let (mut world, _, consumer) = World::simulcast(media, threads);
             let mut camera = Camera::simulcast(media);
             for layer in TOUR {
-                name(&mut world, subscription, RIDS[layer]);
+                name(&mut world, consumer, RIDS[layer]);
                 camera.run(&mut world, SETTLED);
             }
             let shots = develop(&world.clients[1], media);
@@ -88,11 +88,11 @@ fn layers_and_their_descriptors_are_agreed_on() {
 
 #[test]
 fn timestamps_go_on_by_the_publishers_clock() {
-    let (mut world, _, subscription) = World::simulcast(Media::Vp8, [0, 0]);
+    let (mut world, _, consumer) = World::simulcast(Media::Vp8, [0, 0]);
     let mut camera = Camera::simulcast(Media::Vp8);
     camera.run(&mut world, Duration::from_secs(6)); // sender reports of each layer come
     for n in 0..60 {
-        name(&mut world, subscription, RIDS[n % 3]);
+        name(&mut world, consumer, RIDS[n % 3]);
         camera.run(&mut world, SETTLED);
     }
     let shots = develop(&world.clients[1], Media::Vp8);
@@ -109,12 +109,12 @@ fn timestamps_go_on_by_the_publishers_clock() {
 
 #[test]
 fn a_switch_waits_for_a_key_frame_while_the_old_layer_is_sent() {
-    let (mut world, _, subscription) = World::simulcast(Media::Vp8, [0, 1]);
+    let (mut world, _, consumer) = World::simulcast(Media::Vp8, [0, 1]);
     let mut camera = Camera::simulcast(Media::Vp8);
     camera.layer("q").deaf = true;
     camera.run(&mut world, Duration::from_secs(2));
     world.clients[0].keyframe_requests.clear();
-    name(&mut world, subscription, "q");
+    name(&mut world, consumer, "q");
     camera.run(&mut world, Duration::from_secs(20));
     let shots = develop(&world.clients[1], Media::Vp8);
     assert_eq!((missing(&shots), shots.last().unwrap().layer), (vec![], 2));
@@ -127,15 +127,15 @@ fn a_switch_waits_for_a_key_frame_while_the_old_layer_is_sent() {
 }
 
 #[test]
-fn subscribers_of_one_publication_switch_each_on_its_own() {
-    let (mut world, publication, first) = World::simulcast(Media::Vp9, [0, 0]);
+fn subscribers_of_one_producer_switch_each_on_its_own() {
+    let (mut world, producer, first) = World::simulcast(Media::Vp9, [0, 0]);
     let mut others = Vec::new();
     for thread in [0, 0] {
         let client = world.client(thread);
         world.clients[client].add(Media::Vp9, str0m::media::Direction::RecvOnly);
         world.negotiate(client);
         let mid = world.clients[client].mid(0);
-        others.push(world.subscribe(publication, client, &mid));
+        others.push(world.subscribe(producer, client, &mid));
     }
     world.connect();
     let mut camera = Camera::simulcast(Media::Vp9);
@@ -152,10 +152,10 @@ fn subscribers_of_one_publication_switch_each_on_its_own() {
 #[test]
 fn losses_on_the_way_in_are_repaired_in_the_layer_they_belong_to() {
     for threads in [[0, 0], [0, 1]] {
-        let (mut world, _, subscription) = World::simulcast(Media::Vp8, threads);
+        let (mut world, _, consumer) = World::simulcast(Media::Vp8, threads);
         let mut camera = Camera::simulcast(Media::Vp8);
         for layer in [2, 0, 1] {
-            name(&mut world, subscription, RIDS[layer]);
+            name(&mut world, consumer, RIDS[layer]);
             camera.run(&mut world, SETTLED);
             world.loss = Some(17);
             camera.run(&mut world, Duration::from_secs(2));

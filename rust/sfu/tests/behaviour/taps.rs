@@ -36,11 +36,11 @@ impl Studio {
         world.clients[client].add(media, Direction::SendOnly);
         world.negotiate(client);
         let mid = world.clients[client].mid(0);
-        let publication = world.publish(client, &mid);
+        let producer = world.publish(client, &mid);
         world.connect();
         world.condition(client, Conditions::default(), conditions);
         let pipeline = world.pipeline(1);
-        world.tap(publication, pipeline, 7);
+        world.tap(producer, pipeline, 7);
         Self { world, media, pipeline, sent: HashMap::new(), number: 0, seq: 1000, got: Vec::new() }
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::common::client::Media;
 use crate::common::peer::{Peer, answer, count, is_cut, start, start_with, turn_until, wait_until};
 use palaver_sfu::tcp::Limits;
-use palaver_sfu::{Core, GroupId, PublicationId};
+use palaver_sfu::{Core, GroupId, ProducerId};
 use str0m::media::Direction;
 
 fn server(core: &Core, thread: usize, loopback: &str) -> SocketAddr {
@@ -15,7 +15,7 @@ fn server(core: &Core, thread: usize, loopback: &str) -> SocketAddr {
 }
 
 /// A publisher over UDP and a subscriber over TCP, connected.
-fn call(core: &Core, threads: [usize; 2], loopback: &str) -> (Vec<Peer>, PublicationId) {
+fn call(core: &Core, threads: [usize; 2], loopback: &str) -> (Vec<Peer>, ProducerId) {
     let transports = threads.map(|thread| core.create_transport(thread, GroupId::NONE).unwrap());
     let mut peers = vec![
         Peer::new(transports[0], loopback),
@@ -26,10 +26,10 @@ fn call(core: &Core, threads: [usize; 2], loopback: &str) -> (Vec<Peer>, Publica
     for peer in &mut peers {
         answer(core, peer);
     }
-    let publication = core.publish(peers[0].client.transport, peers[0].client.mid(0)).unwrap();
-    core.subscribe(publication, peers[1].client.transport, peers[1].client.mid(0)).unwrap();
+    let producer = core.publish(peers[0].client.transport, peers[0].client.mid(0)).unwrap();
+    core.subscribe(producer, peers[1].client.transport, peers[1].client.mid(0)).unwrap();
     turn_until(&mut peers, |peers| peers.iter().all(|peer| peer.client.connected));
-    (peers, publication)
+    (peers, producer)
 }
 
 fn frame(bytes: &[u8]) -> Vec<u8> {
@@ -145,11 +145,11 @@ fn one_host_has_a_bounded_number_of_strangers() {
 fn a_reader_that_is_too_slow_loses_whole_packets_and_then_its_connection() {
     let limits = Limits { stuck_for: Duration::from_millis(500), backlog: 32 << 10, ..Limits::default() };
     let core = start_with(&["127.0.0.1"], 1, limits);
-    let (mut peers, publication) = call(&core, [0, 0], "127.0.0.1");
+    let (mut peers, producer) = call(&core, [0, 0], "127.0.0.1");
     let mut quick = Peer::new(core.create_transport(0, GroupId::NONE).unwrap(), "127.0.0.1");
     quick.client.add(Media::Vp8, Direction::RecvOnly);
     answer(&core, &mut quick);
-    core.subscribe(publication, quick.client.transport, quick.client.mid(0)).unwrap();
+    core.subscribe(producer, quick.client.transport, quick.client.mid(0)).unwrap();
     peers.push(quick);
     turn_until(&mut peers, |peers| peers[2].client.connected);
     // the slow one reads nothing more; the kernel may take a little long after it seemed full, so go on sending

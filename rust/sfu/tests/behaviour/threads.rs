@@ -19,8 +19,8 @@ fn packets_cross_threads_over_real_sockets() {
             answer(&core, peer);
         }
         let (from, to) = (peers[0].client.mid(0), peers[1].client.mid(0));
-        let publication = core.publish(peers[0].client.transport, from).unwrap();
-        core.subscribe(publication, peers[1].client.transport, to).unwrap();
+        let producer = core.publish(peers[0].client.transport, from).unwrap();
+        core.subscribe(producer, peers[1].client.transport, to).unwrap();
         turn_until(&mut peers, |peers| peers.iter().all(|peer| peer.client.connected));
         let mut frame = 0;
         turn_until(&mut peers, |peers| {

@@ -18,8 +18,8 @@ fn audio_video_and_retransmissions_share_one_count() {
     world.negotiate(subscriber);
     for section in [0, 1] {
         let (from, to) = (world.clients[publisher].mid(section), world.clients[subscriber].mid(section));
-        let publication = world.publish(publisher, &from);
-        world.subscribe(publication, subscriber, &to);
+        let producer = world.publish(publisher, &from);
+        world.subscribe(producer, subscriber, &to);
     }
     world.connect();
     for n in 0..200 {

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use palaver_sfu::event::Event;
-use palaver_sfu::id::SubscriptionId;
+use palaver_sfu::id::ConsumerId;
 use str0m::media::{Direction, Mid};
 
 use super::World;
 use super::camera::{Camera, FRAME, TRAILER};
 use super::client::Media;
-use super::hub_address;
 use super::link::Conditions;
+use super::router_address;
 
 const STEP: Duration = Duration::from_millis(5);
 const AUDIO: Duration = Duration::from_millis(20);
@@ -24,7 +24,7 @@ pub struct Call {
     pub world: World,
     pub camera: Camera,
     /// One for each subscriber, in their order.
-    pub videos: Vec<SubscriptionId>,
+    pub videos: Vec<ConsumerId>,
     pub start: Instant,
     next_frame: Instant,
     next_audio: Instant,
@@ -54,12 +54,12 @@ impl Call {
         prepare(&mut world);
         (0..=subscribers).for_each(|client| world.negotiate(client));
         let mids = [world.clients[publisher].mid(0), world.clients[publisher].mid(1)];
-        let publications = mids.map(|mid| world.publish(publisher, &mid));
+        let producers = mids.map(|mid| world.publish(publisher, &mid));
         let mut videos = Vec::new();
         for subscriber in 1..=subscribers {
             let mids = [world.clients[subscriber].mid(0), world.clients[subscriber].mid(1)];
-            videos.push(world.subscribe(publications[0], subscriber, &mids[0]));
-            world.subscribe(publications[1], subscriber, &mids[1]);
+            videos.push(world.subscribe(producers[0], subscriber, &mids[0]));
+            world.subscribe(producers[1], subscriber, &mids[1]);
         }
         world.connect();
         let start = world.now;
@@ -173,27 +173,25 @@ impl Call {
     /// A subscriber's own estimate.
     pub fn say_remb(&mut self, client: usize, bps: u64) {
         let client = &mut self.world.clients[client];
-        let address = hub_address(client.transport.thread());
+        let address = router_address(client.transport.thread());
         let datagram = client.send_rtcp(address, |out| write_remb(out, bps));
         self.world.deliver(vec![datagram]);
     }
 
     /// The layer of which the owner of a subscriber's video heard last.
     pub fn announced(&self, subscriber: usize) -> Option<String> {
-        let subscription = self.videos[subscriber];
+        let consumer = self.videos[subscriber];
         self.world.tray.events.iter().rev().find_map(|event| match event {
-            Event::Layer { subscription: s, rid } if *s == subscription => rid.map(|rid| rid.to_string()),
+            Event::Layer { consumer: s, rid } if *s == consumer => rid.map(|rid| rid.to_string()),
             _ => None,
         })
     }
 
-    /// What the owner of a subscription was told of its layers.
-    pub fn told(&mut self, subscription: SubscriptionId) -> Vec<Option<String>> {
+    /// What the owner of a consumer was told of its layers.
+    pub fn told(&mut self, consumer: ConsumerId) -> Vec<Option<String>> {
         let events = self.world.events().into_iter();
         let layers = events.filter_map(|event| match event {
-            Event::Layer { subscription: s, rid } if s == subscription => {
-                Some(rid.map(|rid| rid.to_string()))
-            }
+            Event::Layer { consumer: s, rid } if s == consumer => Some(rid.map(|rid| rid.to_string())),
             _ => None,
         });
         layers.collect()

@@ -1,4 +1,4 @@
-//! A sender with an estimator, an emulated link, and a receiver that reports: congestion control alone, without hubs.
+//! A sender with an estimator, an emulated link, and a receiver that reports: congestion control alone, without routers.
 #![allow(clippy::cast_precision_loss, reason = "rates and sizes are far below 2^52")]
 
 use std::collections::{BTreeMap, VecDeque};

@@ -1,4 +1,4 @@
-//! A world in memory: hubs, clients and the network between them, on virtual time.
+//! A world in memory: routers, clients and the network between them, on virtual time.
 #![allow(dead_code, reason = "no test uses all of it")]
 
 pub mod call;
@@ -20,11 +20,11 @@ use std::time::{Duration, Instant, SystemTime};
 use palaver_sfu::channel::Groups;
 use palaver_sfu::clock::Clock;
 use palaver_sfu::event::Event;
-use palaver_sfu::hub::{Census, Hub};
-use palaver_sfu::id::{IdSource, PipelineId, PublicationId, SubscriptionId, TransportId};
+use palaver_sfu::id::{ConsumerId, IdSource, PipelineId, ProducerId, TransportId};
 use palaver_sfu::message::{Command, Message, Relay};
 use palaver_sfu::outlet::Outlet;
 use palaver_sfu::path::Path;
+use palaver_sfu::router::{Census, Router};
 use palaver_sfu::srtp;
 use palaver_sfu::stats::{Registry, ThreadStats};
 use palaver_sfu::transport::Setup;
@@ -44,7 +44,7 @@ pub struct Datagram {
     pub contents: Vec<u8>,
 }
 
-/// What a hub puts out.
+/// What a router puts out.
 #[derive(Default)]
 pub struct Tray {
     pub datagrams: Vec<Datagram>,
@@ -102,7 +102,7 @@ const OVERHEAD: usize = 28;
 
 pub struct World {
     pub now: Instant,
-    pub hubs: Vec<Hub>,
+    pub routers: Vec<Router>,
     pub stats: Vec<Arc<ThreadStats>>,
     pub registry: Arc<Registry>,
     pub clients: Vec<Client>,
@@ -111,19 +111,19 @@ pub struct World {
     pub loss: Option<u64>,
     /// The same, only on the way to clients other than the first.
     pub lose_to_subscribers: Option<u64>,
-    pub subscribed: Vec<SubscriptionId>,
-    /// Clients behind a NAT: their own address, and the one under which hubs see them.
+    pub subscribed: Vec<ConsumerId>,
+    /// Clients behind a NAT: their own address, and the one under which routers see them.
     pub nat: HashMap<SocketAddr, SocketAddr>,
-    /// What is between a client and its hub; nothing for most.
+    /// What is between a client and its router; nothing for most.
     paths: HashMap<SocketAddr, Duplex>,
-    /// If it is there, what hubs send is noted in it.
+    /// If it is there, what routers send is noted in it.
     pub sent: Option<Vec<Vec<u8>>>,
     pub crypto: Arc<CryptoProvider>,
     travelled: u64,
     ids: IdSource,
 }
 
-pub fn hub_address(thread: usize) -> SocketAddr {
+pub fn router_address(thread: usize) -> SocketAddr {
     SocketAddr::from(([10, 0, 0, 1], 5000 + thread as u16))
 }
 
@@ -139,23 +139,23 @@ impl World {
         let stats: Vec<_> = (0..threads).map(|_| Arc::<ThreadStats>::default()).collect();
         let groups = Arc::<Groups>::default();
         let clock = Clock::new(Instant::now(), SystemTime::now());
-        let hub = |thread: usize| {
+        let router = |thread: usize| {
             let setup = Setup {
                 certificate: certificate.clone(),
                 crypto: crypto.clone(),
-                addresses: vec![hub_address(thread)],
+                addresses: vec![router_address(thread)],
                 tcp: true,
                 groups: groups.clone(),
                 connect_timeout: CONNECT_TIMEOUT,
                 clock,
             };
-            Hub::new(thread, setup, stats[thread].clone(), registry.clone())
+            Router::new(thread, setup, stats[thread].clone(), registry.clone())
         };
-        let hubs = (0..threads).map(hub).collect();
+        let routers = (0..threads).map(router).collect();
         let (tray, ids) = (Tray::default(), IdSource::default());
         Self {
             now: Instant::now(),
-            hubs,
+            routers,
             stats,
             registry,
             clients: Vec::new(),
@@ -186,7 +186,7 @@ impl World {
         index
     }
 
-    /// Put a path between a client and its hub, or change the conditions of the one that is there.
+    /// Put a path between a client and its router, or change the conditions of the one that is there.
     pub fn condition(&mut self, client: usize, down: Conditions, up: Conditions) -> &mut Duplex {
         let (now, seed) = (self.now, client as u64 * 2);
         let fresh = || Duplex { down: Link::new(down, seed, now), up: Link::new(up, seed + 1, now) };
@@ -202,14 +202,14 @@ impl World {
     }
 
     pub fn command(&mut self, thread: usize, command: Command) {
-        self.hubs[thread].handle(self.now, Message::Command(command), &mut self.tray);
+        self.routers[thread].handle(self.now, Message::Command(command), &mut self.tray);
         self.relay();
     }
 
-    /// Carry what hubs say to each other.
+    /// Carry what routers say to each other.
     fn relay(&mut self) {
         while let Some((thread, relay)) = self.tray.relays.pop_front() {
-            self.hubs[thread].handle(self.now, Message::Relay(relay), &mut self.tray);
+            self.routers[thread].handle(self.now, Message::Relay(relay), &mut self.tray);
         }
     }
 
@@ -220,7 +220,7 @@ impl World {
         self.clients[client].answered(&answer);
     }
 
-    /// Hand an offer to the client's hub: the answer, or why it was refused.
+    /// Hand an offer to the client's router: the answer, or why it was refused.
     pub fn offer(&mut self, client: usize, offer: String) -> Result<String, String> {
         let transport = self.clients[client].transport;
         let offered = std::mem::replace(&mut self.clients[client].offered, true);
@@ -239,20 +239,20 @@ impl World {
         }
     }
 
-    pub fn publish(&mut self, client: usize, mid: &str) -> PublicationId {
+    pub fn publish(&mut self, client: usize, mid: &str) -> ProducerId {
         let transport = self.clients[client].transport;
-        let publication = PublicationId(self.ids.next(transport.thread()));
-        self.command(transport.thread(), Command::Publish { publication, transport, mid: mid.into() });
-        publication
+        let producer = ProducerId(self.ids.next(transport.thread()));
+        self.command(transport.thread(), Command::Publish { producer, transport, mid: mid.into() });
+        producer
     }
 
-    pub fn subscribe(&mut self, publication: PublicationId, client: usize, mid: &str) -> SubscriptionId {
+    pub fn subscribe(&mut self, producer: ProducerId, client: usize, mid: &str) -> ConsumerId {
         let transport = self.clients[client].transport;
-        let subscription = SubscriptionId(self.ids.next(transport.thread()));
+        let consumer = ConsumerId(self.ids.next(transport.thread()));
         let mid = mid.into();
-        self.subscribed.push(subscription);
-        self.command(transport.thread(), Command::Subscribe { subscription, publication, transport, mid });
-        subscription
+        self.subscribed.push(consumer);
+        self.command(transport.thread(), Command::Subscribe { consumer, producer, transport, mid });
+        consumer
     }
 
     /// Let time pass for everyone.
@@ -288,8 +288,8 @@ impl World {
     pub fn step(&mut self) {
         self.now += STEP;
         self.arrive();
-        for hub in &mut self.hubs {
-            hub.timeout(self.now, &mut self.tray);
+        for router in &mut self.routers {
+            router.timeout(self.now, &mut self.tray);
         }
         self.relay();
         let mut travelling = std::mem::take(&mut self.tray.datagrams);
@@ -299,7 +299,7 @@ impl World {
         self.deliver(travelling);
     }
 
-    /// Bring datagrams to where they go; what hubs answer at once arrives in the next step.
+    /// Bring datagrams to where they go; what routers answer at once arrives in the next step.
     pub fn deliver(&mut self, datagrams: Vec<Datagram>) {
         for mut datagram in datagrams {
             self.travelled += 1;
@@ -309,8 +309,8 @@ impl World {
             if loss.is_some_and(|every| self.travelled.is_multiple_of(every)) {
                 continue;
             }
-            let from_hub = datagram.source.ip() == hub_address(0).ip();
-            if let Some(sent) = self.sent.as_mut().filter(|_| from_hub) {
+            let from_router = datagram.source.ip() == router_address(0).ip();
+            if let Some(sent) = self.sent.as_mut().filter(|_| from_router) {
                 sent.push(datagram.contents.clone());
             }
             let outside = |(_, outside): &(&SocketAddr, &SocketAddr)| **outside == datagram.destination;
@@ -353,17 +353,17 @@ impl World {
     fn hand(&mut self, at: Instant, datagram: Datagram) {
         let Datagram { source, destination, protocol, contents } = datagram;
         let source = self.nat.get(&source).copied().unwrap_or(source);
-        if let Some(thread) = (0..self.hubs.len()).find(|thread| hub_address(*thread) == destination) {
+        if let Some(thread) = (0..self.routers.len()).find(|thread| router_address(*thread) == destination) {
             let path = Path { protocol, local: destination, remote: source };
-            self.hubs[thread].receive(at, path, &contents, &mut self.tray);
+            self.routers[thread].receive(at, path, &contents, &mut self.tray);
         } else if let Some(client) = self.clients.iter_mut().find(|client| client.address == destination) {
             client.receive(at, source, &contents);
         }
     }
 
     fn forward(&mut self) {
-        for hub in &mut self.hubs {
-            hub.forward(self.now, &mut self.tray);
+        for router in &mut self.routers {
+            router.forward(self.now, &mut self.tray);
         }
         self.relay();
     }
@@ -373,26 +373,22 @@ impl World {
         std::mem::take(&mut self.tray.events)
     }
 
-    /// What all hubs hold together.
+    /// What all routers hold together.
     pub fn census(&self) -> Vec<Census> {
-        self.hubs.iter().map(Hub::census).collect()
+        self.routers.iter().map(Router::census).collect()
     }
 
     /// The same, where the first sends simulcast.
-    pub fn simulcast(codec: client::Media, threads: [usize; 2]) -> (Self, PublicationId, SubscriptionId) {
+    pub fn simulcast(codec: client::Media, threads: [usize; 2]) -> (Self, ProducerId, ConsumerId) {
         Self::pair_of(codec, &camera::RIDS, threads)
     }
 
     /// Two connected clients on the given threads, one that sends `codec` on section "0" and one that receives it.
-    pub fn pair(codec: client::Media, threads: [usize; 2]) -> (Self, PublicationId, SubscriptionId) {
+    pub fn pair(codec: client::Media, threads: [usize; 2]) -> (Self, ProducerId, ConsumerId) {
         Self::new(threads.into_iter().max().unwrap() + 1).with_pair(codec, &[], threads)
     }
 
-    fn pair_of(
-        codec: client::Media,
-        rids: &[&str],
-        threads: [usize; 2],
-    ) -> (Self, PublicationId, SubscriptionId) {
+    fn pair_of(codec: client::Media, rids: &[&str], threads: [usize; 2]) -> (Self, ProducerId, ConsumerId) {
         Self::new(threads.into_iter().max().unwrap() + 1).with_pair(codec, rids, threads)
     }
 
@@ -402,7 +398,7 @@ impl World {
         codec: client::Media,
         rids: &[&str],
         threads: [usize; 2],
-    ) -> (Self, PublicationId, SubscriptionId) {
+    ) -> (Self, ProducerId, ConsumerId) {
         let world = &mut self;
         let (publisher, subscriber) = (world.client(threads[0]), world.client(threads[1]));
         world.clients[publisher].add_layers(codec, rids);
@@ -410,9 +406,9 @@ impl World {
         world.negotiate(publisher);
         world.negotiate(subscriber);
         let (from, to) = (world.clients[publisher].mid(0), world.clients[subscriber].mid(0));
-        let publication = world.publish(publisher, &from);
-        let subscription = world.subscribe(publication, subscriber, &to);
+        let producer = world.publish(publisher, &from);
+        let consumer = world.subscribe(producer, subscriber, &to);
         world.connect();
-        (self, publication, subscription)
+        (self, producer, consumer)
     }
 }

@@ -2,7 +2,7 @@
 
 use palaver_sfu::codec;
 use palaver_sfu::frames::wire::{Header, Kind, Parser};
-use palaver_sfu::id::{PipelineId, PublicationId, SubscriptionId};
+use palaver_sfu::id::{ConsumerId, PipelineId, ProducerId};
 use palaver_sfu::message::Command;
 use str0m::format::Codec;
 
@@ -24,30 +24,30 @@ impl World {
         pipeline
     }
 
-    pub fn tap(&mut self, publication: PublicationId, pipeline: PipelineId, track: u32) -> SubscriptionId {
-        let subscription = SubscriptionId(self.ids.next(pipeline.thread()));
-        self.command(pipeline.thread(), Command::Tap { subscription, publication, pipeline, track });
-        subscription
+    pub fn tap(&mut self, producer: ProducerId, pipeline: PipelineId, track: u32) -> ConsumerId {
+        let consumer = ConsumerId(self.ids.next(pipeline.thread()));
+        self.command(pipeline.thread(), Command::Tap { consumer, producer, pipeline, track });
+        consumer
     }
 
-    /// A publication made of the frames that `pipeline` writes for `track`.
-    pub fn output(&mut self, name: &str, pipeline: PipelineId, track: u32) -> PublicationId {
+    /// A producer made of the frames that `pipeline` writes for `track`.
+    pub fn output(&mut self, name: &str, pipeline: PipelineId, track: u32) -> ProducerId {
         let thread = pipeline.thread();
-        let publication = PublicationId(self.ids.next(thread));
+        let producer = ProducerId(self.ids.next(thread));
         let format = codec::produced(name, None).unwrap();
-        self.command(thread, Command::CreateOutput { publication, format });
-        self.command(thread, Command::ConnectOutput { publication, pipeline, track });
-        publication
+        self.command(thread, Command::CreateOutput { producer, format });
+        self.command(thread, Command::ConnectOutput { producer, pipeline, track });
+        producer
     }
 
     /// Read all that waits for a pipeline.
     pub fn read_all(&mut self, pipeline: PipelineId) -> Vec<Said> {
-        let hub = &mut self.hubs[pipeline.thread()];
+        let router = &mut self.routers[pipeline.thread()];
         let (mut parser, mut said) = (Parser::default(), Vec::new());
-        while let Some(bytes) = hub.pending(pipeline) {
+        while let Some(bytes) = router.pending(pipeline) {
             parser.feed(bytes);
             let count = bytes.len();
-            hub.written(pipeline, count);
+            router.written(pipeline, count);
             while let Some((header, payload)) = parser.next_message().unwrap() {
                 said.push((header, payload.to_vec()));
             }
@@ -73,7 +73,7 @@ impl World {
     }
 
     pub fn write_bytes(&mut self, pipeline: PipelineId, bytes: &[u8]) {
-        self.hubs[pipeline.thread()].read_pipeline(pipeline, bytes, self.now, &mut self.tray);
+        self.routers[pipeline.thread()].read_pipeline(pipeline, bytes, self.now, &mut self.tray);
         self.relay();
     }
 }

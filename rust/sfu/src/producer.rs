@@ -11,12 +11,12 @@ use crate::clock::{self, Moment};
 use crate::egress::ring::Ring;
 use crate::forward::MediaPacket;
 use crate::frames::output::Output;
-use crate::id::{SubscriptionId, TransportId};
+use crate::id::{ConsumerId, TransportId};
 use crate::layers::{Ladder, Layer, Layers, MAX_LAYERS, Rid, captured_us, dependency};
 use crate::redundancy;
 use crate::throttle::Throttle;
 
-/// Without packets for this long a publication is stalled.
+/// Without packets for this long a producer is stalled.
 pub const STALL: Duration = Duration::from_secs(5);
 /// Audio levels are told at most this often, and only if they changed by `LEVEL_STEP`.
 const LEVEL_INTERVAL: Duration = Duration::from_millis(100);
@@ -27,14 +27,14 @@ const REVIEW_INTERVAL: Duration = Duration::from_millis(100);
 /// The longest payload that is forwarded; none that crossed an Ethernet is longer.
 const MAX_PAYLOAD: usize = 1500;
 
-/// Owned by the hub of its thread.
+/// Owned by the router of its thread.
 #[derive(Debug)]
-pub struct Publication {
+pub struct Producer {
     pub origin: Origin,
     /// Known from the start at home; a mirror asks for it.
     pub format: Option<CodecSpec>,
     pub active: bool,
-    pub subscribers: Vec<SubscriptionId>,
+    pub subscribers: Vec<ConsumerId>,
     pub mirrors: Vec<Mirror>,
     /// One for each layer.
     pub keyframes: [Throttle; MAX_LAYERS],
@@ -53,7 +53,7 @@ pub enum Origin {
     Home(Home),
     /// Its packets are made of the frames of a pipeline.
     Output(Box<Output>),
-    /// The publication lives on another thread, which was told that these layers are needed here.
+    /// The producer lives on another thread, which was told that these layers are needed here.
     Mirror {
         needed: Layers,
     },
@@ -123,7 +123,7 @@ pub struct Observed {
     pub asks_at: Option<Instant>,
 }
 
-impl Publication {
+impl Producer {
     /// `rids` are the names of the layers, empty without simulcast.
     pub fn home(transport: TransportId, mid: Mid, incoming: Incoming, rids: &[Rid]) -> Self {
         let named = rids.iter().take(MAX_LAYERS).map(|rid| Layer::new(Some(*rid)));

@@ -1,7 +1,7 @@
 //! The hot path: a burst of packets in, rewritten and sealed per subscriber, a burst of packets out.
 //!
 //! ```text
-//! receive a burst → route: group by publication → hold: wait for the rest of a frame → fan out: per subscriber,
+//! receive a burst → route: group by producer → hold: wait for the rest of a frame → fan out: per subscriber,
 //! rewrite ([`crate::forward`]), write and seal ([`crate::egress`]) in the arena that the kernel reads from
 //! ```
 //!
@@ -15,17 +15,17 @@ use std::time::{Duration, Instant};
 use str0m::media::{Mid, Rid};
 use str0m::rtp::RtpPacket;
 
-use super::{Hub, Owner};
+use super::{Owner, Router};
+use crate::consumer::{Consumer, Told};
 use crate::egress::{Waiting, report};
 use crate::event::Event;
 use crate::forward::{Forward, MediaPacket, Verdict};
-use crate::id::{ById, PublicationId, SubscriptionId, TransportId};
+use crate::id::{ById, ConsumerId, ProducerId, TransportId};
 use crate::io::prefetch;
 use crate::layers::Layers;
 use crate::message::Relay;
 use crate::outlet::Outlet;
-use crate::publication::STALL;
-use crate::subscription::{Subscription, Told};
+use crate::producer::STALL;
 use crate::transport::Transport;
 
 /// How long the beginning of a frame waits for its end.
@@ -34,14 +34,14 @@ pub const HOLD: Duration = Duration::from_millis(1);
 /// Have the processor fetch what it will need of those who come after the first of `subscribers`, in three steps: each
 /// tells where the next one is found.
 fn fetch_ahead(
-    subscribers: &[SubscriptionId],
-    subscriptions: &ById<SubscriptionId, Subscription>,
+    subscribers: &[ConsumerId],
+    consumers: &ById<ConsumerId, Consumer>,
     transports: &ById<TransportId, Transport>,
 ) {
-    let subscription = |ahead: usize| subscribers.get(ahead).and_then(|id| subscriptions.get(id));
-    let transport = |ahead| subscription(ahead).and_then(|found| transports.get(&found.transport));
-    if let Some(subscription) = subscription(3) {
-        prefetch(subscription);
+    let consumer = |ahead: usize| subscribers.get(ahead).and_then(|id| consumers.get(id));
+    let transport = |ahead| consumer(ahead).and_then(|found| transports.get(&found.transport));
+    if let Some(consumer) = consumer(3) {
+        prefetch(consumer);
     }
     if let Some(transport) = transport(2) {
         transport.fetch();
@@ -51,8 +51,8 @@ fn fetch_ahead(
     }
 }
 
-impl Hub {
-    /// One packet has come from a transport: it joins the burst of its publication.
+impl Router {
+    /// One packet has come from a transport: it joins the burst of its producer.
     pub(super) fn route(
         &mut self,
         transport: TransportId,
@@ -62,17 +62,17 @@ impl Hub {
         now: Instant,
         out: &mut dyn Outlet,
     ) {
-        let Some(&id) = self.transports.get(&transport).and_then(|t| t.publications.get(&mid)) else {
+        let Some(&id) = self.transports.get(&transport).and_then(|t| t.producers.get(&mid)) else {
             return;
         };
-        let Some(publication) = self.publications.get_mut(&id) else { return };
-        let was_empty = publication.burst.is_empty();
-        let observed = publication.receive(packet, rid, self.setup.clock.at(now));
-        if was_empty && !publication.burst.is_empty() {
+        let Some(producer) = self.producers.get_mut(&id) else { return };
+        let was_empty = producer.burst.is_empty();
+        let observed = producer.receive(packet, rid, self.setup.clock.at(now));
+        if was_empty && !producer.burst.is_empty() {
             self.touched.push(id);
         }
         if observed.revived {
-            out.event(Event::Stalled { publication: id, stalled: false });
+            out.event(Event::Stalled { producer: id, stalled: false });
         }
         if observed.first {
             self.watch(id, now + STALL);
@@ -81,10 +81,10 @@ impl Hub {
             self.timers.set(Owner::Gaps(id), deadline);
         }
         if let Some((width, height)) = observed.size {
-            out.event(Event::Resolution { publication: id, rid, width, height });
+            out.event(Event::Resolution { producer: id, rid, width, height });
         }
         if let Some((level_dbov, voice)) = observed.level {
-            out.event(Event::AudioLevel { publication: id, level_dbov, voice });
+            out.event(Event::AudioLevel { producer: id, level_dbov, voice });
         }
         if observed.interrupted.is_some() {
             self.interrupt(id, observed.interrupted);
@@ -110,36 +110,36 @@ impl Hub {
         self.settle(now, out);
     }
 
-    /// Until when the burst of a publication is held; None if it is complete, or has been held long enough.
-    fn hold(&self, id: PublicationId, now: Instant) -> Option<Instant> {
-        let publication = self.publications.get(&id).filter(|publication| publication.is_open())?;
-        let until = publication.burst.first()?.received + HOLD;
+    /// Until when the burst of a producer is held; None if it is complete, or has been held long enough.
+    fn hold(&self, id: ProducerId, now: Instant) -> Option<Instant> {
+        let producer = self.producers.get(&id).filter(|producer| producer.is_open())?;
+        let until = producer.burst.first()?.received + HOLD;
         (now < until).then_some(until)
     }
 
-    fn forward_burst(&mut self, id: PublicationId, now: Instant, out: &mut dyn Outlet) {
-        if self.publications.get_mut(&id).is_some_and(|publication| publication.review(now)) {
+    fn forward_burst(&mut self, id: ProducerId, now: Instant, out: &mut dyn Outlet) {
+        if self.producers.get_mut(&id).is_some_and(|producer| producer.review(now)) {
             self.spread_ladder(id, now, out);
         }
-        let Some(publication) = self.publications.get_mut(&id) else { return };
-        let mut burst = std::mem::take(&mut publication.burst);
+        let Some(producer) = self.producers.get_mut(&id) else { return };
+        let mut burst = std::mem::take(&mut producer.burst);
         if burst.is_empty() {
             return;
         }
         self.relay_burst(id, &burst, out);
         self.fan_out(id, &burst, now, out);
         burst.clear();
-        if let Some(publication) = self.publications.get_mut(&id) {
-            publication.burst = burst; // its space is used again
+        if let Some(producer) = self.producers.get_mut(&id) {
+            producer.burst = burst; // its space is used again
         }
     }
 
     /// Pass a burst on to the mirrors: to each the layers that it needs.
-    fn relay_burst(&mut self, id: PublicationId, burst: &[MediaPacket], out: &mut dyn Outlet) {
-        let Some(publication) = self.publications.get_mut(&id) else { return };
+    fn relay_burst(&mut self, id: ProducerId, burst: &[MediaPacket], out: &mut dyn Outlet) {
+        let Some(producer) = self.producers.get_mut(&id) else { return };
         let present = burst.iter().fold(0, |set: Layers, packet| set | 1 << packet.layer);
         let mut made: Vec<(Layers, Arc<[MediaPacket]>)> = Vec::new();
-        for mirror in &mut publication.mirrors {
+        for mirror in &mut producer.mirrors {
             let needed = mirror.needed & present;
             if needed == 0 {
                 continue;
@@ -152,7 +152,7 @@ impl Hub {
                 made.push((needed, packets.clone()));
                 packets
             });
-            let sent = out.relay(mirror.thread, Relay::Packets { publication: id, gap: mirror.gap, packets });
+            let sent = out.relay(mirror.thread, Relay::Packets { producer: id, gap: mirror.gap, packets });
             mirror.gap = !sent;
         }
     }
@@ -160,46 +160,46 @@ impl Hub {
     /// Rewrite, seal and send `packets` to every subscriber on this thread.
     pub(super) fn fan_out(
         &mut self,
-        id: PublicationId,
+        id: ProducerId,
         packets: &[MediaPacket],
         now: Instant,
         out: &mut dyn Outlet,
     ) {
-        let Some(publication) = self.publications.get_mut(&id) else { return };
-        let video = publication.is_video();
+        let Some(producer) = self.producers.get_mut(&id) else { return };
+        let video = producer.is_video();
         for packet in packets {
-            publication.ring.push(packet.clone(), now);
+            producer.ring.push(packet.clone(), now);
         }
         let moment = self.setup.clock.at(now);
         let mut forwarded = 0;
         // The layers that somebody needs a key frame of, and those who get another layer than before.
         let (mut awaited, mut switched): (Layers, _) = (0, Vec::new());
-        for (at, id) in publication.subscribers.iter().enumerate() {
-            fetch_ahead(&publication.subscribers[at..], &self.subscriptions, &self.transports);
-            let Some(subscription) = self.subscriptions.get_mut(id) else { continue };
-            if !subscription.active || !subscription.open {
+        for (at, id) in producer.subscribers.iter().enumerate() {
+            fetch_ahead(&producer.subscribers[at..], &self.consumers, &self.transports);
+            let Some(consumer) = self.consumers.get_mut(id) else { continue };
+            if !consumer.active || !consumer.open {
                 continue;
             }
-            if let Some(tap) = &mut subscription.tap {
-                let fed = tap.feed(packets, &mut subscription.forward, &self.setup.clock, now);
+            if let Some(tap) = &mut consumer.tap {
+                let fed = tap.feed(packets, &mut consumer.forward, &self.setup.clock, now);
                 if let Some(link) = self.pipelines.get_mut(&tap.pipeline) {
                     let starving = link.push(tap, &fed, &self.stats);
                     awaited |=
-                        if starving { 1 << subscription.forward.layer().unwrap_or(0) } else { fed.awaited };
+                        if starving { 1 << consumer.forward.layer().unwrap_or(0) } else { fed.awaited };
                     out.pipe_ready(tap.pipeline);
                 }
-                if subscription.forward.layer().is_some_and(|layer| subscription.told != Told::Layer(layer)) {
+                if consumer.forward.layer().is_some_and(|layer| consumer.told != Told::Layer(layer)) {
                     switched.push(*id);
                 }
                 continue;
             }
-            let (Some(route), Some(strand)) = (&subscription.route, &mut subscription.strand) else {
+            let (Some(route), Some(send_stream)) = (&consumer.route, &mut consumer.send_stream) else {
                 continue;
             };
-            let Some(transport) = self.transports.get_mut(&subscription.transport) else { continue };
+            let Some(transport) = self.transports.get_mut(&consumer.transport) else { continue };
             let Some(egress) = &mut transport.egress else { continue };
             egress.set_path(transport.paths.current());
-            let forward = &mut subscription.forward;
+            let forward = &mut consumer.forward;
             let (before, mut starved_of, mut overflown) = (forwarded, None, false);
             let mut send = |packet: &MediaPacket, forward: &mut Forward| match forward.accept(
                 packet,
@@ -207,14 +207,14 @@ impl Hub {
                 now,
             ) {
                 Verdict::Send(rewritten) if video && egress.pacer.waits(now, packet.payload.len()) => {
-                    let waiting = Waiting { subscription: *id, packet: packet.clone(), rewritten };
+                    let waiting = Waiting { consumer: *id, packet: packet.clone(), rewritten };
                     overflown |= egress.pacer.push(packet.payload.len(), waiting).is_err();
                 }
                 Verdict::Send(rewritten) => {
                     if !video {
                         egress.pacer.spend(packet.payload.len());
                     }
-                    forwarded += u64::from(egress.send(moment, packet, &rewritten, strand, route, out));
+                    forwarded += u64::from(egress.send(moment, packet, &rewritten, send_stream, route, out));
                 }
                 Verdict::Starving => starved_of = Some(packet.layer),
                 Verdict::Late | Verdict::LeftOut | Verdict::Held => {}
@@ -226,39 +226,38 @@ impl Hub {
                 send(packet, forward);
             }
             if overflown {
-                let dropped = egress.pacer.drop_where(|waiting| waiting.subscription == *id);
+                let dropped = egress.pacer.drop_where(|waiting| waiting.consumer == *id);
                 self.stats.pacing_dropped.add(dropped as u64 + 1);
                 starved_of = forward.layer();
                 forward.interrupt();
             }
             if let Some(deadline) = egress.pacer.deadline() {
-                self.timers.set(Owner::Rate(subscription.transport), deadline);
+                self.timers.set(Owner::Rate(consumer.transport), deadline);
             }
             if forwarded > before && egress.begins_to_report() {
-                self.timers.set(Owner::Report(subscription.transport), now + report::FIRST);
+                self.timers.set(Owner::Report(consumer.transport), now + report::FIRST);
             }
             if video {
                 let layer = forward.awaits(now).or(starved_of);
                 awaited = layer.map_or(awaited, |layer| awaited | 1 << layer);
-                if forward.layer().is_some_and(|layer| subscription.told != Told::Layer(layer)) {
+                if forward.layer().is_some_and(|layer| consumer.told != Told::Layer(layer)) {
                     switched.push(*id);
                     if egress.estimator.congested() {
-                        strand.forget_before(forward.began_as());
+                        send_stream.forget_before(forward.began_as());
                     }
                 }
             }
         }
         self.stats.packets_forwarded.add(forwarded);
-        for layer in (0..).take(publication.keyframes.len()).filter(|layer| awaited >> layer & 1 == 1) {
-            let throttle =
-                self.publications.get(&id).map(|publication| &publication.keyframes[usize::from(layer)]);
+        for layer in (0..).take(producer.keyframes.len()).filter(|layer| awaited >> layer & 1 == 1) {
+            let throttle = self.producers.get(&id).map(|producer| &producer.keyframes[usize::from(layer)]);
             if throttle.is_some_and(|throttle| throttle.impatient(now)) {
                 self.want_keyframe(id, layer, now, out);
             }
         }
         if !switched.is_empty() {
-            for subscription in switched {
-                self.tell_layer(subscription, out);
+            for consumer in switched {
+                self.tell_layer(consumer, out);
             }
             self.tell_needed(id, out);
         }
@@ -267,17 +266,17 @@ impl Hub {
     /// What follows does not continue what was forwarded: begin anew, at a key frame if it is video.
     ///
     /// `layer`: of that layer only.
-    pub(super) fn interrupt(&mut self, id: PublicationId, layer: Option<u8>) {
-        let Some(publication) = self.publications.get_mut(&id) else { return };
-        publication.ring.cut();
-        for mirror in &mut publication.mirrors {
+    pub(super) fn interrupt(&mut self, id: ProducerId, layer: Option<u8>) {
+        let Some(producer) = self.producers.get_mut(&id) else { return };
+        producer.ring.cut();
+        for mirror in &mut producer.mirrors {
             mirror.gap = true;
         }
-        for subscription in &publication.subscribers {
-            if let Some(subscription) = self.subscriptions.get_mut(subscription)
-                && (layer.is_none() || subscription.forward.layer() == layer)
+        for consumer in &producer.subscribers {
+            if let Some(consumer) = self.consumers.get_mut(consumer)
+                && (layer.is_none() || consumer.forward.layer() == layer)
             {
-                subscription.forward.interrupt();
+                consumer.forward.interrupt();
             }
         }
     }

@@ -1,6 +1,6 @@
 //! One stream that is sent on one section: its SSRCs, its counters, and what is known of its reception.
 //!
-//! It outlives subscriptions, like the section's numbers ([`crate::forward::Forward`]): its SSRCs are in the answer.
+//! It outlives consumers, like the section's numbers ([`crate::forward::Forward`]): its SSRCs are in the answer.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use crate::forward::MediaPacket;
 use crate::rtcp::Reception;
 use crate::window::Window;
 
-/// How packets of a publication go out on a section.
+/// How packets of a producer go out on a section.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Route {
     pub payload_type: u8,
@@ -35,7 +35,7 @@ impl Route {
 }
 
 #[derive(Debug)]
-pub struct Strand {
+pub struct SendStream {
     pub ssrc: u32,
     pub rtx_ssrc: Option<u32>,
     /// The next sequence number of retransmissions, extended. Like all first numbers below 2^15.
@@ -71,7 +71,7 @@ pub struct Received {
     pub round_trip: Option<Duration>,
 }
 
-impl Strand {
+impl SendStream {
     pub fn new(ssrc: u32, rtx_ssrc: Option<u32>) -> Self {
         Self {
             ssrc,
@@ -114,7 +114,7 @@ impl Strand {
         }
     }
 
-    /// The peer reported on the strand, or on its retransmissions.
+    /// The peer reported on the send stream, or on its retransmissions.
     pub fn note_report(&mut self, reception: &Reception, now: Moment) {
         self.known = true;
         if reception.ssrc != self.ssrc {
@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn round_trips_are_measured_from_the_sender_report() {
-        let mut strand = Strand::new(7, Some(8));
+        let mut send_stream = SendStream::new(7, Some(8));
         let now = Moment { instant: Instant::now(), ntp: 0x0001_8000_0000 << 16 };
         let report = |last_report, delay| Reception {
             ssrc: 7,
@@ -179,12 +179,16 @@ mod tests {
             delay,
             ..Default::default()
         };
-        strand.note_report(&report(0, 0), now);
-        assert_eq!(strand.reception, Received { fraction_lost: 26, round_trip: None });
+        send_stream.note_report(&report(0, 0), now);
+        assert_eq!(send_stream.reception, Received { fraction_lost: 26, round_trip: None });
         let middle = now.ntp_middle();
-        strand.note_report(&report(middle.wrapping_sub(0x1_8000), 0x1_0000), now);
-        assert_eq!(strand.reception.round_trip, Some(Duration::from_millis(500)));
-        strand.note_report(&report(middle.wrapping_add(5), 0), now);
-        assert_eq!(strand.reception.round_trip, Some(Duration::from_millis(500)), "a report from the future");
+        send_stream.note_report(&report(middle.wrapping_sub(0x1_8000), 0x1_0000), now);
+        assert_eq!(send_stream.reception.round_trip, Some(Duration::from_millis(500)));
+        send_stream.note_report(&report(middle.wrapping_add(5), 0), now);
+        assert_eq!(
+            send_stream.reception.round_trip,
+            Some(Duration::from_millis(500)),
+            "a report from the future"
+        );
     }
 }

@@ -1,24 +1,24 @@
-//! Pipelines: frames of publications go to them, and packets are made of theirs.
+//! Pipelines: frames of producers go to them, and packets are made of theirs.
 
 use std::time::Instant;
 
 use str0m::format::CodecSpec;
 use str0m::media::Mid;
 
-use super::Hub;
+use super::Router;
 use super::command::Reason;
+use crate::consumer::{Consumer, Told};
 use crate::event::Event;
 use crate::forward::Forward;
 use crate::frames::link::Link;
 use crate::frames::tap::Tap;
 use crate::frames::wire::{self, Broken, Kind};
-use crate::id::{PipelineId, PublicationId, SubscriptionId, TransportId};
+use crate::id::{ConsumerId, PipelineId, ProducerId, TransportId};
 use crate::layers::{Allowance, Wish};
 use crate::outlet::Outlet;
-use crate::publication::{Origin, Publication};
-use crate::subscription::{Subscription, Told};
+use crate::producer::{Origin, Producer};
 
-impl Hub {
+impl Router {
     pub(super) fn open_pipeline(&mut self, id: PipelineId) {
         self.pipelines.insert(id, Link::default());
     }
@@ -26,13 +26,11 @@ impl Hub {
     /// The pipeline is of no more use: its taps end, its outputs wait for another one.
     pub(super) fn close_pipeline(&mut self, id: PipelineId, out: &mut dyn Outlet) {
         let Some(link) = self.pipelines.remove(&id) else { return };
-        for subscription in link.taps.into_values() {
-            self.unsubscribe(subscription, out);
+        for consumer in link.taps.into_values() {
+            self.unsubscribe(consumer, out);
         }
-        for publication in link.outputs.into_values() {
-            if let Some(Origin::Output(output)) =
-                self.publications.get_mut(&publication).map(|p| &mut p.origin)
-            {
+        for producer in link.outputs.into_values() {
+            if let Some(Origin::Output(output)) = self.producers.get_mut(&producer).map(|p| &mut p.origin) {
                 output.target = None;
             }
         }
@@ -47,22 +45,22 @@ impl Hub {
         }
     }
 
-    pub(super) fn create_output(&mut self, id: PublicationId, format: CodecSpec) {
-        self.publications.insert(id, Publication::output(format, id.0));
+    pub(super) fn create_output(&mut self, id: ProducerId, format: CodecSpec) {
+        self.producers.insert(id, Producer::output(format, id.0));
     }
 
     /// Take the frames of an output from this pipeline from now on; they do not continue what it had before.
     pub(super) fn connect_output(
         &mut self,
-        id: PublicationId,
+        id: ProducerId,
         pipeline: PipelineId,
         track: u32,
         now: Instant,
         out: &mut dyn Outlet,
     ) {
         let Some(link) = self.pipelines.get_mut(&pipeline) else { return };
-        let Some(publication) = self.publications.get_mut(&id) else { return };
-        let Origin::Output(output) = &mut publication.origin else { return };
+        let Some(producer) = self.producers.get_mut(&id) else { return };
+        let Origin::Output(output) = &mut producer.origin else { return };
         let former = output.target.replace((pipeline, track));
         link.outputs.insert(track, id);
         if former != Some((pipeline, track)) {
@@ -82,8 +80,8 @@ impl Hub {
 
     pub(super) fn tap(
         &mut self,
-        id: SubscriptionId,
-        source: PublicationId,
+        id: ConsumerId,
+        source: ProducerId,
         (pipeline, track): (PipelineId, u32),
         now: Instant,
         out: &mut dyn Outlet,
@@ -92,16 +90,16 @@ impl Hub {
         if link.taps.contains_key(&track) {
             return Err("track has a tap already");
         }
-        if source.thread() == self.thread && !self.publications.contains_key(&source) {
-            return Err("unknown publication");
+        if source.thread() == self.thread && !self.producers.contains_key(&source) {
+            return Err("unknown producer");
         }
         link.taps.insert(track, id);
-        let subscription = Subscription {
-            publication: source,
+        let consumer = Consumer {
+            producer: source,
             transport: TransportId(0),
             mid: Mid::from("tap"),
             route: None,
-            strand: None,
+            send_stream: None,
             active: true,
             open: true,
             wish: Wish::default(),
@@ -111,7 +109,7 @@ impl Hub {
             caught_up: None,
             tap: Some(Box::new(Tap::new(pipeline, track))),
         };
-        self.join(id, subscription, now, out);
+        self.join(id, consumer, now, out);
         Ok(())
     }
 
@@ -167,8 +165,8 @@ impl Hub {
             }
         }
         self.pipelines.insert(id, link);
-        for subscription in wanted {
-            self.want_picture(subscription, now, out);
+        for consumer in wanted {
+            self.want_picture(consumer, now, out);
         }
         if result.is_err() {
             self.lose_pipeline(id, "it wrote what is no message", out);
@@ -178,25 +176,25 @@ impl Hub {
 
     fn take_frame(
         &mut self,
-        id: PublicationId,
+        id: ProducerId,
         header: &wire::Header,
         frame: &[u8],
         now: Instant,
         out: &mut dyn Outlet,
     ) {
-        let Some(publication) = self.publications.get_mut(&id) else { return };
-        let Origin::Output(output) = &mut publication.origin else { return };
+        let Some(producer) = self.producers.get_mut(&id) else { return };
+        let Origin::Output(output) = &mut producer.origin else { return };
         let made = output.make(header, frame, &self.setup.clock, self.setup.clock.at(now));
         if made.key {
-            publication.keyframes[0].arrived();
+            producer.keyframes[0].arrived();
         }
-        if publication.burst.is_empty() && !made.packets.is_empty() {
+        if producer.burst.is_empty() && !made.packets.is_empty() {
             self.touched.push(id);
         }
-        publication.burst.extend(made.packets);
+        producer.burst.extend(made.packets);
         self.stats.output_frames.add(1);
         if let Some((width, height)) = made.size {
-            out.event(Event::Resolution { publication: id, rid: None, width, height });
+            out.event(Event::Resolution { producer: id, rid: None, width, height });
         }
     }
 

@@ -2,19 +2,18 @@
 
 use std::time::Instant;
 
-use super::{Hub, Owner};
-use crate::id::PublicationId;
+use super::{Owner, Router};
+use crate::id::ProducerId;
 use crate::outlet::Outlet;
-use crate::publication::Origin;
+use crate::producer::Origin;
 
-impl Hub {
-    /// The time of a publication's gaps has come.
-    pub(super) fn ask_again(&mut self, id: PublicationId, now: Instant, out: &mut dyn Outlet) {
-        let Some(publication) = self.publications.get_mut(&id).filter(|publication| publication.active)
-        else {
+impl Router {
+    /// The time of a producer's gaps has come.
+    pub(super) fn ask_again(&mut self, id: ProducerId, now: Instant, out: &mut dyn Outlet) {
+        let Some(producer) = self.producers.get_mut(&id).filter(|producer| producer.active) else {
             return;
         };
-        let Origin::Home(home) = &mut publication.origin else { return };
+        let Origin::Home(home) = &mut producer.origin else { return };
         let Some(transport) = self.transports.get_mut(&home.transport) else { return };
         let Some(egress) = &mut transport.egress else { return };
         egress.set_path(transport.paths.current());

@@ -4,14 +4,14 @@ use std::time::Instant;
 
 use str0m::channel::{ChannelData, ChannelId};
 
-use super::Hub;
+use super::Router;
 use crate::channel::Saying;
 use crate::id::{GroupId, TransportId};
 use crate::message::Relay;
 use crate::outlet::Outlet;
-use crate::transport::Happening;
+use crate::transport::TransportEvent;
 
-impl Hub {
+impl Router {
     pub(super) fn open_channel(
         &mut self,
         id: TransportId,
@@ -35,7 +35,7 @@ impl Hub {
         self.stats.channels_refused.add(1);
         match transport.close_channel(channel) {
             Ok(()) => self.poll(id, now, out),
-            Err(fault) => self.happenings.push_back((id, Happening::Ended(fault))),
+            Err(fault) => self.transport_events.push_back((id, TransportEvent::Ended(fault))),
         }
     }
 
@@ -100,7 +100,7 @@ impl Hub {
                         self.poll(id, now, out);
                     }
                 }
-                Err(fault) => self.happenings.push_back((id, Happening::Ended(fault))),
+                Err(fault) => self.transport_events.push_back((id, TransportEvent::Ended(fault))),
             }
         }
     }

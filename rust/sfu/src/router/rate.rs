@@ -1,19 +1,19 @@
 //! Fits what each transport is sent to what the way to it can carry: estimate → [`crate::allocation`] → layers.
 //!
-//! A transport is looked at when something changed that matters (its estimate, its subscriptions, the layers they can
+//! A transport is looked at when something changed that matters (its estimate, its consumers, the layers they can
 //! choose from), at most every [`rate::INTERVAL`] for the estimate. Its timer runs only while a probe does or could.
 
 use std::time::{Duration, Instant};
 
-use super::{Hub, Owner};
+use super::{Owner, Router};
 use crate::allocation::{self, Wanted};
+use crate::consumer::Consumer;
 use crate::egress::Waiting;
-use crate::id::{PublicationId, SubscriptionId, TransportId};
+use crate::id::{ConsumerId, ProducerId, TransportId};
 use crate::layers::{Allowance, Rung};
 use crate::outlet::Outlet;
-use crate::publication::Publication;
+use crate::producer::Producer;
 use crate::rate::{self, Outlook};
-use crate::subscription::Subscription;
 
 /// What a packet takes beyond its payload, in 100ths of that.
 const OVERHEAD: u64 = 105;
@@ -27,7 +27,7 @@ const BREATH: Duration = Duration::from_millis(1);
 
 /// A video that could be sent.
 struct Video {
-    id: SubscriptionId,
+    id: ConsumerId,
     rungs: Vec<(u8, Option<u8>)>,
     ladder: Vec<u64>,
     current: Option<usize>,
@@ -35,7 +35,7 @@ struct Video {
     flowing_bps: u64,
 }
 
-impl Hub {
+impl Router {
     /// The estimate of a transport may have changed.
     pub(super) fn steer(&mut self, id: TransportId, now: Instant, out: &mut dyn Outlet) {
         let Some(transport) = self.transports.get(&id) else { return };
@@ -45,13 +45,12 @@ impl Hub {
         }
     }
 
-    /// The layers of a publication are not what they were.
-    pub(super) fn steer_subscribers(&mut self, id: PublicationId, now: Instant, out: &mut dyn Outlet) {
-        let Some(publication) = self.publications.get(&id).filter(|publication| publication.is_video())
-        else {
+    /// The layers of a producer are not what they were.
+    pub(super) fn steer_subscribers(&mut self, id: ProducerId, now: Instant, out: &mut dyn Outlet) {
+        let Some(producer) = self.producers.get(&id).filter(|producer| producer.is_video()) else {
             return;
         };
-        let subscribers = publication.subscribers.iter().filter_map(|id| self.subscriptions.get(id));
+        let subscribers = producer.subscribers.iter().filter_map(|id| self.consumers.get(id));
         let mut transports: Vec<TransportId> = subscribers.map(|subscriber| subscriber.transport).collect();
         transports.dedup();
         for transport in transports {
@@ -67,22 +66,22 @@ impl Hub {
         if limited { Allowance::Nothing } else { Allowance::Everything }
     }
 
-    /// A subscription begins, or begins again: if there is a limit, see what it may have.
-    pub(super) fn admit(&mut self, id: SubscriptionId, now: Instant, out: &mut dyn Outlet) {
-        let Some(subscription) = self.subscriptions.get(&id) else { return };
-        let publication = self.publications.get(&subscription.publication);
-        if !publication.is_some_and(Publication::is_video) {
+    /// A consumer begins, or begins again: if there is a limit, see what it may have.
+    pub(super) fn admit(&mut self, id: ConsumerId, now: Instant, out: &mut dyn Outlet) {
+        let Some(consumer) = self.consumers.get(&id) else { return };
+        let producer = self.producers.get(&consumer.producer);
+        if !producer.is_some_and(Producer::is_video) {
             return;
         }
-        let transport = subscription.transport;
+        let transport = consumer.transport;
         let allowance = self.first_allowance(transport, now);
-        if let Some(subscription) = self.subscriptions.get_mut(&id) {
-            subscription.allowance = allowance;
+        if let Some(consumer) = self.consumers.get_mut(&id) {
+            consumer.allowance = allowance;
         }
         self.review(transport, now, out);
     }
 
-    /// Choose anew what each video subscription of a transport may have.
+    /// Choose anew what each video consumer of a transport may have.
     pub(super) fn review(&mut self, id: TransportId, now: Instant, out: &mut dyn Outlet) {
         let videos = self.videos(id);
         self.weigh_audio(id, now);
@@ -134,54 +133,53 @@ impl Hub {
 
     fn grant(
         &mut self,
-        id: SubscriptionId,
+        id: ConsumerId,
         allowance: Allowance,
         crushing: bool,
         now: Instant,
         out: &mut dyn Outlet,
     ) {
-        let Some(subscription) = self.subscriptions.get_mut(&id) else { return };
-        if subscription.allowance == allowance {
+        let Some(consumer) = self.consumers.get_mut(&id) else { return };
+        if consumer.allowance == allowance {
             return;
         }
         if crushing || allowance == Allowance::Nothing {
-            subscription.forward.interrupt();
-            let egress = self.transports.get_mut(&subscription.transport).and_then(|t| t.egress.as_mut());
+            consumer.forward.interrupt();
+            let egress = self.transports.get_mut(&consumer.transport).and_then(|t| t.egress.as_mut());
             if let Some(egress) = egress {
-                let dropped = egress.pacer.drop_where(|waiting| waiting.subscription == id);
+                let dropped = egress.pacer.drop_where(|waiting| waiting.consumer == id);
                 self.stats.pacing_dropped.add(dropped as u64);
             }
-            if let Some(strand) = &mut subscription.strand {
-                strand.forget(); // no use in repairing it
+            if let Some(send_stream) = &mut consumer.send_stream {
+                send_stream.forget(); // no use in repairing it
             }
         }
         self.allow(id, allowance, now, out);
     }
 
-    /// The videos of a transport that its owner and its peer want, in the order of their subscription.
+    /// The videos of a transport that its owner and its peer want, in the order of their consumer.
     fn videos(&self, id: TransportId) -> Vec<Video> {
         let Some(transport) = self.transports.get(&id) else { return Vec::new() };
-        let mut videos: Vec<Video> =
-            transport.subscriptions.values().filter_map(|id| self.video(*id)).collect();
+        let mut videos: Vec<Video> = transport.consumers.values().filter_map(|id| self.video(*id)).collect();
         videos.sort_unstable_by_key(|video| video.id);
         videos
     }
 
-    fn video(&self, id: SubscriptionId) -> Option<Video> {
-        let subscription = self.subscriptions.get(&id)?;
-        let publication = self.publications.get(&subscription.publication)?;
-        let wanted = subscription.active && subscription.open && publication.active && publication.is_video();
-        wanted.then(|| Video::new(id, subscription, publication))
+    fn video(&self, id: ConsumerId) -> Option<Video> {
+        let consumer = self.consumers.get(&id)?;
+        let producer = self.producers.get(&consumer.producer)?;
+        let wanted = consumer.active && consumer.open && producer.active && producer.is_video();
+        wanted.then(|| Video::new(id, consumer, producer))
     }
 
     fn weigh_audio(&mut self, id: TransportId, now: Instant) {
         let Some(transport) = self.transports.get_mut(&id) else { return };
         let (mut total, mut streams) = (0_u32, 0);
-        for subscription in transport.subscriptions.values().filter_map(|id| self.subscriptions.get(id)) {
-            let publication = self.publications.get(&subscription.publication);
-            let audio = publication.is_some_and(|publication| publication.active && !publication.is_video());
-            if let Some(strand) = subscription.strand.as_ref().filter(|_| audio && subscription.active) {
-                total = total.wrapping_add(strand.sent_bytes());
+        for consumer in transport.consumers.values().filter_map(|id| self.consumers.get(id)) {
+            let producer = self.producers.get(&consumer.producer);
+            let audio = producer.is_some_and(|producer| producer.active && !producer.is_video());
+            if let Some(send_stream) = consumer.send_stream.as_ref().filter(|_| audio && consumer.active) {
+                total = total.wrapping_add(send_stream.sent_bytes());
                 streams += 1;
             }
         }
@@ -213,12 +211,12 @@ impl Hub {
         let Some(egress) = &mut transport.egress else { return };
         egress.set_path(transport.paths.current());
         let mut forwarded = 0;
-        while let Some(Waiting { subscription, packet, rewritten }) = egress.pacer.pop(now) {
-            let Some(subscription) = self.subscriptions.get_mut(&subscription) else { continue };
-            let (Some(strand), Some(route)) = (&mut subscription.strand, &subscription.route) else {
+        while let Some(Waiting { consumer, packet, rewritten }) = egress.pacer.pop(now) {
+            let Some(consumer) = self.consumers.get_mut(&consumer) else { continue };
+            let (Some(send_stream), Some(route)) = (&mut consumer.send_stream, &consumer.route) else {
                 continue;
             };
-            forwarded += u64::from(egress.send(moment, &packet, &rewritten, strand, route, out));
+            forwarded += u64::from(egress.send(moment, &packet, &rewritten, send_stream, route, out));
         }
         self.stats.packets_forwarded.add(forwarded);
     }
@@ -229,13 +227,13 @@ impl Hub {
         let Some(transport) = self.transports.get_mut(&id) else { return 0 };
         let Some(egress) = &mut transport.egress else { return 0 };
         egress.set_path(transport.paths.current());
-        for subscription in transport.subscriptions.values() {
-            let Some(subscription) = self.subscriptions.get_mut(subscription) else { continue };
-            let Some(publication) = self.publications.get(&subscription.publication) else { continue };
-            let (Some(strand), Some(route)) = (&mut subscription.strand, &subscription.route) else {
+        for consumer in transport.consumers.values() {
+            let Some(consumer) = self.consumers.get_mut(consumer) else { continue };
+            let Some(producer) = self.producers.get(&consumer.producer) else { continue };
+            let (Some(send_stream), Some(route)) = (&mut consumer.send_stream, &consumer.route) else {
                 continue;
             };
-            let sent = egress.pad(moment, bytes, &publication.ring, strand, route, out);
+            let sent = egress.pad(moment, bytes, &producer.ring, send_stream, route, out);
             if sent > 0 {
                 return sent;
             }
@@ -245,9 +243,9 @@ impl Hub {
 
     fn can_pad(&self, id: TransportId) -> bool {
         let Some(transport) = self.transports.get(&id) else { return false };
-        transport.subscriptions.values().filter_map(|id| self.subscriptions.get(id)).any(|subscription| {
-            let parts = subscription.strand.as_ref().zip(subscription.route.as_ref());
-            parts.is_some_and(|(strand, route)| strand.takes_padding(route))
+        transport.consumers.values().filter_map(|id| self.consumers.get(id)).any(|consumer| {
+            let parts = consumer.send_stream.as_ref().zip(consumer.route.as_ref());
+            parts.is_some_and(|(send_stream, route)| send_stream.takes_padding(route))
         })
     }
 
@@ -268,10 +266,10 @@ impl Hub {
 }
 
 impl Video {
-    fn new(id: SubscriptionId, subscription: &Subscription, publication: &Publication) -> Self {
-        let ladder = &publication.ladder;
+    fn new(id: ConsumerId, consumer: &Consumer, producer: &Producer) -> Self {
+        let ladder = &producer.ladder;
         let place = |rung: &Rung| (rung.layer, rung.target.map(|target| target.index));
-        let open: Vec<&Rung> = ladder.open_to(&subscription.wish).collect();
+        let open: Vec<&Rung> = ladder.open_to(&consumer.wish).collect();
         let rungs: Vec<_> = open.iter().map(|rung| place(rung)).collect();
         let mut most = 0;
         let costs = open.iter().map(|rung| {
@@ -279,7 +277,7 @@ impl Video {
             most
         });
         let ladder_bps = costs.collect();
-        let current = match subscription.allowance {
+        let current = match consumer.allowance {
             Allowance::Everything => rungs.len().checked_sub(1),
             Allowance::Nothing => None,
             // The same, or the next below of those that are left; what is not known there any more gets the least.
@@ -292,7 +290,7 @@ impl Video {
                 (!rungs.is_empty()).then(|| rungs.iter().filter(below).count().saturating_sub(1))
             }
         };
-        let flows = |rung: &&Rung| subscription.forward.layer() == Some(rung.layer);
+        let flows = |rung: &&Rung| consumer.forward.layer() == Some(rung.layer);
         let flowing_bps = ladder.rungs().iter().filter(flows).map(|rung| rung.bitrate_bps).max().unwrap_or(0);
         Self { id, rungs, ladder: ladder_bps, current, flowing_bps }
     }

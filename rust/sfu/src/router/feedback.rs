@@ -3,7 +3,7 @@
 use std::iter;
 use std::time::Instant;
 
-use super::{Hub, Owner};
+use super::{Owner, Router};
 use crate::clock::Moment;
 use crate::egress::repair::{Lost, Repair};
 use crate::egress::report;
@@ -11,9 +11,9 @@ use crate::id::TransportId;
 use crate::outlet::Outlet;
 use crate::path::Path;
 use crate::rtcp::{self, Packet, Receptions};
-use crate::transport::Happening;
+use crate::transport::TransportEvent;
 
-impl Hub {
+impl Router {
     /// Read an RTCP datagram of a transport. True: there is something in it for str0m, which looks after what the peer
     /// sends; or nothing can be read yet.
     pub(super) fn read_rtcp(
@@ -104,10 +104,9 @@ impl Hub {
         let (mut lost, mut streams) = (0.0, 0.0);
         for reception in receptions {
             let Some(mid) = transport.sender_of(reception.ssrc) else { continue };
-            let subscription =
-                transport.subscriptions.get(&mid).and_then(|id| self.subscriptions.get_mut(id));
-            if let Some(strand) = subscription.and_then(|subscription| subscription.strand.as_mut()) {
-                strand.note_report(&reception, now);
+            let consumer = transport.consumers.get(&mid).and_then(|id| self.consumers.get_mut(id));
+            if let Some(send_stream) = consumer.and_then(|consumer| consumer.send_stream.as_mut()) {
+                send_stream.note_report(&reception, now);
                 lost += f64::from(reception.fraction_lost) / 256.0;
                 streams += 1.0;
             }
@@ -128,13 +127,15 @@ impl Hub {
         out: &mut dyn Outlet,
     ) {
         let Some(transport) = self.transports.get_mut(&id) else { return };
-        let subscribed = transport.sender_of(media).and_then(|mid| transport.subscriptions.get(&mid));
-        let Some(subscription) = subscribed.and_then(|id| self.subscriptions.get_mut(id)) else { return };
-        let Some(publication) = self.publications.get(&subscription.publication) else { return };
-        let (Some(egress), Some(strand)) = (&mut transport.egress, &mut subscription.strand) else { return };
-        let Some(route) = subscription.route.as_ref().filter(|route| route.nack) else { return };
+        let subscribed = transport.sender_of(media).and_then(|mid| transport.consumers.get(&mid));
+        let Some(consumer) = subscribed.and_then(|id| self.consumers.get_mut(id)) else { return };
+        let Some(producer) = self.producers.get(&consumer.producer) else { return };
+        let (Some(egress), Some(send_stream)) = (&mut transport.egress, &mut consumer.send_stream) else {
+            return;
+        };
+        let Some(route) = consumer.route.as_ref().filter(|route| route.nack) else { return };
         for lost in lost {
-            match egress.repair(now, lost, &publication.ring, strand, route, out) {
+            match egress.repair(now, lost, &producer.ring, send_stream, route, out) {
                 Repair::Sent => self.stats.packets_retransmitted.add(1),
                 Repair::Gone if lost.reported.is_none() => self.stats.repairs_missed.add(1),
                 Repair::Exhausted => self.stats.repairs_refused.add(1),
@@ -160,7 +161,7 @@ impl Hub {
 
     fn lost_picture(&mut self, id: TransportId, media: u32) {
         if let Some(mid) = self.transports.get(&id).and_then(|transport| transport.sender_of(media)) {
-            self.happenings.push_back((id, Happening::KeyframeWanted { mid }));
+            self.transport_events.push_back((id, TransportEvent::KeyframeWanted { mid }));
         }
     }
 
@@ -171,11 +172,11 @@ impl Hub {
         egress.set_path(transport.paths.current());
         let moment = self.setup.clock.at(now);
         let mut any = false;
-        for subscription in transport.subscriptions.values() {
-            let Some(subscription) = self.subscriptions.get_mut(subscription) else { continue };
-            let Some(publication) = self.publications.get(&subscription.publication) else { continue };
-            if let (Some(strand), Some(route)) = (&mut subscription.strand, &subscription.route) {
-                any |= egress.report(moment, strand, route.clock_rate, publication.cname, out);
+        for consumer in transport.consumers.values() {
+            let Some(consumer) = self.consumers.get_mut(consumer) else { continue };
+            let Some(producer) = self.producers.get(&consumer.producer) else { continue };
+            if let (Some(send_stream), Some(route)) = (&mut consumer.send_stream, &consumer.route) {
+                any |= egress.report(moment, send_stream, route.clock_rate, producer.cname, out);
             }
         }
         egress.end_report(any, out);

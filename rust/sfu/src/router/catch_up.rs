@@ -5,43 +5,37 @@
 
 use std::time::Instant;
 
-use super::{Hub, Owner};
+use super::{Owner, Router};
 use crate::egress::{Waiting, report};
 use crate::forward::Verdict;
-use crate::id::SubscriptionId;
+use crate::id::ConsumerId;
 use crate::outlet::Outlet;
 use crate::throttle::Throttle;
 
-impl Hub {
-    /// Send the latest key frame of a layer, and all since, to a subscription that gets nothing yet, or has begun with
+impl Router {
+    /// Send the latest key frame of a layer, and all since, to a consumer that gets nothing yet, or has begun with
     /// that key frame and could not read it. False: there is none, or its time is over.
-    pub(super) fn catch_up(
-        &mut self,
-        id: SubscriptionId,
-        layer: u8,
-        now: Instant,
-        out: &mut dyn Outlet,
-    ) -> bool {
-        let Some(subscription) = self.subscriptions.get_mut(&id) else { return false };
-        let Some(publication) = self.publications.get(&subscription.publication) else { return false };
-        let (Some(route), Some(strand)) = (&subscription.route, &mut subscription.strand) else {
+    pub(super) fn catch_up(&mut self, id: ConsumerId, layer: u8, now: Instant, out: &mut dyn Outlet) -> bool {
+        let Some(consumer) = self.consumers.get_mut(&id) else { return false };
+        let Some(producer) = self.producers.get(&consumer.producer) else { return false };
+        let (Some(route), Some(send_stream)) = (&consumer.route, &mut consumer.send_stream) else {
             return false;
         };
-        let Some(transport) = self.transports.get_mut(&subscription.transport) else { return false };
+        let Some(transport) = self.transports.get_mut(&consumer.transport) else { return false };
         let Some(egress) = &mut transport.egress else { return false };
         // A path that is full is not filled further, and what waits for its turn is not overtaken.
-        if !publication.sends_video() || egress.estimator.congested() || egress.pacer.deadline().is_some() {
+        if !producer.sends_video() || egress.estimator.congested() || egress.pacer.deadline().is_some() {
             return false;
         }
         let earliest = now.checked_sub(Throttle::INTERVAL).unwrap_or(now);
-        let Some(packets) = publication.ring.since_key(layer, earliest) else { return false };
+        let Some(packets) = producer.ring.since_key(layer, earliest) else { return false };
         let key = packets.first().map(|packet| packet.index);
-        let forward = &mut subscription.forward;
+        let forward = &mut consumer.forward;
         if forward.began().is_some() {
-            if forward.began() != key || subscription.caught_up == key {
+            if forward.began() != key || consumer.caught_up == key {
                 return false;
             }
-            subscription.caught_up = key;
+            consumer.caught_up = key;
             forward.interrupt();
         }
         egress.set_path(transport.paths.current());
@@ -53,18 +47,18 @@ impl Hub {
                 continue;
             };
             if egress.pacer.waits(now, packet.payload.len()) {
-                let waiting = Waiting { subscription: id, packet: packet.clone(), rewritten };
+                let waiting = Waiting { consumer: id, packet: packet.clone(), rewritten };
                 let _ = egress.pacer.push(packet.payload.len(), waiting); // a hole, as if it were lost
             } else {
-                forwarded += u64::from(egress.send(moment, packet, &rewritten, strand, route, out));
+                forwarded += u64::from(egress.send(moment, packet, &rewritten, send_stream, route, out));
             }
         }
         let began = forward.began().is_some();
         if let Some(deadline) = egress.pacer.deadline() {
-            self.timers.set(Owner::Rate(subscription.transport), deadline);
+            self.timers.set(Owner::Rate(consumer.transport), deadline);
         }
         if forwarded > 0 && egress.begins_to_report() {
-            self.timers.set(Owner::Report(subscription.transport), now + report::FIRST);
+            self.timers.set(Owner::Report(consumer.transport), now + report::FIRST);
         }
         self.stats.packets_forwarded.add(forwarded);
         self.stats.catch_ups.add(u64::from(began));

@@ -1,7 +1,7 @@
 //! Everything one thread owns, without I/O: inputs are datagrams, messages and time; outputs go to an [`Outlet`].
 //!
 //! Each input is followed to its end before the next: a call returns when nothing is left to do at that time. The
-//! exception are media packets, which wait for the end of their burst ([`Hub::forward`]).
+//! exception are media packets, which wait for the end of their burst ([`Router::forward`]).
 
 mod aim;
 mod asking;
@@ -20,52 +20,52 @@ use std::time::Instant;
 
 use str0m::net::Protocol;
 
+use crate::consumer::Consumer;
 use crate::demux::{self, Demux};
 use crate::event::Event;
 use crate::fault::Fault;
 use crate::frames::link::Link;
-use crate::id::{ById, GroupId, PipelineId, PublicationId, SubscriptionId, TransportId};
+use crate::id::{ById, ConsumerId, GroupId, PipelineId, ProducerId, TransportId};
 use crate::message::{Message, Relay};
 use crate::outlet::Outlet;
 use crate::path::Path;
 use crate::paths::Shown;
-use crate::publication::{Origin, Publication};
+use crate::producer::{Origin, Producer};
 use crate::rtcp::TransportFeedback;
 use crate::stats::{Registry, ThreadStats};
-use crate::subscription::Subscription;
 use crate::throttle::Ask;
 use crate::timer::Timers;
-use crate::transport::{Happening, Setup, Transport};
+use crate::transport::{Setup, Transport, TransportEvent};
 
 /// Who can be woken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 enum Owner {
     Transport(TransportId),
-    Publication(PublicationId),
+    Producer(ProducerId),
     /// A transport that has sent and has to report on it.
     Report(TransportId),
     /// A transport whose estimator waits for something.
     Rate(TransportId),
-    /// A publication of which packets are missing.
-    Gaps(PublicationId),
+    /// A producer of which packets are missing.
+    Gaps(ProducerId),
 }
 
-pub struct Hub {
+pub struct Router {
     thread: usize,
     setup: Setup,
     transports: ById<TransportId, Transport>,
-    publications: ById<PublicationId, Publication>,
-    /// Publications that are not mirrors.
+    producers: ById<ProducerId, Producer>,
+    /// Producers that are not mirrors.
     homes: u64,
-    subscriptions: ById<SubscriptionId, Subscription>,
+    consumers: ById<ConsumerId, Consumer>,
     /// Transports with open data channels.
     groups: ById<GroupId, Vec<TransportId>>,
     pipelines: ById<PipelineId, Link>,
     demux: Demux,
     timers: Timers<Owner>,
-    happenings: VecDeque<(TransportId, Happening)>,
-    /// Publications with packets in the burst at hand.
-    touched: Vec<PublicationId>,
+    transport_events: VecDeque<(TransportId, TransportEvent)>,
+    /// Producers with packets in the burst at hand.
+    touched: Vec<ProducerId>,
     /// When the first of them is not held any longer.
     held: Option<Instant>,
     /// RTCP is opened here.
@@ -77,12 +77,12 @@ pub struct Hub {
     registry: Arc<Registry>,
 }
 
-/// Sizes of all that a hub keeps, to see that nothing is left behind.
+/// Sizes of all that a router keeps, to see that nothing is left behind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Census {
     pub transports: usize,
-    pub publications: usize,
-    pub subscriptions: usize,
+    pub producers: usize,
+    pub consumers: usize,
     pub ufrags: usize,
     pub paths: usize,
     pub groups: usize,
@@ -90,20 +90,20 @@ pub struct Census {
     pub timers: usize,
 }
 
-impl Hub {
+impl Router {
     pub fn new(thread: usize, setup: Setup, stats: Arc<ThreadStats>, registry: Arc<Registry>) -> Self {
         Self {
             thread,
             setup,
             transports: ById::default(),
-            publications: ById::default(),
+            producers: ById::default(),
             homes: 0,
-            subscriptions: ById::default(),
+            consumers: ById::default(),
             groups: ById::default(),
             pipelines: ById::default(),
             demux: Demux::default(),
             timers: Timers::default(),
-            happenings: VecDeque::new(),
+            transport_events: VecDeque::new(),
             touched: Vec::new(),
             held: None,
             scratch: Vec::new(),
@@ -122,8 +122,8 @@ impl Hub {
         }
         self.settle(now, out);
         self.stats.transports.set(self.transports.len() as u64);
-        self.stats.publications.set(self.homes);
-        self.stats.subscriptions.set(self.subscriptions.len() as u64);
+        self.stats.producers.set(self.homes);
+        self.stats.consumers.set(self.consumers.len() as u64);
     }
 
     /// Take in one datagram of a burst. Media in it waits for [`Self::forward`]. False: it is a stranger's.
@@ -143,12 +143,12 @@ impl Hub {
         }
         let Some(transport) = self.transports.get_mut(&id) else { return true };
         if transport.note_connecting(datagram) {
-            self.happenings.push_back((id, Happening::Connecting));
+            self.transport_events.push_back((id, TransportEvent::Connecting));
         }
         match transport.receive(now, path, datagram) {
             Ok(true) => self.poll(id, now, out),
             Ok(false) => self.stats.packets_unknown.add(1),
-            Err(fault) => self.happenings.push_back((id, Happening::Ended(fault))),
+            Err(fault) => self.transport_events.push_back((id, TransportEvent::Ended(fault))),
         }
         self.settle(now, out);
         true
@@ -199,7 +199,7 @@ impl Hub {
         while let Some(owner) = self.timers.pop(now) {
             match owner {
                 Owner::Transport(id) => self.tick(id, now, out),
-                Owner::Publication(id) => self.tend(id, now, out),
+                Owner::Producer(id) => self.tend(id, now, out),
                 Owner::Report(id) => self.report(id, now, out),
                 Owner::Rate(id) => self.tend_rate(id, now, out),
                 Owner::Gaps(id) => self.ask_again(id, now, out),
@@ -222,19 +222,19 @@ impl Hub {
         for id in ids {
             self.close_transport(id, now, out);
         }
-        self.happenings.clear();
+        self.transport_events.clear();
     }
 
     #[must_use]
-    /// The hub itself has panicked and cannot be trusted: tell everyone concerned, and begin with an empty one.
+    /// The router itself has panicked and cannot be trusted: tell everyone concerned, and begin with an empty one.
     pub fn replace(self, reason: &str, out: &mut dyn Outlet) -> Self {
         self.stats.panics.add(1);
-        for (id, publication) in &self.publications {
-            for mirror in &publication.mirrors {
-                out.relay(mirror.thread, Relay::Ended { publication: *id });
+        for (id, producer) in &self.producers {
+            for mirror in &producer.mirrors {
+                out.relay(mirror.thread, Relay::Ended { producer: *id });
             }
-            if matches!(publication.origin, Origin::Mirror { .. }) {
-                out.relay(id.thread(), Relay::Detach { publication: *id, thread: self.thread });
+            if matches!(producer.origin, Origin::Mirror { .. }) {
+                out.relay(id.thread(), Relay::Detach { producer: *id, thread: self.thread });
             }
         }
         for (id, transport) in &self.transports {
@@ -245,12 +245,9 @@ impl Hub {
         for group in self.groups.keys() {
             self.setup.groups.leave(*group, self.thread);
         }
-        for gauge in [
-            &self.stats.transports,
-            &self.stats.publications,
-            &self.stats.subscriptions,
-            &self.stats.videos_paused,
-        ] {
+        for gauge in
+            [&self.stats.transports, &self.stats.producers, &self.stats.consumers, &self.stats.videos_paused]
+        {
             gauge.set(0);
         }
         Self::new(self.thread, self.setup, self.stats, self.registry)
@@ -260,8 +257,8 @@ impl Hub {
         let (ufrags, paths) = self.demux.sizes();
         Census {
             transports: self.transports.len(),
-            publications: self.publications.len(),
-            subscriptions: self.subscriptions.len(),
+            producers: self.producers.len(),
+            consumers: self.consumers.len(),
             ufrags,
             paths,
             groups: self.groups.len(),
@@ -287,76 +284,80 @@ impl Hub {
         }
         match transport.tick(now) {
             Ok(()) => self.poll(id, now, out),
-            Err(fault) => self.happenings.push_back((id, Happening::Ended(fault))),
+            Err(fault) => self.transport_events.push_back((id, TransportEvent::Ended(fault))),
         }
     }
 
     /// Take out what a transport has to say.
     fn poll(&mut self, id: TransportId, now: Instant, out: &mut dyn Outlet) {
         let Some(transport) = self.transports.get_mut(&id) else { return };
-        let happenings = &mut self.happenings;
-        if let Err(fault) = transport.poll(now, out, |happening| happenings.push_back((id, happening))) {
-            happenings.push_back((id, Happening::Ended(fault)));
+        let transport_events = &mut self.transport_events;
+        if let Err(fault) =
+            transport.poll(now, out, |transport_event| transport_events.push_back((id, transport_event)))
+        {
+            transport_events.push_back((id, TransportEvent::Ended(fault)));
         }
         self.timers.set(Owner::Transport(id), transport.deadline());
     }
 
     /// Act on what happened until nothing more happens.
     fn settle(&mut self, now: Instant, out: &mut dyn Outlet) {
-        while let Some((id, happening)) = self.happenings.pop_front() {
-            match happening {
-                Happening::Connecting => self.start_subscriptions(id, now, out),
-                Happening::Connected => {
+        while let Some((id, transport_event)) = self.transport_events.pop_front() {
+            match transport_event {
+                TransportEvent::Connecting => self.start_consumers(id, now, out),
+                TransportEvent::Connected => {
                     out.event(Event::Connected { transport: id });
-                    self.start_subscriptions(id, now, out);
+                    self.start_consumers(id, now, out);
                 }
-                Happening::Packet { mid, rid, packet } => self.route(id, mid, rid, packet, now, out),
-                Happening::KeyframeWanted { mid } => {
-                    let wanted = self.transports.get(&id).and_then(|t| t.subscriptions.get(&mid)).copied();
-                    if let Some(subscription) = wanted {
-                        self.want_picture(subscription, now, out);
+                TransportEvent::Packet { mid, rid, packet } => self.route(id, mid, rid, packet, now, out),
+                TransportEvent::KeyframeWanted { mid } => {
+                    let wanted = self.transports.get(&id).and_then(|t| t.consumers.get(&mid)).copied();
+                    if let Some(consumer) = wanted {
+                        self.want_picture(consumer, now, out);
                     }
                 }
-                Happening::ChannelOpen { channel, label } => self.open_channel(id, channel, &label, now, out),
-                Happening::ChannelClosed { channel } => self.end_channel(id, channel),
-                Happening::Said(message) => self.hear(id, &message, now, out),
-                Happening::Synced { mid, ssrc, sync } => {
-                    let published = self.transports.get(&id).and_then(|t| t.publications.get(&mid));
-                    if let Some(publication) = published.and_then(|id| self.publications.get_mut(id)) {
-                        publication.sync(ssrc, sync);
+                TransportEvent::ChannelOpen { channel, label } => {
+                    self.open_channel(id, channel, &label, now, out);
+                }
+                TransportEvent::ChannelClosed { channel } => self.end_channel(id, channel),
+                TransportEvent::Said(message) => self.hear(id, &message, now, out),
+                TransportEvent::Synced { mid, ssrc, sync } => {
+                    let published = self.transports.get(&id).and_then(|t| t.producers.get(&mid));
+                    if let Some(producer) = published.and_then(|id| self.producers.get_mut(id)) {
+                        producer.sync(ssrc, sync);
                     }
                 }
-                Happening::Ended(fault) => self.lose(id, &fault, out),
+                TransportEvent::Ended(fault) => self.lose(id, &fault, out),
             }
         }
     }
 
     /// The transport is up, or about to be: what it subscribes to can begin.
-    fn start_subscriptions(&mut self, id: TransportId, now: Instant, out: &mut dyn Outlet) {
+    fn start_consumers(&mut self, id: TransportId, now: Instant, out: &mut dyn Outlet) {
         let Some(transport) = self.transports.get(&id) else { return };
-        let subscriptions: Vec<SubscriptionId> = transport.subscriptions.values().copied().collect();
-        for subscription in subscriptions {
-            self.want_picture(subscription, now, out);
+        let consumers: Vec<ConsumerId> = transport.consumers.values().copied().collect();
+        for consumer in consumers {
+            self.want_picture(consumer, now, out);
         }
     }
 
     /// A key frame of one layer of `id` is needed, if it is video.
-    fn want_keyframe(&mut self, id: PublicationId, layer: u8, now: Instant, out: &mut dyn Outlet) {
-        let Some(publication) = self.publications.get_mut(&id) else { return };
-        if !publication.sends_video() {
+    fn want_keyframe(&mut self, id: ProducerId, layer: u8, now: Instant, out: &mut dyn Outlet) {
+        let Some(producer) = self.producers.get_mut(&id) else { return };
+        if !producer.sends_video() {
             return;
         }
-        let Some(throttle) = publication.keyframes.get_mut(usize::from(layer)) else { return };
+        let Some(throttle) = producer.keyframes.get_mut(usize::from(layer)) else { return };
         match throttle.ask(now) {
             Ask::Now => self.request_keyframe(id, layer, now, out),
-            Ask::At(deadline) => self.timers.set(Owner::Publication(id), deadline),
+            Ask::At(deadline) => self.timers.set(Owner::Producer(id), deadline),
             Ask::Waiting => {}
         }
     }
 
-    fn request_keyframe(&mut self, id: PublicationId, layer: u8, now: Instant, out: &mut dyn Outlet) {
-        let Some(publication) = self.publications.get_mut(&id) else { return };
-        let home = match &publication.origin {
+    fn request_keyframe(&mut self, id: ProducerId, layer: u8, now: Instant, out: &mut dyn Outlet) {
+        let Some(producer) = self.producers.get_mut(&id) else { return };
+        let home = match &producer.origin {
             Origin::Home(home) => home,
             Origin::Output(output) => {
                 let target = output.target;
@@ -364,7 +365,7 @@ impl Hub {
                 return;
             }
             Origin::Mirror { .. } => {
-                out.relay(id.thread(), Relay::KeyframeWanted { publication: id, layer });
+                out.relay(id.thread(), Relay::KeyframeWanted { producer: id, layer });
                 return;
             }
         };
@@ -376,33 +377,33 @@ impl Hub {
         };
         match asked.and_then(|asked| transport.tick(now).map(|()| asked)) {
             Ok(true) => self.stats.keyframe_requests.add(1),
-            Ok(false) => publication.keyframes[usize::from(layer)].retract(), // asked again when its first packets come
+            Ok(false) => producer.keyframes[usize::from(layer)].retract(), // asked again when its first packets come
             Err(fault) => {
-                self.happenings.push_back((owner, Happening::Ended(fault)));
+                self.transport_events.push_back((owner, TransportEvent::Ended(fault)));
                 return;
             }
         }
         self.poll(owner, now, out);
     }
 
-    /// A publication's time has come: a remembered key frame request, a look at whether it is stalled.
-    fn tend(&mut self, id: PublicationId, now: Instant, out: &mut dyn Outlet) {
-        let Some(publication) = self.publications.get_mut(&id) else { return };
-        let (stalled, check_at) = publication.check_stall(now);
+    /// A producer's time has come: a remembered key frame request, a look at whether it is stalled.
+    fn tend(&mut self, id: ProducerId, now: Instant, out: &mut dyn Outlet) {
+        let Some(producer) = self.producers.get_mut(&id) else { return };
+        let (stalled, check_at) = producer.check_stall(now);
         let asks: Vec<(u8, Ask)> = (0..)
-            .zip(&mut publication.keyframes)
+            .zip(&mut producer.keyframes)
             .filter_map(|(layer, throttle)| Some((layer, throttle.due(now)?)))
             .collect();
         if stalled {
-            out.event(Event::Stalled { publication: id, stalled: true });
+            out.event(Event::Stalled { producer: id, stalled: true });
         }
         if let Some(deadline) = check_at {
-            self.timers.set(Owner::Publication(id), deadline);
+            self.timers.set(Owner::Producer(id), deadline);
         }
         for (layer, ask) in asks {
             match ask {
                 Ask::Now => self.request_keyframe(id, layer, now, out),
-                Ask::At(deadline) => self.timers.set(Owner::Publication(id), deadline),
+                Ask::At(deadline) => self.timers.set(Owner::Producer(id), deadline),
                 Ask::Waiting => {}
             }
         }
@@ -447,69 +448,69 @@ impl Hub {
         self.timers.cancel(Owner::Rate(id));
         self.count_paused(transport.rate.paused, 0);
         self.registry.remove(id);
-        for subscription in transport.subscriptions.values() {
-            self.unsubscribe(*subscription, out);
+        for consumer in transport.consumers.values() {
+            self.unsubscribe(*consumer, out);
         }
-        for publication in transport.publications.values() {
-            self.end_publication(*publication, out);
+        for producer in transport.producers.values() {
+            self.end_producer(*producer, out);
         }
         self.stats.transports.set(self.transports.len() as u64);
     }
 
-    /// End a publication that lives here, or the mirror of one that has ended elsewhere.
-    fn end_publication(&mut self, id: PublicationId, out: &mut dyn Outlet) {
-        let Some(publication) = self.publications.remove(&id) else { return };
-        self.timers.cancel(Owner::Publication(id));
+    /// End a producer that lives here, or the mirror of one that has ended elsewhere.
+    fn end_producer(&mut self, id: ProducerId, out: &mut dyn Outlet) {
+        let Some(producer) = self.producers.remove(&id) else { return };
+        self.timers.cancel(Owner::Producer(id));
         self.timers.cancel(Owner::Gaps(id));
-        for mirror in &publication.mirrors {
-            out.relay(mirror.thread, Relay::Ended { publication: id });
+        for mirror in &producer.mirrors {
+            out.relay(mirror.thread, Relay::Ended { producer: id });
         }
-        for subscription in publication.subscribers {
-            self.retire(subscription);
+        for consumer in producer.subscribers {
+            self.retire(consumer);
         }
-        if let Origin::Home(home) = publication.origin {
+        if let Origin::Home(home) = producer.origin {
             self.homes -= 1;
-            self.stats.publications.set(self.homes);
+            self.stats.producers.set(self.homes);
             if let Some(transport) = self.transports.get_mut(&home.transport) {
-                transport.publications.remove(&home.mid);
+                transport.producers.remove(&home.mid);
             }
-        } else if let Origin::Output(output) = publication.origin {
+        } else if let Origin::Output(output) = producer.origin {
             self.disconnect_output(output.target);
         }
     }
 
-    /// End a subscription, and the mirror it was the last to need.
-    fn unsubscribe(&mut self, id: SubscriptionId, out: &mut dyn Outlet) {
+    /// End a consumer, and the mirror it was the last to need.
+    fn unsubscribe(&mut self, id: ConsumerId, out: &mut dyn Outlet) {
         let Some(source) = self.retire(id) else { return };
-        let Some(publication) = self.publications.get_mut(&source) else { return };
-        publication.subscribers.retain(|subscriber| *subscriber != id);
-        if publication.subscribers.is_empty() && matches!(publication.origin, Origin::Mirror { .. }) {
-            self.publications.remove(&source);
-            self.timers.cancel(Owner::Publication(source));
-            out.relay(source.thread(), Relay::Detach { publication: source, thread: self.thread });
+        let Some(producer) = self.producers.get_mut(&source) else { return };
+        producer.subscribers.retain(|subscriber| *subscriber != id);
+        if producer.subscribers.is_empty() && matches!(producer.origin, Origin::Mirror { .. }) {
+            self.producers.remove(&source);
+            self.timers.cancel(Owner::Producer(source));
+            out.relay(source.thread(), Relay::Detach { producer: source, thread: self.thread });
         } else {
             self.tell_needed(source, out);
         }
     }
 
-    /// Forget a subscription, but not the numbers its section has used. Returns its publication, which still lists it.
-    fn retire(&mut self, id: SubscriptionId) -> Option<PublicationId> {
-        let Subscription { publication, transport, mid, mut forward, strand, tap, .. } =
-            self.subscriptions.remove(&id)?;
+    /// Forget a consumer, but not the numbers its section has used. Returns its producer, which still lists it.
+    fn retire(&mut self, id: ConsumerId) -> Option<ProducerId> {
+        let Consumer { producer, transport, mid, mut forward, send_stream, tap, .. } =
+            self.consumers.remove(&id)?;
         if let Some(tap) = tap {
             self.untap(&tap);
         }
         if let Some(transport) = self.transports.get_mut(&transport) {
-            transport.subscriptions.remove(&mid);
+            transport.consumers.remove(&mid);
             forward.interrupt();
             transport.resting.insert(mid, forward);
-            if let Some(mut strand) = strand {
-                strand.forget();
-                transport.strands.insert(mid, strand);
+            if let Some(mut send_stream) = send_stream {
+                send_stream.forget();
+                transport.send_streams.insert(mid, send_stream);
             }
         }
-        self.stats.subscriptions.set(self.subscriptions.len() as u64);
-        Some(publication)
+        self.stats.consumers.set(self.consumers.len() as u64);
+        Some(producer)
     }
 }
 

@@ -1,11 +1,11 @@
-//! One publication sent on one section of a transport.
+//! One producer sent on one section of a transport.
 
 use str0m::media::Mid;
 
-use crate::egress::{Route, Strand};
+use crate::egress::{Route, SendStream};
 use crate::forward::Forward;
 use crate::frames::tap::Tap;
-use crate::id::{PublicationId, TransportId};
+use crate::id::{ProducerId, TransportId};
 use crate::layers::{Allowance, Wish};
 
 /// What its owner was told of what is sent.
@@ -16,16 +16,16 @@ pub enum Told {
     Layer(u8),
 }
 
-/// Owned by the hub of its transport's thread.
+/// Owned by the router of its transport's thread.
 #[derive(Debug)]
-pub struct Subscription {
-    pub publication: PublicationId,
+pub struct Consumer {
+    pub producer: ProducerId,
     pub transport: TransportId,
     pub mid: Mid,
-    /// How to send; None until the publication's format is known, which takes a moment if it lives on another thread.
+    /// How to send; None until the producer's format is known, which takes a moment if it lives on another thread.
     pub route: Option<Route>,
     /// Where to send it; None while the section is not one on which we send.
-    pub strand: Option<Strand>,
+    pub send_stream: Option<SendStream>,
     /// As its owner wants it.
     pub active: bool,
     /// Whether the section is one on which we send, by the last negotiation.
@@ -37,6 +37,6 @@ pub struct Subscription {
     pub forward: Forward,
     /// Index of the key frame that was last sent again because the peer asked.
     pub caught_up: Option<u64>,
-    /// Where its frames go, if it is not sent on a section; then `transport`, `mid`, `route` and `strand` mean nothing.
+    /// Where its frames go, if it is not sent on a section; then `transport`, `mid`, `route` and send stream mean nothing.
     pub tap: Option<Box<Tap>>,
 }
