@@ -32,6 +32,7 @@ class Fault(StrEnum):
     BAD_REQUEST = "bad request"
     NOT_AVAILABLE = "not available yet"
     ROOM_CLOSED = "room is closed"
+    CANNOT_START = "room cannot start"
 
 
 class RoomError(Exception):

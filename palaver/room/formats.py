@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
+from palaver.room import bounds
 from palaver.room.values import (
     AudioFormat,
     Format,
@@ -152,8 +153,9 @@ def encoding(
     base = own.bitrate if isinstance(own.bitrate, float | int) and not changed else usual
     factor = multiplier(asked.bitrate) if asked.bitrate is not None else 1.0
     kbps = float(asked.bitrate) if isinstance(asked.bitrate, float | int) else base * (factor or 1.0)
+    kbps = min(max(kbps, bounds.MIN_KBPS), bounds.MAX_KBPS)
     interval = asked.key_frame_interval or own.key_frame_interval or DEFAULT_KEY_FRAME_INTERVAL
-    return VideoParameters(size, framerate, kbps, interval)
+    return VideoParameters(size, framerate, kbps, max(interval, bounds.MIN_KEY_FRAME_INTERVAL))
 
 
 def multiplier(bitrate: float | str) -> float | None:
@@ -188,15 +190,22 @@ def _smaller(track: Track, names: Iterable[str]) -> tuple[Resolution, ...]:
     sizes = (resolution(name, base) for name in names)
     return tuple(
         dict.fromkeys(
-            size for size in sizes if size and size.width < base.width and size.height < base.height
+            size
+            for size in sizes
+            if size and _encodable(size) and size.width < base.width and size.height < base.height
         )
     )
+
+
+def _encodable(size: Resolution) -> bool:
+    sides = (size.width, size.height)
+    return min(sides) >= bounds.MIN_SIDE and max(sides) <= bounds.MAX_SIDE
 
 
 def _slower(track: Track, framerates: Iterable[float]) -> tuple[float, ...]:
     known = track.parameters.framerate if track.parameters else None
     own = known or DEFAULT_FRAMERATE
-    return tuple(framerate for framerate in framerates if framerate < own)
+    return tuple(framerate for framerate in framerates if bounds.MIN_FRAMERATE <= framerate < own)
 
 
 def _kbps(pixels: float) -> float:

@@ -70,8 +70,11 @@ class Views:
 
     def open(self, config: RoomConfig) -> None:
         """Add the mixed streams of a room that begins."""
+        views: dict[str | None, View] = {}
+        for view in config.views:
+            views.setdefault(view.label, view)
         for stream in mixed_streams(config).values():
-            view = next(one for one in config.views if one.label == stream.label)
+            view = views[stream.label]
             sets = region_sets(view.base, view.max_input, view.custom)
             self._mixes[view.label] = _Mix(stream.id, view, Arrangement(sets, view.max_input), {})
             self._streams[stream.id] = stream

@@ -153,6 +153,7 @@ class Node:
         )
         parts = {
             "rooms": self._rooms.stats,
+            "lobby": lobby.stats,
             "media": engine.stats,
             "portal": self._portal.stats,
             "whip": whip.whip_stats,

@@ -314,7 +314,7 @@ INVALID: list[tuple[dict[str, Any], str]] = [
     ({"views": [{"video": {"layout": {"fitPolicy": "stretch"}}}]}, "views[0].video.layout.fitPolicy: "),
     ({"views": [{"video": {"layout": {"templates": {"base": "x"}}}}]}, "views[0].video.layout.templates.base: "),
     ({"views": [{"audio": False}]}, "views[0].audio: expected object, got bool"),
-    ({"views": [{"video": {"parameters": {"resolution": {"width": 1}}}}]},
+    ({"views": [{"video": {"parameters": {"resolution": {"width": 64}}}}]},
      "views[0].video.parameters.resolution.height: required"),
     ({"views": [{"label": ""}]}, "views[0].label: "),
     ({"views": "common"}, "views: expected array, got str"),

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from palaver.api.portal import packets
 from palaver.api.portal.outbox import Notification
 from palaver.api.wire import portal as wire
 from palaver.api.wire import portal10
+from palaver.api.wire.attributes import check_attributes
 from palaver.room.endpoints import PublishedTrack
 from palaver.room.values import (
     ANY_LAYER,
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from palaver.room.messages import SessionReady
 
 Version = Literal["1.0", "1.1", "1.2"]
-
-MAX_ATTRIBUTES = 16 * 1024
-"""Bytes of JSON that a publication's attributes may have: everybody in the room gets them."""
 
 _T = TypeVar("_T")
 _MULTIPLIER = re.compile(r"x\d+(\.\d+)?")
@@ -246,8 +243,11 @@ def _given(value: _T | UnsetType | None) -> _T | None:
 
 def _attributes(given: dict[str, Any] | UnsetType | None) -> dict[str, object] | None:
     attributes = _given(given)
-    if attributes is not None and len(packets.dumps(attributes)) > MAX_ATTRIBUTES:
-        raise Refusal(f"request.attributes must not exceed {MAX_ATTRIBUTES} bytes")
+    if attributes is not None:
+        try:
+            check_attributes(attributes)
+        except ValueError as problem:
+            raise Refusal(f"request.{problem}") from None
     return attributes
 
 

@@ -34,6 +34,7 @@ TEXTS: Final[Mapping[Fault, str]] = {
     Fault.BAD_REQUEST: "Invalid request: {subject}{why}",
     Fault.NOT_AVAILABLE: "Not available: {subject}{why}",
     Fault.ROOM_CLOSED: "Room is closed",
+    Fault.CANNOT_START: "Room cannot start{why}",
 }
 
 LOGIN_TEXTS: Final[Mapping[Fault, str]] = {

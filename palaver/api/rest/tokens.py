@@ -16,7 +16,7 @@ from palaver.api.rest.operations import Call, Operation
 from palaver.api.wire import errors
 from palaver.api.wire.errors import ProtocolError
 from palaver.api.wire.rooms import role_names
-from palaver.api.wire.services import TokenRequest
+from palaver.api.wire.services import MAX_USER, TokenRequest
 from palaver.store import Conflict
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ async def create_token(call: Call) -> Answer:
     user, role = call.caller.user or str(wanted.user), call.caller.role or wanted.role
     if not user:
         raise ProtocolError("user: expected a non-empty string")
+    if len(user) > MAX_USER:
+        raise ProtocolError(f"user: expected at most {MAX_USER} characters")
     if role not in role_names(call.room.document):
         raise ProtocolError("role: not a role of this room")
     host, secure = call.api.portal.seen_from(call.host)

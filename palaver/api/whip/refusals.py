@@ -50,6 +50,7 @@ FAULTS: Final[Mapping[Fault, tuple[int, int]]] = MappingProxyType(
         Fault.BAD_REQUEST: UNUSABLE,
         Fault.NOT_AVAILABLE: UNAVAILABLE,
         Fault.ROOM_CLOSED: errors.ROOM_NOT_FOUND,
+        Fault.CANNOT_START: errors.REFUSED,
     }
 )
 """The answer to each refusal of a room: HTTP status and code."""

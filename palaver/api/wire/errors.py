@@ -50,6 +50,7 @@ OWT_ERRORS: Final[Mapping[Fault, tuple[int, int]]] = MappingProxyType(
         Fault.BAD_REQUEST: BAD_REQUEST,
         Fault.NOT_AVAILABLE: REFUSED,
         Fault.ROOM_CLOSED: ROOM_NOT_FOUND,
+        Fault.CANNOT_START: REFUSED,
     }
 )
 """The answer to each refusal of a room: HTTP status and code."""

@@ -7,12 +7,13 @@ from typing import Annotated, Any
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from palaver.api.wire.parse import MAX_INT
-from palaver.room import values
+from palaver.room import bounds, values
 
 Count = Annotated[int, Meta(ge=0, le=MAX_INT)]
 Number = Annotated[int, Meta(ge=-MAX_INT, le=MAX_INT)] | Annotated[float, Meta(ge=-MAX_INT, le=MAX_INT)]
 WholeNumber = Annotated[int, Meta(ge=-MAX_INT, le=MAX_INT)]
 Positive = Annotated[int, Meta(gt=0, le=MAX_INT)] | Annotated[float, Meta(gt=0, le=MAX_INT)]
+Codec = Annotated[str, Meta(min_length=1, max_length=bounds.MAX_CODEC)]
 
 
 class Shape(Struct, rename="camel", kw_only=True):
@@ -29,7 +30,7 @@ class Resolution(Shape):
 class AudioFormat(Shape):
     """An audio codec; an absent rate or channel count matches any."""
 
-    codec: Annotated[str, Meta(min_length=1)]
+    codec: Codec
     sample_rate: Count | UnsetType = UNSET
     channel_num: Count | UnsetType = UNSET
 
@@ -37,8 +38,8 @@ class AudioFormat(Shape):
 class VideoFormat(Shape):
     """A video codec; ``profile`` is H264's."""
 
-    codec: Annotated[str, Meta(min_length=1)]
-    profile: str | UnsetType = UNSET
+    codec: Codec
+    profile: Annotated[str, Meta(max_length=bounds.MAX_CODEC)] | UnsetType = UNSET
 
 
 def number(value: float) -> int | float:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from msgspec import UNSET, Meta, UnsetType, field
 
+from palaver.api.wire.attributes import check_attributes
 from palaver.api.wire.formats import Positive, Resolution, Shape
 
 Text = Annotated[str, Meta(min_length=1)]
@@ -214,6 +215,10 @@ class StreamingInRequest(Shape, forbid_unknown_fields=True):
     connection: Connection
     media: StreamingInMedia
     attributes: dict[str, Any] | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.attributes, UnsetType):
+            check_attributes(self.attributes)
 
 
 def check_url(url: str) -> None:

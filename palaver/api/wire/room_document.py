@@ -4,21 +4,32 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, TypeVar
 
 from msgspec import UNSET, Meta, UnsetType, field
 
-from palaver.api.wire.formats import (
-    AudioFormat,
-    Number,
-    Positive,
-    Resolution,
-    Shape,
-    VideoFormat,
-    WholeNumber,
-)
+from palaver.api.wire.formats import AudioFormat, Shape, VideoFormat, WholeNumber
+from palaver.api.wire.parse import MAX_INT
+from palaver.room import bounds
 
-Text = Annotated[str, Meta(min_length=1)]
+_T = TypeVar("_T")
+
+Name = Annotated[str, Meta(min_length=1, max_length=bounds.MAX_NAME)]
+Label = Annotated[str, Meta(min_length=1, max_length=bounds.MAX_LABEL)]
+Short = Annotated[str, Meta(max_length=bounds.MAX_LABEL)]
+Parameter = Annotated[str, Meta(max_length=bounds.MAX_CODEC)]
+Formats = Annotated[list[_T], Meta(max_length=bounds.MAX_FORMATS)]
+Parameters = Annotated[list[_T], Meta(max_length=bounds.MAX_PARAMETERS)]
+
+_SIDE: Final = Meta(ge=bounds.MIN_SIDE, le=bounds.MAX_SIDE)
+_FRAMERATE: Final = Meta(ge=bounds.MIN_FRAMERATE, le=bounds.MAX_FRAMERATE)
+_KBPS: Final = Meta(ge=bounds.MIN_KBPS, le=bounds.MAX_KBPS)
+_WHOLE_INTERVAL: Final = Meta(ge=1, le=bounds.MAX_KEY_FRAME_INTERVAL)
+_INTERVAL: Final = Meta(ge=bounds.MIN_KEY_FRAME_INTERVAL, le=bounds.MAX_KEY_FRAME_INTERVAL)
+_MOTION: Final = Meta(gt=0, le=bounds.MAX_MOTION_FACTOR)
+_FASTEST: Final = Meta(ge=-MAX_INT, le=bounds.MAX_FRAMERATE)
+_MOST: Final = Meta(ge=-MAX_INT, le=bounds.MAX_KBPS)
+_LONGEST: Final = Meta(ge=-MAX_INT, le=bounds.MAX_KEY_FRAME_INTERVAL)
 Color = Annotated[int, Meta(ge=0, le=255)]
 FractionValue = str | int | float
 """A part of the picture's width or height: "1/3", "0.5" or a number; shown as a string."""
@@ -36,7 +47,7 @@ class MediaGrant(Shape):
 class Role(Shape):
     """A named permission; an absent part grants nothing. ``false`` means neither kind, ``true`` both."""
 
-    role: Text
+    role: Label
     publish: MediaGrant | bool | UnsetType = UNSET
     subscribe: MediaGrant | bool | UnsetType = UNSET
 
@@ -56,13 +67,20 @@ class ViewAudio(Shape):
     vad: bool = True
 
 
+class ViewSize(Shape):
+    """Size of a view's picture in pixels, within what every encoder takes."""
+
+    width: Annotated[int, _SIDE]
+    height: Annotated[int, _SIDE]
+
+
 class ViewParameters(Shape):
     """``bitrate`` in kbit/s, computed where absent; ``keyFrameInterval`` in seconds."""
 
-    resolution: Resolution = field(default_factory=lambda: Resolution(width=640, height=480))
-    framerate: Positive = 24
-    bitrate: Positive | UnsetType = UNSET
-    key_frame_interval: Positive = 100
+    resolution: ViewSize = field(default_factory=lambda: ViewSize(width=640, height=480))
+    framerate: Annotated[int, _FRAMERATE] | Annotated[float, _FRAMERATE] = 24
+    bitrate: Annotated[int, _KBPS] | Annotated[float, _KBPS] | UnsetType = UNSET
+    key_frame_interval: Annotated[int, _WHOLE_INTERVAL] | Annotated[float, _INTERVAL] = 100
 
 
 class BackgroundColor(Shape):
@@ -92,7 +110,7 @@ class Area(Shape):
 class Region(Shape):
     """A place in a layout."""
 
-    id: str | int
+    id: Short | WholeNumber
     area: Area
     shape: Literal["rectangle"] = "rectangle"
 
@@ -105,14 +123,14 @@ class Region(Shape):
 class RegionSet(Shape):
     """One layout: as many inputs as regions."""
 
-    region: list[Region]
+    region: Annotated[list[Region], Meta(max_length=bounds.MAX_REGIONS)]
 
 
 class Templates(Shape):
     """Layouts by the number of inputs: a generated family, and the application's own before it."""
 
     base: Literal["fluid", "lecture", "void"] = "fluid"
-    custom: list[RegionSet] = field(default_factory=list)
+    custom: Annotated[list[RegionSet], Meta(max_length=bounds.MAX_TEMPLATES)] = field(default_factory=list)
 
 
 class Layout(Shape):
@@ -128,7 +146,7 @@ class ViewVideo(Shape):
     format: VideoFormat = field(default_factory=lambda: VideoFormat(codec="vp8"))
     parameters: ViewParameters = field(default_factory=ViewParameters)
     max_input: Annotated[int, Meta(ge=1, le=256)] = 16
-    motion_factor: Positive = 0.8
+    motion_factor: Annotated[int, _MOTION] | Annotated[float, _MOTION] = 0.8
     bg_color: BackgroundColor = field(default_factory=BackgroundColor)
     keep_active_input_primary: bool = False
     layout: Layout = field(default_factory=Layout)
@@ -137,7 +155,7 @@ class ViewVideo(Shape):
 class View(Shape):
     """A mixed stream of the room; ``video: false`` mixes audio only."""
 
-    label: Text | WholeNumber = "common"
+    label: Label | WholeNumber = "common"
     audio: ViewAudio = field(default_factory=ViewAudio)
     video: ViewVideo | bool = field(default_factory=ViewVideo)
 
@@ -150,30 +168,34 @@ class View(Shape):
 class MediaIn(Shape):
     """What may be published."""
 
-    audio: list[AudioFormat] = field(default_factory=list)
-    video: list[VideoFormat] = field(default_factory=list)
+    audio: Formats[AudioFormat] = field(default_factory=list)
+    video: Formats[VideoFormat] = field(default_factory=list)
 
 
 class OutParameters(Shape):
     """What transcoded video may look like; multipliers such as "x1/2" are of the source's value."""
 
-    resolution: list[str] = field(default_factory=list)
-    framerate: list[Number] = field(default_factory=list)
-    bitrate: list[Number | str] = field(default_factory=list)
-    key_frame_interval: list[Number] = field(default_factory=list)
+    resolution: Parameters[Parameter] = field(default_factory=list)
+    framerate: Parameters[Annotated[int, _FASTEST] | Annotated[float, _FASTEST]] = field(default_factory=list)
+    bitrate: Parameters[Annotated[int, _MOST] | Annotated[float, _MOST] | Parameter] = field(
+        default_factory=list
+    )
+    key_frame_interval: Parameters[Annotated[int, _LONGEST] | Annotated[float, _LONGEST]] = field(
+        default_factory=list
+    )
 
 
 class VideoOut(Shape):
     """What video may be transcoded into."""
 
-    format: list[VideoFormat] = field(default_factory=list)
+    format: Formats[VideoFormat] = field(default_factory=list)
     parameters: OutParameters = field(default_factory=OutParameters)
 
 
 class MediaOut(Shape):
     """What the room may produce."""
 
-    audio: list[AudioFormat] = field(default_factory=list)
+    audio: Formats[AudioFormat] = field(default_factory=list)
     video: VideoOut = field(default_factory=VideoOut)
 
 
@@ -210,12 +232,16 @@ class Notifying(Shape):
 class Sip(Shape):
     """The room's account at a SIP server. The password is encrypted in the store."""
 
-    sip_server: Text
-    username: Text | WholeNumber
-    password: str | WholeNumber
+    sip_server: Label
+    username: Label | WholeNumber
+    password: Short | WholeNumber
 
     def __post_init__(self) -> None:
         self.username, self.password = str(self.username), str(self.password)
+
+
+Roles = Annotated[list[Role], Meta(max_length=bounds.MAX_ROLES)]
+Views = Annotated[list[View], Meta(max_length=bounds.MAX_VIEWS)]
 
 
 class RoomOptions(Shape):
@@ -225,8 +251,8 @@ class RoomOptions(Shape):
     participant_limit: WholeNumber | UnsetType = UNSET
     select_active_audio: bool | UnsetType = UNSET
     enable_bandwidth_adaptation: bool | UnsetType = UNSET
-    roles: list[Role] | UnsetType = UNSET
-    views: list[View] | UnsetType = UNSET
+    roles: Roles | UnsetType = UNSET
+    views: Views | UnsetType = UNSET
     media_in: MediaIn | UnsetType = UNSET
     media_out: MediaOut | UnsetType = UNSET
     transcoding: Transcoding | UnsetType = UNSET
@@ -237,14 +263,14 @@ class RoomOptions(Shape):
 class RoomUpdate(RoomOptions):
     """What PUT and PATCH take: the given members replace the stored ones. ``_id`` can only be the room's."""
 
-    name: Text | UnsetType = UNSET
+    name: Name | UnsetType = UNSET
     own_id: str | UnsetType = field(name="_id", default=UNSET)
 
 
 class NewRoom(Shape):
     """What creates a room."""
 
-    name: Text
+    name: Name
     options: RoomOptions = field(default_factory=RoomOptions)
 
 
@@ -314,13 +340,13 @@ def _media_out() -> MediaOut:
 class RoomDocument(Shape):
     """A whole room without its id; made with OWT's defaults."""
 
-    name: str
+    name: Annotated[str, Meta(max_length=bounds.MAX_NAME)]
     input_limit: WholeNumber = -1
     participant_limit: WholeNumber = -1
     select_active_audio: bool = False
     enable_bandwidth_adaptation: bool = False
-    roles: list[Role] = field(default_factory=_roles)
-    views: list[View] = field(default_factory=lambda: [View()])
+    roles: Roles = field(default_factory=_roles)
+    views: Views = field(default_factory=lambda: [View()])
     media_in: MediaIn = field(default_factory=_media_in)
     media_out: MediaOut = field(default_factory=_media_out)
     transcoding: Transcoding = field(default_factory=Transcoding)

@@ -32,11 +32,11 @@ DEFAULTS: Final[dict[str, Any]] = msgspec.to_builtins(wire.RoomDocument(name="")
 
 
 class _Named(Shape):
-    name: wire.Text
+    name: wire.Name
 
 
 class _Produced(Shape):
-    views: list[wire.View]
+    views: wire.Views
     media_out: wire.MediaOut
 
 
@@ -84,8 +84,8 @@ def role_names(document: dict[str, Any]) -> frozenset[str]:
 
 
 def config_of(definition: Definition) -> RoomConfig:
-    """What running the room needs of its definition."""
-    room = msgspec.convert(definition.document, wire.RoomDocument)
+    """What running the room needs of its definition. Raises ProtocolError for one stored before there were bounds."""
+    room = convert(definition.document, wire.RoomDocument)
     parameters = room.media_out.video.parameters
     switches = room.transcoding.video.parameters
     return RoomConfig(
@@ -132,7 +132,7 @@ def _changed(document: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any
     document = {**document, **changes}
     if "views" not in changes and "mediaOut" not in changes:  # nothing that matters here
         return document
-    room = msgspec.convert(document, _Produced)
+    room = convert(document, _Produced)
     for index, view in enumerate(room.views):
         if view.audio.format not in room.media_out.audio:
             raise _conflict(index, "audio", view.audio.format)

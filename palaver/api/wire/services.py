@@ -8,6 +8,9 @@ from msgspec import UNSET, Meta, UnsetType, field
 
 from palaver.api.wire.formats import Shape, WholeNumber
 
+MAX_USER = 512
+"""Characters of a user's name: everybody in the room gets it."""
+
 Name = Annotated[str, Meta(min_length=1, max_length=512, pattern=r"^[^\x00]*$")]
 """Text that every database can hold: PostgreSQL's has no NUL."""
 
@@ -48,7 +51,7 @@ class TokenRequest(Shape):
     A number is as good as a name. ``reusable`` makes a token for WHIP and WHEP that admits for ``ttlSeconds``.
     """
 
-    user: Annotated[str, Meta(max_length=512, pattern=r"^[^\x00]*$")] | WholeNumber = ""
+    user: Annotated[str, Meta(max_length=MAX_USER, pattern=r"^[^\x00]*$")] | WholeNumber = ""
     role: Annotated[str, Meta(max_length=512, pattern=r"^[^\x00]*$")] = ""
     preference: Preference | UnsetType = UNSET
     reusable: bool = False

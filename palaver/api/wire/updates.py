@@ -13,13 +13,14 @@ from msgspec import Meta
 from palaver.api.wire.errors import ProtocolError
 from palaver.api.wire.formats import Resolution, Shape
 from palaver.api.wire.parse import convert
+from palaver.room import bounds
 from palaver.room.values import Grant, Kind, Permission, Placement, Region, StreamId
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 Status = Literal["active", "inactive"]
-Text = Annotated[str, Meta(min_length=1)]
+Text = Annotated[str, Meta(min_length=1, max_length=bounds.MAX_LABEL)]
 
 _KIND: Final = r"(?P<kind>audio|video)"
 _PERMISSION: Final = rf"/permission/(?P<part>publish|subscribe)(?:/{_KIND})?"
@@ -56,7 +57,7 @@ class StreamUpdate(Shape, forbid_unknown_fields=True):
             pattern=r"^/(info/inViews|media/(audio|video)/status|info/layout(/(0|[1-9][0-9]{0,5})/stream)?)$"
         ),
     ]
-    value: str | list[StreamRegion]
+    value: str | Annotated[list[StreamRegion], Meta(max_length=bounds.MAX_REGIONS)]
 
 
 class RegionArea(Shape):
@@ -153,6 +154,7 @@ StreamChange: TypeAlias = AddView | RemoveView | SetStatus | SetLayout | ShowInR
 
 def changed_permission(permission: Permission, updates: list[PermissionUpdate]) -> Permission:
     """``permission`` after all ``updates``. Raises ProtocolError."""
+    _check_count(updates)
     for index, update in enumerate(updates):
         found = re.fullmatch(_PERMISSION, update.path)
         if found is None:
@@ -169,11 +171,13 @@ def changed_permission(permission: Permission, updates: list[PermissionUpdate]) 
 
 def stream_changes(updates: list[StreamUpdate]) -> list[StreamChange]:
     """What ``updates`` ask for, in order. Raises ProtocolError."""
+    _check_count(updates)
     return [_stream_change(update, index) for index, update in enumerate(updates)]
 
 
 def check_sink_updates(updates: Sequence[SinkUpdate | CallUpdate]) -> None:
     """Raise ProtocolError unless each value fits its path."""
+    _check_count(updates)
     for index, update in enumerate(updates):
         _sink_value(update.path.removeprefix("/output"), update.value, index)
 
@@ -265,6 +269,11 @@ def _fraction(text: str, at: str) -> str:
         if under and Fraction(over, under) <= 1:
             return f"{over}/{under}"
     raise ProtocolError(f"{at}: expected 0, 1 or a/b between them")
+
+
+def _check_count(updates: Sequence[object]) -> None:
+    if len(updates) > bounds.MAX_CHANGES:
+        raise ProtocolError(f"body: expected at most {bounds.MAX_CHANGES} changes")
 
 
 def _unknown_path(index: int) -> ProtocolError:
