@@ -12,8 +12,7 @@ from starlette.routing import BaseRoute, Route
 
 from palaver.api.demo_answers import Refused, answered, body_of, json_answer
 from palaver.api.demo_session import DemoSessions, same_origin
-from palaver.api.rest.ids import ObjectIds
-from palaver.api.rest.tokens import PortalAddress
+from palaver.api.http.ids import ObjectIds
 from palaver.api.wire.rooms import new_room
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from palaver.api.auth.tokens import TokenDesk
-    from palaver.api.rest.settings import RestSettings
+    from palaver.api.http.portal_address import PortalAddress
     from palaver.store import RoomDefinition, Store
 
 _PER_MINUTE: Final = 60
@@ -58,14 +57,14 @@ class Demo:
         self,
         store: Store,
         tokens: TokenDesk,
-        rest: RestSettings,
+        portal: PortalAddress,
         settings: DemoSettings,
         sessions: DemoSessions,
         clock: Callable[[], float],
     ) -> None:
         self._store, self._tokens, self._settings, self._clock = store, tokens, settings, clock
         self._sessions = sessions
-        self._portal = PortalAddress(rest)
+        self._portal = portal
         self._ids = ObjectIds(clock)
         self._making = asyncio.Lock()
         self._visits: OrderedDict[str, list[float]] = OrderedDict()

@@ -20,7 +20,7 @@ from palaver.api.clock import wall_clock
 from palaver.api.demo import Demo, DemoSettings
 from palaver.api.demo_session import DemoSessions
 from palaver.api.demo_view import DemoView
-from palaver.api.lobby import Lobby
+from palaver.api.http.portal_address import PortalAddress
 from palaver.api.portal.server import Portal
 from palaver.api.portal.settings import PortalSettings
 from palaver.api.rest.app import build
@@ -28,7 +28,9 @@ from palaver.api.rest.settings import RestSettings
 from palaver.api.whip.ice_servers import ice_server
 from palaver.api.whip.routes import WhipAndWhep
 from palaver.api.whip.settings import WhipSettings
+from palaver.api.wire.rooms import config_of
 from palaver.host.rooms import Rooms
+from palaver.jobs.opening import RoomOpener
 from palaver.media.local import LocalEngine
 from palaver.server import addresses, http, services, state, tls
 from palaver.server.observe import Health, LoopLag
@@ -132,14 +134,14 @@ class Node:
         secrets = directory.secrets
         tokens = TokenDesk(store, bytes.fromhex(secrets.tokens), wall_clock)
         rest = _rest_settings(config, listening)
-        lobby = Lobby(store, self._rooms)
-        self._portal = Portal(self._rooms, lobby, tokens, _portal_settings(config, directory))
-        whip = WhipAndWhep(store, self._rooms, lobby, tokens, _whip_settings(config))
+        opener = RoomOpener(store, self._rooms, config_of)
+        self._portal = Portal(self._rooms, opener, tokens, _portal_settings(config, directory))
+        whip = WhipAndWhep(store, self._rooms, opener, tokens, _whip_settings(config))
         sessions = DemoSessions(bytes.fromhex(secrets.cookies), wall_clock, rest.secure)
         demo = Demo(
             store,
             tokens,
-            rest,
+            PortalAddress(rest.public_url, secure=rest.secure, on_loopback=rest.on_loopback),
             DemoSettings(
                 enabled=listening.on_loopback or config.page.demo,
                 service=accounts["sample"].id,
@@ -153,7 +155,7 @@ class Node:
         )
         parts = {
             "rooms": self._rooms.stats,
-            "lobby": lobby.stats,
+            "jobs": opener.stats,
             "media": engine.stats,
             "portal": self._portal.stats,
             "whip": whip.whip_stats,

@@ -11,13 +11,13 @@ import httpx
 
 from palaver.api.auth.mauth import sign
 from palaver.api.auth.tokens import TokenDesk
-from palaver.api.lobby import Lobby
 from palaver.api.rest.app import build
 from palaver.api.rest.settings import RestSettings
 from palaver.api.whip.routes import WhipAndWhep
 from palaver.api.whip.settings import WhipSettings
 from palaver.api.wire.rooms import config_of
 from palaver.host import RoomHost, Rooms
+from palaver.jobs.opening import RoomOpener
 from palaver.media.fake import FakeEngine
 from palaver.room.messages import Join
 from palaver.room.values import ParticipantId, StreamId, TransportId
@@ -137,7 +137,9 @@ async def make_house(
         for who, name in ((SUPER, "superService"), (ANNA, "anna"), (BERT, "bert")):
             await store.services.create(who.id, name, who.key, created_ms=1, is_super=who is SUPER)
         desk = TokenDesk(store, b"s" * 32, clock)
-        whip = WhipAndWhep(store, rooms, Lobby(store, rooms), desk, whip_settings or WhipSettings())
+        whip = WhipAndWhep(
+            store, rooms, RoomOpener(store, rooms, config_of), desk, whip_settings or WhipSettings()
+        )
         extra_routes = [*whip.routes(), *extra_routes]
         app = build(store, rooms, desk, settings or RestSettings(), extra_routes, clock=clock)
         transport = httpx.ASGITransport(app)

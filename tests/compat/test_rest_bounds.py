@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from palaver.api.lobby import Lobby
+from palaver.api.wire.rooms import config_of
+from palaver.jobs.opening import RoomOpener
 from palaver.room.errors import Fault, RoomError
 from tests.compat.rest_house import ANNA, House
 from tests.compat.test_rest_rooms import created, custom, not_created, region
@@ -118,15 +119,15 @@ async def test_a_stored_definition_beyond_the_bounds_ends_nothing_and_can_be_men
         return {**document, "views": views}
 
     await house.store.rooms.update(room, break_it)
-    lobby = Lobby(house.store, house.rooms)
+    opener = RoomOpener(house.store, house.rooms, config_of)
     for times in itertools.islice(itertools.count(1), 2):
         with pytest.raises(RoomError, match=r"its definition: views") as refused:
-            await lobby.enter(room)
+            await opener.open(room)
         assert refused.value.fault is Fault.CANNOT_START
-        assert lobby.stats()["rooms_unusable_total"] == times
-    assert (await lobby.enter(other)).room.config.name == "other"
+        assert opener.stats()["rooms_unusable_total"] == times
+    assert (await opener.open(other)).room.config.name == "other"
     assert (await house.ok("GET", f"/v1/rooms/{room}"))["views"] == views
     token = await house.call("POST", f"/v1/rooms/{room}/tokens", {"user": "a", "role": "presenter"}, who=ANNA)
     assert token.status_code == 200
     await house.ok("PUT", f"/v1/rooms/{room}", {"views": []})
-    assert (await lobby.enter(room)).room.config.views == ()
+    assert (await opener.open(room)).room.config.views == ()

@@ -172,3 +172,17 @@ async def test_a_change_is_checked_before_it_is_looked_for(house: House, resourc
         )
     for bad in NO_CHANGES:
         assert (await house.refused("PATCH", path, change(resource, *bad)))[:2] == (400, 1301), bad
+
+
+PATCHED = ("streams", "streaming-ins", "recordings", "streaming-outs", "sipcalls", "participants")
+
+
+@pytest.mark.parametrize("resource", PATCHED)
+async def test_a_path_that_nothing_has_is_explained_in_words(house: House, resource: str) -> None:
+    """Not by the regular expression that it does not match."""
+    room = await house.room()
+    body = [{"op": "replace", "path": "/media/text/nothing", "value": "x"}]
+    status, code, said = await house.refused("PATCH", f"/v1/rooms/{room}/{resource}/x", body)
+    assert (status, code) == (400, 1301)
+    assert said.startswith("[0].path: expected /")
+    assert not set("^$?*\\[(|") & set(said.removeprefix("[0].path"))

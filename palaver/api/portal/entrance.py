@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from palaver.api.auth.tokens import TokenRefused
-from palaver.api.lobby import RoomNotFound
 from palaver.api.portal import faults, notify
 from palaver.api.portal.dialects import DIALECTS, Refusal
 from palaver.api.portal.session import Identity, Session
@@ -17,6 +16,7 @@ from palaver.api.portal.states import State
 from palaver.api.portal.tickets import Ticket, TicketRefused, Tickets
 from palaver.api.wire.participants import participant_info, permission_info
 from palaver.api.wire.portal import Sdk
+from palaver.jobs.opening import RoomNotFound
 from palaver.room.errors import RoomError
 from palaver.room.messages import Join
 from palaver.room.values import ParticipantId, RoomId
@@ -24,12 +24,12 @@ from palaver.store import StoreError
 
 if TYPE_CHECKING:
     from palaver.api.auth.tokens import TokenDesk
-    from palaver.api.lobby import Lobby
     from palaver.api.portal.connection import Connection
     from palaver.api.portal.dialects import Dialect
     from palaver.api.portal.members import Member, Members
     from palaver.api.portal.settings import PortalSettings
     from palaver.host import RoomHost
+    from palaver.jobs.opening import RoomOpener
 
 DEPRECATED_SDK = "3.5"
 
@@ -42,8 +42,10 @@ RESTARTED = "Server restarted"
 class Entrance:
     """Checks whoever comes, and brings them into their rooms. A refusal ends the connection."""
 
-    def __init__(self, lobby: Lobby, tokens: TokenDesk, members: Members, settings: PortalSettings) -> None:
-        self._lobby, self._tokens, self._members, self._settings = lobby, tokens, members, settings
+    def __init__(
+        self, opener: RoomOpener, tokens: TokenDesk, members: Members, settings: PortalSettings
+    ) -> None:
+        self._opener, self._tokens, self._members, self._settings = opener, tokens, members, settings
         self._tickets = Tickets(settings.ticket_key, settings.ticket_lifetime_s)
         self._run = secrets.token_hex(8)
 
@@ -72,7 +74,7 @@ class Entrance:
         try:
             async with asyncio.timeout(self._settings.request_timeout_s):
                 record = await self._tokens.redeem(token)
-                host = await self._lobby.enter(RoomId(record.room))
+                host = await self._opener.open(RoomId(record.room))
         except TokenRefused as refused:
             raise Refusal(str(refused)) from None
         except (RoomNotFound, StoreError, RoomError, TimeoutError) as problem:
@@ -179,7 +181,7 @@ class Entrance:
             raise Refusal("Client does NOT exist")
         try:
             async with asyncio.timeout(self._settings.request_timeout_s):
-                host = await self._lobby.enter(RoomId(ticket.room))
+                host = await self._opener.open(RoomId(ticket.room))
         except (RoomNotFound, StoreError, RoomError, TimeoutError) as problem:
             raise Refusal("Client does NOT exist") from problem
         identity = Identity(

@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from palaver.api.auth.tokens import TokenDesk
-    from palaver.api.lobby import Lobby
     from palaver.api.portal.guard import App
     from palaver.api.portal.members import Member
     from palaver.api.portal.settings import PortalSettings
     from palaver.host import Rooms
+    from palaver.jobs.opening import RoomOpener
 
 Ack = tuple[Any, ...]
 
@@ -42,10 +42,10 @@ _OVERHEAD: Final = 1.5
 class Portal:
     """Serves every client. ``run`` must be running before the first one comes."""
 
-    def __init__(self, rooms: Rooms, lobby: Lobby, tokens: TokenDesk, settings: PortalSettings) -> None:
+    def __init__(self, rooms: Rooms, opener: RoomOpener, tokens: TokenDesk, settings: PortalSettings) -> None:
         self._settings, self._rooms = settings, rooms
         self._members = Members(settings)
-        self._entrance = Entrance(lobby, tokens, self._members, settings)
+        self._entrance = Entrance(opener, tokens, self._members, settings)
         self._connections: dict[str, Connection] = {}
         self._strangers: dict[str, float] = {}
         self._tasks: asyncio.TaskGroup | None = None

@@ -14,14 +14,14 @@ from starlette.routing import BaseRoute, Route
 
 from palaver.api.auth.mauth import MAuth
 from palaver.api.clock import wall_clock
+from palaver.api.http.answers import TEXT, Answer, error, json
+from palaver.api.http.ids import ObjectIds
+from palaver.api.http.portal_address import PortalAddress
 from palaver.api.rest import openapi
-from palaver.api.rest.answers import TEXT, Answer, error, json
-from palaver.api.rest.ids import ObjectIds
 from palaver.api.rest.middleware import Gate, Guard, Headers
 from palaver.api.rest.operations import Api, Operation, Version
 from palaver.api.rest.resource import Resource
 from palaver.api.rest.table import OPERATIONS
-from palaver.api.rest.tokens import PortalAddress
 from palaver.api.wire import errors
 
 if TYPE_CHECKING:
@@ -52,7 +52,8 @@ def build(
 
     ``clock`` tells seconds since the epoch.
     """
-    api = Api(store, rooms, tokens, settings, ObjectIds(clock), PortalAddress(settings), clock)
+    portal = PortalAddress(settings.public_url, secure=settings.secure, on_loopback=settings.on_loopback)
+    api = Api(store, rooms, tokens, settings, ObjectIds(clock), portal, clock)
     mauth = MAuth(store.services, window_s=settings.replay_window_s, clock=clock)
     app = Starlette(
         routes=[*_resources(api), *_descriptions(), *extra_routes],

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from palaver.api.auth.mauth import MAuth, NotAuthenticated
-from palaver.api.rest.answers import TEXT, Answer, error
-from palaver.api.rest.body import Disconnected
-from palaver.api.rest.resource import CALLER, store_failed
+from palaver.api.http.answers import TEXT, Answer, error
+from palaver.api.http.body import Disconnected
+from palaver.api.http.failures import store_failed
+from palaver.api.rest.resource import CALLER
 from palaver.api.wire import errors
 from palaver.store import StoreError
 

@@ -12,10 +12,10 @@ from palaver.room.values import RoomId
 if TYPE_CHECKING:
     from palaver.api.auth.mauth import Caller
     from palaver.api.auth.tokens import TokenDesk
-    from palaver.api.rest.answers import Answer
-    from palaver.api.rest.ids import ObjectIds
+    from palaver.api.http.answers import Answer
+    from palaver.api.http.ids import ObjectIds
+    from palaver.api.http.portal_address import PortalAddress
     from palaver.api.rest.settings import RestSettings
-    from palaver.api.rest.tokens import PortalAddress
     from palaver.api.wire.streams import Dialect
     from palaver.host import RoomHost, Rooms
     from palaver.store import RoomDefinition, Store

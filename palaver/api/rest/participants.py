@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from palaver.api.rest.answers import Answer, ApiError, json, text
+from palaver.api.http.answers import Answer, ApiError, json, text
 from palaver.api.rest.operations import Call, Operation
 from palaver.api.wire import errors
-from palaver.api.wire.participants import ParticipantDetail, participant_detail
-from palaver.api.wire.updates import PermissionUpdate, changed_permission
+from palaver.api.wire.participants import (
+    ParticipantDetail,
+    PermissionUpdate,
+    changed_permission,
+    participant_detail,
+)
 from palaver.room.messages import Drop, SetPermission
 from palaver.room.values import Grant, Participant, ParticipantId, Permission
 

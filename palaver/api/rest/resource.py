@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl
 
-import structlog
-
-from palaver.api.lobby import RoomNotFound
-from palaver.api.rest.answers import Answer, ApiError, error
-from palaver.api.rest.body import read_body
-from palaver.api.rest.ids import is_object_id
+from palaver.api.http.answers import Answer, ApiError, error
+from palaver.api.http.body import read_body
+from palaver.api.http.failures import store_failed
+from palaver.api.http.ids import is_object_id
 from palaver.api.rest.operations import Api, Call, Operation, Version
 from palaver.api.wire import errors
 from palaver.api.wire.errors import OWT_ERRORS, ProtocolError
+from palaver.jobs.opening import RoomNotFound
 from palaver.room.errors import Fault, RoomError
 from palaver.store import RoomDefinition, StoreError
 
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
 
 CALLER: Final = "palaver.caller"
 """Where in the ASGI scope the gate leaves who signed the request."""
-
-_log = structlog.get_logger("palaver.rest")
 
 _SAID: Final = {
     Fault.PARTICIPANT_NOT_FOUND: "Participant not found",
@@ -71,20 +68,18 @@ class Resource:
         if operation.in_room:
             call.room = await self._owned(caller, call.path["room"])
         if operation.takes is not None:
-            call.body = operation.parsed(await read_body(scope, receive, self._api.settings))
+            call.body = operation.parsed(await self._body(scope, receive))
         return await operation.handler(call)
+
+    async def _body(self, scope: Scope, receive: Receive) -> Any:
+        settings = self._api.settings
+        return await read_body(scope, receive, settings.body_limit, settings.body_timeout_s)
 
     async def _owned(self, caller: Caller, room: str) -> RoomDefinition:
         definition = await self._api.store.rooms.get(room) if is_object_id(room) else None
         if definition is None or definition.service != caller.service.id:
             raise ApiError(errors.ROOM_NOT_FOUND, "Room not found")
         return definition
-
-
-def store_failed(failure: StoreError, scope: Scope) -> Answer:
-    """500/1401; what the database said is for the log."""
-    _log.error("store failed", error=str(failure), method=scope["method"], path=scope["path"])
-    return error(errors.STORE_FAILED, "Database error")
 
 
 def query_of(scope: Scope) -> dict[str, str]:

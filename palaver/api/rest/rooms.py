@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from palaver.api.rest.answers import Answer, ApiError, Headers, json, text
+from palaver.api.http.answers import Answer, ApiError, Headers, json, text
 from palaver.api.rest.operations import Call, Operation, Parameter
 from palaver.api.wire import errors
 from palaver.api.wire.errors import ProtocolError

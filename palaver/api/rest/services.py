@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from palaver.api.rest.answers import Answer, ApiError, json, text
-from palaver.api.rest.ids import is_object_id
+from palaver.api.http.answers import Answer, ApiError, json, text
+from palaver.api.http.ids import is_object_id
 from palaver.api.rest.operations import Call, Operation
 from palaver.api.wire import errors
 from palaver.api.wire.errors import ProtocolError

@@ -1,17 +1,15 @@
-"""/v1/rooms/{room}/streams: what a running room offers; and streaming-ins, which are streams from elsewhere."""
+"""/v1/rooms/{room}/streams: what a running room offers."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from palaver.api.rest.answers import Answer, ApiError, json, text
+from palaver.api.http.answers import Answer, ApiError, json, text
 from palaver.api.rest.operations import Call, Operation, Version
 from palaver.api.wire import errors
-from palaver.api.wire.outputs import StreamingInRequest
 from palaver.api.wire.rest_streams import LayeredStream
 from palaver.api.wire.rest_streams import Stream as PlainStream
-from palaver.api.wire.streams import stream_info
-from palaver.api.wire.updates import (
+from palaver.api.wire.stream_updates import (
     AddView,
     RemoveView,
     SetLayout,
@@ -21,6 +19,7 @@ from palaver.api.wire.updates import (
     StreamUpdate,
     stream_changes,
 )
+from palaver.api.wire.streams import stream_info
 from palaver.room import messages as room
 from palaver.room.messages import Change, ChangeTogether, Mix, SetStreamActive, Unmix, Unpublish
 from palaver.room.values import Stream, StreamId, StreamState
@@ -40,14 +39,14 @@ async def list_streams(call: Call) -> Answer:
 
 async def get_stream(call: Call) -> Answer:
     """One stream."""
-    host, stream = _present(call)
+    host, stream = present(call)
     return _shown(call, host, stream)
 
 
 async def update_stream(call: Call) -> Answer:
     """Mutes or unmutes a stream, puts it into views, changes the layout of a mixed stream: all of it, or nothing."""
     changes = stream_changes(call.body)
-    host, stream = _present(call)
+    host, stream = present(call)
     commands = [command for change in changes if (command := _command(stream, change))]
     if commands:
         host.submit(ChangeTogether(tuple(commands)))
@@ -56,37 +55,17 @@ async def update_stream(call: Call) -> Answer:
 
 async def delete_stream(call: Call) -> Answer:
     """Ends a stream, as its owner could."""
-    host, stream = _present(call)
+    host, stream = present(call)
     host.submit(Unpublish(None, stream.id))
     return text()
 
 
-async def create_streaming_in(call: Call) -> Answer:
-    """Fetches a stream from elsewhere into the room. Not available yet: a valid request is refused with 500/1201."""
-    raise ApiError(errors.REFUSED, "Streaming-ins are not available yet")
-
-
-async def get_streaming_in(call: Call) -> Answer:
-    """One streaming-in. There is none yet."""
-    raise _not_found()
-
-
-async def update_streaming_in(call: Call) -> Answer:
-    """Changes a streaming-in, like any stream."""
-    stream_changes(call.body)
-    raise _not_found()
-
-
-async def delete_streaming_in(call: Call) -> Answer:
-    """Ends a streaming-in: the same as deleting the stream."""
-    return await delete_stream(call)
-
-
-def _present(call: Call) -> tuple[RoomHost, Stream]:
+def present(call: Call) -> tuple[RoomHost, Stream]:
+    """The running room and its stream of the path. Raises ApiError."""
     host = call.running
     stream = host.room.streams.get(StreamId(call.path["stream"])) if host else None
     if host is None or stream is None or stream.state is not StreamState.LIVE:
-        raise _not_found()
+        raise stream_not_found()
     return host, stream
 
 
@@ -94,7 +73,8 @@ def _shown(call: Call, host: RoomHost, stream: Stream) -> Answer:
     return json(stream_info(stream, host.room.config, call.dialect, rest=True))
 
 
-def _not_found() -> ApiError:
+def stream_not_found() -> ApiError:
+    """404/1004."""
     return ApiError(errors.STREAM_NOT_FOUND, "Stream not found")
 
 
@@ -113,7 +93,7 @@ def _command(stream: Stream, change: StreamChange) -> Change | None:
             return room.ShowInRegion(stream.id, index, shown)
 
 
-_MUTE: Final = [{"op": "replace", "path": "/media/audio/status", "value": "inactive"}]
+MUTE: Final = [{"op": "replace", "path": "/media/audio/status", "value": "inactive"}]
 
 
 def _operations(version: Version) -> tuple[Operation, ...]:
@@ -137,7 +117,7 @@ def _operations(version: Version) -> tuple[Operation, ...]:
             gives=shape,
             versions=only,
             errors=(errors.STREAM_NOT_FOUND, errors.REFUSED),
-            example=_MUTE,
+            example=MUTE,
         ),
         Operation(
             "DELETE",
@@ -149,54 +129,7 @@ def _operations(version: Version) -> tuple[Operation, ...]:
     )
 
 
-def _streaming_ins(version: Version) -> tuple[Operation, ...]:
-    shape = PlainStream if version == "/v1" else LayeredStream
-    below, only = "/rooms/{room}/streaming-ins", (version,)
-    return (
-        Operation(
-            "POST",
-            below,
-            create_streaming_in,
-            takes=StreamingInRequest,
-            gives=shape,
-            versions=only,
-            errors=(errors.REFUSED,),
-            example={
-                "connection": {"url": "rtsp://camera.example/stream"},
-                "media": {"audio": "auto", "video": True},
-            },
-        ),
-        Operation(
-            "GET",
-            below + "/{stream}",
-            get_streaming_in,
-            gives=shape,
-            versions=only,
-            errors=(errors.STREAM_NOT_FOUND,),
-        ),
-        Operation(
-            "PATCH",
-            below + "/{stream}",
-            update_streaming_in,
-            takes=list[StreamUpdate],
-            gives=shape,
-            versions=only,
-            errors=(errors.STREAM_NOT_FOUND, errors.REFUSED),
-            example=_MUTE,
-        ),
-        Operation(
-            "DELETE",
-            below + "/{stream}",
-            delete_streaming_in,
-            versions=only,
-            errors=(errors.STREAM_NOT_FOUND, errors.REFUSED),
-        ),
-    )
-
-
 OPERATIONS: Final = (
     *_operations("/v1"),
     *_operations("/v1.1"),
-    *_streaming_ins("/v1"),
-    *_streaming_ins("/v1.1"),
 )

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from palaver.api.rest import outputs, participants, rooms, services, streams, tokens
+from palaver.api.rest import (
+    analytics,
+    participants,
+    recordings,
+    rooms,
+    services,
+    sipcalls,
+    streaming_ins,
+    streaming_outs,
+    streams,
+    tokens,
+)
 
 if TYPE_CHECKING:
     from palaver.api.rest.operations import Operation
@@ -12,9 +23,13 @@ if TYPE_CHECKING:
 OPERATIONS: Final[tuple[Operation, ...]] = (
     *rooms.OPERATIONS,
     *streams.OPERATIONS,
+    *streaming_ins.OPERATIONS,
     *participants.OPERATIONS,
     *tokens.OPERATIONS,
-    *outputs.OPERATIONS,
+    *recordings.OPERATIONS,
+    *streaming_outs.OPERATIONS,
+    *analytics.OPERATIONS,
+    *sipcalls.OPERATIONS,
     *services.OPERATIONS,
 )
 """What is asked for most comes first."""

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
-import re
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
-import structlog
 from msgspec import UnsetType
 
 from palaver.api.auth.tokens import TTL_S
-from palaver.api.rest.answers import Answer, ApiError, text
+from palaver.api.http.answers import Answer, ApiError, text
 from palaver.api.rest.operations import Call, Operation
 from palaver.api.wire import errors
 from palaver.api.wire.errors import ProtocolError
@@ -21,9 +17,6 @@ from palaver.store import Conflict
 
 if TYPE_CHECKING:
     from palaver.api.rest.settings import RestSettings
-
-_HOST: Final = re.compile(r"[0-9A-Za-z._\-]{1,255}(?::[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::[0-9]{1,5})?")
-_log = structlog.get_logger("palaver.rest")
 
 
 async def create_token(call: Call) -> Answer:
@@ -52,42 +45,10 @@ async def create_token(call: Call) -> Answer:
     return text(token)
 
 
-class PortalAddress:
-    """Where clients find the portal, as tokens tell them."""
-
-    def __init__(self, settings: RestSettings) -> None:
-        self._settings = settings
-        self._warned = False
-
-    def seen_from(self, host: str) -> tuple[str, bool]:
-        """The address for a client of whoever sent a request with this Host, and whether it speaks TLS.
-
-        Raises ProtocolError if the configuration has no address and ``host`` is none.
-        """
-        settings = self._settings
-        if settings.public_url is not None:
-            url = urlsplit(settings.public_url)
-            return url.netloc, url.scheme == "https"
-        if not _HOST.fullmatch(host):
-            raise ProtocolError("Host: the header does not name this server")
-        if not (settings.on_loopback or self._warned) and _is_loopback(host):
-            self._warned = True
-            _log.warning("tokens name a loopback address: set portal.public_url", host=host)
-        return host, settings.secure
-
-
 def _ttl_s(wanted: TokenRequest, settings: RestSettings) -> int:
     if not wanted.reusable:
         return TTL_S
     return settings.reusable_token_ttl_s if isinstance(wanted.ttl_seconds, UnsetType) else wanted.ttl_seconds
-
-
-def _is_loopback(host: str) -> bool:
-    name = urlsplit(f"//{host}").hostname or ""
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return name == "localhost" or name.endswith(".localhost")
 
 
 OPERATIONS: Final = (

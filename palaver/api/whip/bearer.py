@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from palaver.api.auth.tokens import TokenDesk, TokenRefused
-from palaver.api.rest.answers import ApiError
-from palaver.api.rest.body import header
+from palaver.api.http.answers import ApiError
+from palaver.api.http.body import header
 from palaver.api.wire import errors
 
 if TYPE_CHECKING:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Final
 
-from palaver.api.lobby import RoomNotFound
-from palaver.api.rest.answers import Answer, ApiError, Headers
-from palaver.api.rest.body import media_type, read_bytes
-from palaver.api.rest.resource import store_failed
+from palaver.api.http.answers import Answer, ApiError, Headers
+from palaver.api.http.body import media_type, read_bytes
+from palaver.api.http.failures import store_failed
 from palaver.api.whip import refusals
 from palaver.api.wire import errors
 from palaver.host import EngineError, NegotiationError
+from palaver.jobs.opening import RoomNotFound
 from palaver.room.errors import RoomError
 from palaver.store import StoreError
 

@@ -6,7 +6,7 @@ import re
 import secrets
 from typing import TYPE_CHECKING, Final
 
-from palaver.api.rest.answers import Answer, ApiError, Headers
+from palaver.api.http.answers import Answer, ApiError, Headers
 from palaver.api.whip import plans, refusals
 from palaver.api.whip.endpoint import FRAGMENT, SDP, Endpoint
 from palaver.api.whip.sessions import Session, SessionEnded, digest
@@ -20,11 +20,11 @@ from palaver.room.values import RoomId, StreamId, SubscriptionId
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope
 
-    from palaver.api.lobby import Lobby
     from palaver.api.whip.bearer import Bearers
     from palaver.api.whip.sessions import Sessions
     from palaver.api.whip.settings import WhipSettings
     from palaver.host import OfferedSection, RoomHost, Rooms
+    from palaver.jobs.opening import RoomOpener
     from palaver.store import Store, TokenRecord
 
 _NAME: Final = re.compile(r"[0-9a-zA-Z_-]{1,128}")
@@ -40,13 +40,13 @@ class Posting(Endpoint):
         self,
         store: Store,
         rooms: Rooms,
-        lobby: Lobby,
+        opener: RoomOpener,
         bearers: Bearers,
         sessions: Sessions,
         settings: WhipSettings,
     ) -> None:
         super().__init__(settings)
-        self._store, self._rooms, self._lobby = store, rooms, lobby
+        self._store, self._rooms, self._opener = store, rooms, opener
         self._bearers, self._sessions = bearers, sessions
         self.started = 0
         self._links: Headers = tuple((b"link", server.link()) for server in settings.ice_servers)
@@ -114,7 +114,7 @@ class Whip(Posting):
         if running := self._rooms.get(RoomId(who.room)):
             self._check_free(running, name, token)  # before the token is used up
         await self._bearers.use(who)
-        host = await self._lobby.enter(who.room)
+        host = await self._opener.open(who.room)
         if replaced := self._check_free(host, name, token):
             self._sessions.end(replaced, "replaced by a newer session of the same token")
         session = Session("whip", host, digest(token), offer)
@@ -143,7 +143,7 @@ class Whep(Posting):
         sections: tuple[OfferedSection, ...],
     ) -> tuple[Session, str]:
         """See Posting."""
-        host = self._rooms.get(RoomId(who.room)) or await self._lobby.enter(who.room)
+        host = self._rooms.get(RoomId(who.room)) or await self._opener.open(who.room)
         source = await plans.playable(host, stream, self._settings.arrival_timeout_s)
         tracks = plans.subscribed(source, sections)
         await self._bearers.use(who)

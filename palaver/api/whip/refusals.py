@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from palaver.api.rest.answers import ApiError, Headers
+from palaver.api.http.answers import ApiError, Headers
 from palaver.api.wire import errors
 from palaver.room.errors import Fault, RoomError
 

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from palaver.api.auth.tokens import TokenDesk
-    from palaver.api.lobby import Lobby
     from palaver.api.whip.posting import Posting
     from palaver.api.whip.sessions import Protocol
     from palaver.api.whip.settings import WhipSettings
     from palaver.host import Rooms
+    from palaver.jobs.opening import RoomOpener
     from palaver.store import Store
 
 
@@ -27,12 +27,12 @@ class WhipAndWhep:
     """Both protocols: one set of sessions, two ways to begin one."""
 
     def __init__(
-        self, store: Store, rooms: Rooms, lobby: Lobby, tokens: TokenDesk, settings: WhipSettings
+        self, store: Store, rooms: Rooms, opener: RoomOpener, tokens: TokenDesk, settings: WhipSettings
     ) -> None:
         self._sessions = sessions = Sessions(settings.verdict_timeout_s)
         bearers = Bearers(tokens, settings.realm)
-        self._whip = Whip(store, rooms, lobby, bearers, sessions, settings)
-        self._whep = Whep(store, rooms, lobby, bearers, sessions, settings)
+        self._whip = Whip(store, rooms, opener, bearers, sessions, settings)
+        self._whep = Whep(store, rooms, opener, bearers, sessions, settings)
         self._of_whip = SessionEndpoint("whip", bearers, sessions, settings)
         self._of_whep = SessionEndpoint("whep", bearers, sessions, settings)
 

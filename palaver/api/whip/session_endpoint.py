@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from palaver.api.rest.answers import Answer, ApiError
-from palaver.api.rest.body import header
+from palaver.api.http.answers import Answer, ApiError
+from palaver.api.http.body import header
 from palaver.api.whip import refusals
 from palaver.api.whip.endpoint import FRAGMENT, SDP, Endpoint
 from palaver.api.whip.sessions import SessionEnded, new_etag

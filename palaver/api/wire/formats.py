@@ -9,6 +9,8 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from palaver.api.wire.parse import MAX_INT
 from palaver.room import bounds, values
 
+Text = Annotated[str, Meta(min_length=1)]
+Label = Annotated[str, Meta(min_length=1, max_length=bounds.MAX_LABEL)]
 Count = Annotated[int, Meta(ge=0, le=MAX_INT)]
 Number = Annotated[int, Meta(ge=-MAX_INT, le=MAX_INT)] | Annotated[float, Meta(ge=-MAX_INT, le=MAX_INT)]
 WholeNumber = Annotated[int, Meta(ge=-MAX_INT, le=MAX_INT)]

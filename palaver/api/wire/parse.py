@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 
 from palaver.api.wire.errors import ProtocolError
+from palaver.room.bounds import MAX_CHANGES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 T = TypeVar("T")
 
@@ -20,7 +24,23 @@ _BOUND: Final = re.compile(r"Expected `(?:int|float|number)` (?P<sign><=|>=|<|>)
 _PATH: Final = re.compile(r"(?P<path>[A-Za-z0-9_.\[\]]+): ")
 _TYPE: Final = re.compile(r"`([^`]*)`")
 _TYPES: Final = {"str": "string", "int": "integer", "float": "number", "bool": "boolean"}
+_REGEX: Final = re.compile(r"Expected `str` matching regex (?P<pattern>.*)")
 _SIGNS: Final = {"<=": "≤", ">=": "≥", "<": "<", ">": ">"}
+
+
+_forms: dict[str, str] = {}
+
+
+def form(pattern: str, words: str) -> msgspec.Meta:
+    """A constraint on text: it matches ``pattern``. ``words`` tell people what is expected, in place of the pattern."""
+    _forms[repr(pattern)] = words
+    return msgspec.Meta(pattern=pattern)
+
+
+def check_count(changes: Sequence[object]) -> None:
+    """Raise ProtocolError if a PATCH asks for too many changes at once."""
+    if len(changes) > MAX_CHANGES:
+        raise ProtocolError(f"body: expected at most {MAX_CHANGES} changes")
 
 
 def convert(value: Any, shape: type[T], at: str = "") -> T:
@@ -48,6 +68,8 @@ def explain(message: str, at: str = "") -> str:
         message = f"expected {_SIGNS[bound['sign']]} {bound['limit']}"
     elif inner := _PATH.match(message):  # said by a shape of ours about one of its members
         where, message = f"{where}.{inner['path']}", message[inner.end() :]
+    elif unmatched := _REGEX.fullmatch(message):
+        message = f"expected {_forms.get(unmatched['pattern'], 'text of another form')}"
     elif message == "Expected `str` of length >= 1":
         message = "expected a non-empty string"
     elif message[:1].isupper():

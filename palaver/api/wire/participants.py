@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
+from palaver.api.wire.errors import ProtocolError
 from palaver.api.wire.formats import Shape
+from palaver.api.wire.parse import check_count, form
+from palaver.room.values import Grant
 
 if TYPE_CHECKING:
-    from palaver.room.values import Grant, Participant, Permission
+    from palaver.room.values import Participant, Permission
+
+_PERMISSION: Final = "/permission/(?P<part>publish|subscribe)(?:/(?P<kind>audio|video))?"
 
 
 class MediaPermission(Shape):
@@ -50,3 +57,49 @@ def permission_info(permission: Permission) -> dict[str, Any]:
 
 def _grant(grant: Grant) -> dict[str, bool]:
     return {"audio": grant.audio, "video": grant.video}
+
+
+class PermissionUpdate(Shape, forbid_unknown_fields=True):
+    """Replaces one part of a permission: by ``{audio, video}``, or by a boolean for both kinds or the one named."""
+
+    op: Literal["replace"]
+    path: Annotated[
+        str,
+        form(
+            "^/permission/(publish|subscribe)(/(audio|video))?$",
+            "/permission/publish or /permission/subscribe, which /audio or /video may follow",
+        ),
+    ]
+    value: bool | Permitted
+
+
+class Permitted(Shape, forbid_unknown_fields=True):
+    """Which kinds are permitted."""
+
+    audio: bool
+    video: bool
+
+
+def changed_permission(permission: Permission, updates: list[PermissionUpdate]) -> Permission:
+    """``permission`` after all ``updates``. Raises ProtocolError."""
+    check_count(updates)
+    for index, update in enumerate(updates):
+        found = re.fullmatch(_PERMISSION, update.path)
+        if found is None:
+            raise ProtocolError(f"[{index}].path: nothing that can be changed")
+        grant = permission.publish if found["part"] == "publish" else permission.subscribe
+        grant = _changed_grant(grant, found["kind"], update.value, index)
+        permission = (
+            replace(permission, publish=grant)
+            if found["part"] == "publish"
+            else replace(permission, subscribe=grant)
+        )
+    return permission
+
+
+def _changed_grant(grant: Grant, kind: str | None, value: bool | Permitted, index: int) -> Grant:
+    if kind is None:
+        return Grant(value, value) if isinstance(value, bool) else Grant(value.audio, value.video)
+    if not isinstance(value, bool):
+        raise ProtocolError(f"[{index}].value: expected bool")
+    return replace(grant, audio=value) if kind == "audio" else replace(grant, video=value)

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from msgspec import UNSET, UnsetType, field
 
-from palaver.api.wire.portal import SubscribeParameters  # noqa: TC001  # msgspec reads annotations at run time
+from palaver.api.wire.portal import SubscribeParameters  # msgspec reads annotations at run time
 from palaver.api.wire.stream_info import FormatInfo, Id, ParametersInfo, StrictMessage
 
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from msgspec import UNSET, UnsetType
 
 from palaver.api.wire.formats import Shape
-from palaver.api.wire.stream_info import (  # noqa: TC001 - msgspec reads the annotations
+from palaver.api.wire.stream_info import (
     FormatInfo,
     OptionalInfo,
     ParametersInfo,

@@ -11,6 +11,7 @@ from palaver.api.wire import room_document as wire
 from palaver.api.wire.errors import ProtocolError
 from palaver.api.wire.formats import AudioFormat, Shape, VideoFormat, audio_format, video_format
 from palaver.api.wire.parse import convert
+from palaver.room.errors import Fault, RoomError
 from palaver.room.layout import fraction
 from palaver.room.values import (
     NO_LIMIT,
@@ -84,8 +85,11 @@ def role_names(document: dict[str, Any]) -> frozenset[str]:
 
 
 def config_of(definition: Definition) -> RoomConfig:
-    """What running the room needs of its definition. Raises ProtocolError for one stored before there were bounds."""
-    room = convert(definition.document, wire.RoomDocument)
+    """What running the room needs of its definition. Raises RoomError for one stored before there were bounds."""
+    try:
+        room = convert(definition.document, wire.RoomDocument)
+    except ProtocolError as problem:
+        raise RoomError(Fault.CANNOT_START, definition.id, f"its definition: {problem}") from problem
     parameters = room.media_out.video.parameters
     switches = room.transcoding.video.parameters
     return RoomConfig(

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from msgspec import UNSET, Meta, UnsetType, field
 
 from palaver.api.wire.formats import Shape, WholeNumber
+from palaver.api.wire.parse import form
+
+_PLAIN: Final = form(r"^[^\x00]*$", "text without NUL characters")
 
 MAX_USER = 512
 """Characters of a user's name: everybody in the room gets it."""
 
-Name = Annotated[str, Meta(min_length=1, max_length=512, pattern=r"^[^\x00]*$")]
+Name = Annotated[str, Meta(min_length=1, max_length=512), _PLAIN]
 """Text that every database can hold: PostgreSQL's has no NUL."""
 
 
@@ -51,8 +54,8 @@ class TokenRequest(Shape):
     A number is as good as a name. ``reusable`` makes a token for WHIP and WHEP that admits for ``ttlSeconds``.
     """
 
-    user: Annotated[str, Meta(max_length=MAX_USER, pattern=r"^[^\x00]*$")] | WholeNumber = ""
-    role: Annotated[str, Meta(max_length=512, pattern=r"^[^\x00]*$")] = ""
+    user: Annotated[str, Meta(max_length=MAX_USER), _PLAIN] | WholeNumber = ""
+    role: Annotated[str, Meta(max_length=512), _PLAIN] = ""
     preference: Preference | UnsetType = UNSET
     reusable: bool = False
     ttl_seconds: Annotated[int, Meta(ge=1, le=31_536_000)] | UnsetType = UNSET

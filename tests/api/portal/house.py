@@ -13,11 +13,11 @@ import socketio
 import uvicorn
 
 from palaver.api.auth.tokens import TokenDesk
-from palaver.api.lobby import Lobby
 from palaver.api.portal.server import Portal
 from palaver.api.portal.settings import PortalSettings
-from palaver.api.wire.rooms import new_room
+from palaver.api.wire.rooms import config_of, new_room
 from palaver.host import Rooms
+from palaver.jobs.opening import RoomOpener
 from palaver.media.fake import FakeEngine
 from palaver.room.values import RoomId
 from palaver.store import RoomDefinition, Store
@@ -161,7 +161,7 @@ async def house(directory: Path, room: dict[str, Any] | None = None, **changes: 
     engine = FakeEngine()
     rooms = Rooms(engine)
     desk = TokenDesk(store, KEY, time.time)
-    portal = Portal(rooms, Lobby(store, rooms), desk, settings(**changes))
+    portal = Portal(rooms, RoomOpener(store, rooms, config_of), desk, settings(**changes))
     definition = await store.rooms.get("c" * 24)
     if definition is None:
         await store.services.create(SERVICE, "tests", "key", created_ms=0)

@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from palaver.api.rest.answers import ApiError
-from palaver.api.rest.form import parse_form
+from palaver.api.http.answers import ApiError
+from palaver.api.http.form import parse_form
 from palaver.api.wire import errors
 from palaver.api.wire.errors import ProtocolError
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope
-
-    from palaver.api.rest.settings import RestSettings
 
 _CLOSE: Final = ((b"connection", b"close"),)
 """The rest of the body is not wanted."""
@@ -28,10 +26,13 @@ class Disconnected(Exception):
     """The client went away before its request was complete; nobody waits for an answer."""
 
 
-async def read_body(scope: Scope, receive: Receive, settings: RestSettings) -> Any:
-    """The decoded body, None if it is empty. Raises ApiError, ProtocolError, Disconnected."""
+async def read_body(scope: Scope, receive: Receive, limit: int, timeout_s: float) -> Any:
+    """The decoded body of ``limit`` bytes at most, None if it is empty.
+
+    Raises ApiError, ProtocolError, Disconnected.
+    """
     content_type = media_type(scope)
-    body = await read_bytes(scope, receive, settings.body_limit, settings.body_timeout_s)
+    body = await read_bytes(scope, receive, limit, timeout_s)
     if not body:
         return None
     if content_type == b"application/json":

@@ -1,4 +1,4 @@
-"""The lobby: where a stored room definition becomes a running room."""
+"""Starts the room of a stored definition."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from palaver.api.wire.errors import ProtocolError
-from palaver.api.wire.rooms import config_of
-from palaver.room.errors import Fault, RoomError
+from palaver.room.errors import RoomError
 from palaver.room.values import RoomId
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from palaver.host.host import RoomHost
     from palaver.host.rooms import Rooms
@@ -24,19 +22,22 @@ class RoomNotFound(Exception):
     """No such room is defined."""
 
 
-class Lobby:
-    """Opens rooms for whoever enters first."""
+class RoomOpener:
+    """Starts rooms for the first participant or job that needs them.
 
-    def __init__(self, store: Store, rooms: Rooms) -> None:
-        self._store, self._rooms = store, rooms
+    ``config_of`` reads a stored definition; it raises RoomError for one that no room can run by.
+    """
+
+    def __init__(self, store: Store, rooms: Rooms, config_of: Callable[[RoomDefinition], RoomConfig]) -> None:
+        self._store, self._rooms, self._config_of = store, rooms, config_of
         self._unusable = 0
-        self._log = structlog.get_logger("palaver.lobby")
+        self._log = structlog.get_logger("palaver.jobs")
 
     def stats(self) -> Mapping[str, float]:
         """Counters by metric name without prefix."""
         return {"rooms_unusable_total": self._unusable}
 
-    async def enter(self, room_id: str) -> RoomHost:
+    async def open(self, room_id: str) -> RoomHost:
         """The running room, started now if it is not. Raises RoomNotFound, StoreError, RoomError.
 
         Nothing is awaited between reading the definition and opening: a room deleted meanwhile stays closed.
@@ -47,10 +48,9 @@ class Lobby:
         return self._rooms.get(RoomId(room_id)) or self._rooms.open(self._config(definition))
 
     def _config(self, definition: RoomDefinition) -> RoomConfig:
-        """What runs the room. Raises RoomError for a definition that was stored before it was refused."""
         try:
-            return config_of(definition)
-        except ProtocolError as problem:
+            return self._config_of(definition)
+        except RoomError as problem:
             self._unusable += 1
-            self._log.error("room cannot start", room=definition.id, definition=str(problem))
-            raise RoomError(Fault.CANNOT_START, definition.id, f"its definition: {problem}") from problem
+            self._log.error("room cannot start", room=definition.id, reason=str(problem))
+            raise

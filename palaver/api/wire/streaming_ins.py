@@ -1,0 +1,46 @@
+"""Streaming-ins: what REST takes. The answer is a stream."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import UNSET, Meta, UnsetType
+
+from palaver.api.wire.attributes import check_attributes
+from palaver.api.wire.formats import Shape, Text
+from palaver.api.wire.urls import check_url
+
+
+class Connection(Shape, forbid_unknown_fields=True):
+    """Where to fetch a stream. ``bufferSize`` (bytes) is for udp."""
+
+    url: Text
+    transport_protocol: Literal["tcp", "udp"] = "tcp"
+    buffer_size: Annotated[int, Meta(ge=1, le=1 << 30)] = 8192
+    origin: Any = UNSET
+
+    def __post_init__(self) -> None:
+        check_url(self.url)
+
+
+class StreamingInMedia(Shape, forbid_unknown_fields=True):
+    """Which kinds to take; "auto" takes what there is."""
+
+    audio: Literal["auto"] | bool
+    video: Literal["auto"] | bool
+
+    def __post_init__(self) -> None:
+        if not self.audio and not self.video:
+            raise ValueError("audio: expected true or auto where video is false")
+
+
+class StreamingInRequest(Shape, forbid_unknown_fields=True):
+    """Starts a streaming-in."""
+
+    connection: Connection
+    media: StreamingInMedia
+    attributes: dict[str, Any] | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.attributes, UnsetType):
+            check_attributes(self.attributes)
