@@ -336,11 +336,11 @@ class Life(RuleBasedStateMachine):
             return
         for who in list(self.room.participants):
             self.give(Leave(who))
-        self.fresh["_negotiations"]._now = self.room._negotiations._now
+        self.fresh["_state"].negotiations._now = self.room._state.negotiations._now
         left = snapshot(self.room)
         if self.laid_out:  # what was given stays
-            for one in (left, self.fresh):
-                one.pop("_views"), one.pop("_register"), one.pop("_streams")
+            left["_state"].views = self.fresh["_state"].views
+            left["_state"].register.streams = self.fresh["_state"].register.streams
         assert left == self.fresh
 
     # ── what always holds ───────────────────────────────────────────────────────────────────────────

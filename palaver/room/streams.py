@@ -1,0 +1,183 @@
+"""Handlers of what concerns forward streams."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from palaver.room.checks import check_granted, existing_kinds, kinds_of, seen_track
+from palaver.room.errors import Fault, RoomError
+from palaver.room.messages import (
+    CloseSource,
+    OpenSource,
+    ResolutionSeen,
+    SessionFailed,
+    SessionReady,
+    SetSourceActive,
+    SourceLost,
+    SourceReady,
+    StreamAdded,
+    StreamMuted,
+    StreamRemoved,
+    StreamUpdated,
+    Unpublish,
+)
+from palaver.room.moves import STREAM_MOVES
+from palaver.room.reasons import SOURCE_LOSS, TERMINATED
+from palaver.room.values import Stream, StreamState, VideoParameters
+
+if TYPE_CHECKING:
+    from palaver.room.messages import Outcome, Publish, SetStreamActive
+    from palaver.room.state import RoomState
+    from palaver.room.subscriptions import Subscriptions
+    from palaver.room.values import Kind, StreamId
+
+
+@dataclass(frozen=True, slots=True)
+class Unready:
+    """A publication before its tracks are known: the kinds it announced, and those muted meanwhile."""
+
+    kinds: frozenset[Kind]
+    muted: frozenset[Kind] = frozenset()
+
+
+@dataclass(slots=True)
+class Streams:
+    """Changes the forward streams of a room. Every source that it opens it also closes, once."""
+
+    _state: RoomState
+    _subscriptions: Subscriptions
+    _unready: dict[StreamId, Unready] = field(default_factory=dict)
+
+    def publish(self, command: Publish) -> list[Outcome]:
+        """Somebody wants to send a stream."""
+        state, register = self._state, self._state.register
+        owner, tracks = register.participant(command.by), command.source.tracks
+        register.check_new(command.stream, Fault.STREAM_EXISTS)
+        kinds = kinds_of(tracks)
+        check_granted(owner, owner.permission.publish, kinds)
+        if "audio" in kinds and not state.config.audio_in:
+            raise RoomError(Fault.AUDIO_NOT_ACCEPTED, state.config.id)
+        if "video" in kinds and not state.config.video_in:
+            raise RoomError(Fault.VIDEO_NOT_ACCEPTED, state.config.id)
+        if 0 <= state.config.input_limit <= len(register.streams) - state.mixed:
+            raise RoomError(Fault.TOO_MANY_INPUTS, state.config.id)
+        transport, mids = command.source.transport, [track.mid for track in tracks]
+        state.transports.check(owner.id, transport, mids)
+
+        stream = Stream(command.stream, owner.id, transport=transport, attributes=command.attributes)
+        register.streams[stream.id] = stream
+        self._unready[stream.id] = Unready(kinds)
+        state.transports.bind(owner.id, transport, stream.id, mids)
+        state.negotiations.start(stream.id)
+        return [OpenSource(stream.id, owner.id, command.source, state.config.audio_in, state.config.video_in)]
+
+    def unpublish(self, command: Unpublish) -> list[Outcome]:
+        """A stream is not sent any more."""
+        stream = self._state.register.forward_stream(command.by, command.stream)
+        return self.end(stream, Unpublish, None if command.by == stream.owner else TERMINATED)
+
+    def set_active(self, command: SetStreamActive) -> list[Outcome]:
+        """Tracks of a stream are muted or unmuted."""
+        register = self._state.register
+        stream = register.forward_stream(command.by, command.stream)
+        unready = self._unready.get(stream.id)
+        kinds = unready.kinds if unready else frozenset(track.kind for track in stream.tracks)
+        wanted = existing_kinds(command.kinds, kinds, stream.id)
+        if unready:  # the engine and everybody else hear of it when the tracks exist
+            muted = unready.muted - wanted if command.active else unready.muted | wanted
+            self._unready[stream.id] = replace(unready, muted=muted)
+            return []
+        outcomes: list[Outcome] = []
+        for kind in sorted(wanted):
+            if any(track.kind == kind and track.active != command.active for track in stream.tracks):
+                outcomes += [
+                    StreamMuted(stream.id, kind, command.active),
+                    SetSourceActive(stream.id, kind, command.active),
+                ]
+        tracks = tuple(
+            replace(track, active=command.active) if track.kind in wanted else track
+            for track in stream.tracks
+        )
+        register.streams[stream.id] = replace(stream, tracks=tracks)
+        return outcomes
+
+    def ready(self, report: SourceReady) -> list[Outcome]:
+        """A source works: from now on others see its stream."""
+        state = self._state
+        stream = self._moved(report.stream, SourceReady)
+        if stream is None or stream.owner is None or stream.transport is None:
+            return []
+        muted = self._unready.pop(stream.id).muted
+        tracks = tuple(
+            replace(track, active=track.active and track.kind not in muted) for track in report.tracks
+        )
+        ready = replace(stream, tracks=tracks)
+        state.register.streams[ready.id] = ready
+        state.negotiations.end(ready.id)
+        return [
+            *state.transport_up(stream.transport),
+            *(SetSourceActive(ready.id, kind, False) for kind in sorted(muted) if ready.track(kind)),
+            SessionReady(stream.owner, stream.transport, ready.id),
+            StreamAdded(ready),
+        ]
+
+    def lost(self, report: SourceLost) -> list[Outcome]:
+        """A source failed or ended."""
+        stream = self._state.register.streams.get(report.stream)
+        if stream is None or stream.mixed:
+            return []
+        return self.end(stream, SourceLost, report.reason)
+
+    def resolution_seen(self, report: ResolutionSeen) -> list[Outcome]:
+        """The picture size of a track is known, or another."""
+        stream = self._moved(report.stream, ResolutionSeen)
+        seen = seen_track(stream, report) if stream else None
+        if stream is None or seen is None:
+            return []
+        parameters = seen.parameters or VideoParameters()
+        if parameters.resolution == report.resolution:
+            return []
+        updated = replace(seen, parameters=replace(parameters, resolution=report.resolution))
+        tracks = tuple(updated if track is seen else track for track in stream.tracks)
+        self._state.register.streams[stream.id] = stream = replace(stream, tracks=tracks)
+        return [StreamUpdated(stream)]
+
+    def end(self, stream: Stream, trigger: type, reason: str | None = None) -> list[Outcome]:
+        """Close a forward stream and what draws from it; its owner is told ``reason``, if there is one."""
+        state = self._state
+        outcomes: list[Outcome] = []
+        for subscription in state.register.subscribers(stream.id):
+            outcomes += self._subscriptions.end(subscription, StreamRemoved, SOURCE_LOSS)
+        assert STREAM_MOVES[stream.state, trigger] is StreamState.ENDED
+        outcomes += state.views.ended(stream)
+        del state.register.streams[stream.id]
+        self._unready.pop(stream.id, None)
+        state.negotiations.end(stream.id)
+        outcomes += [CloseSource(stream.id)]
+        if stream.transport is not None:
+            state.transports.release(stream.transport, stream.id)
+            if reason is not None and stream.owner is not None:
+                outcomes += [SessionFailed(stream.owner, stream.transport, stream.id, reason)]
+        if stream.state is StreamState.LIVE:
+            outcomes += [StreamRemoved(stream.id)]
+        return outcomes
+
+    def saved(self) -> tuple[dict[StreamId, Stream], dict[StreamId, Unready]]:
+        """What ``restore`` brings back."""
+        return dict(self._state.register.streams), dict(self._unready)
+
+    def restore(self, saved: tuple[dict[StreamId, Stream], dict[StreamId, Unready]]) -> None:
+        """Take back changes that neither added streams nor removed them."""
+        streams, self._unready = saved
+        self._state.register.streams.update(streams)
+
+    def _moved(self, stream_id: StreamId, trigger: type) -> Stream | None:
+        """The stream after the move that ``trigger`` makes, or None if the report came too late."""
+        streams = self._state.register.streams
+        stream = streams.get(stream_id)
+        moved_to = STREAM_MOVES.get((stream.state, trigger)) if stream else None
+        if stream is None or stream.mixed or moved_to is None:
+            return None
+        streams[stream_id] = moved = replace(stream, state=moved_to)
+        return moved

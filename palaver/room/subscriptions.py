@@ -1,0 +1,135 @@
+"""Handlers of what concerns subscriptions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from palaver.room.checks import check_granted, existing_kinds, kinds_of
+from palaver.room.errors import Fault
+from palaver.room.messages import (
+    CloseSink,
+    LayerChanged,
+    OpenSink,
+    SessionFailed,
+    SessionReady,
+    SetSinkActive,
+    SetSinkLayer,
+    SetSinkOrigin,
+    SinkLost,
+    SinkReady,
+    Unsubscribe,
+)
+from palaver.room.moves import SUBSCRIPTION_MOVES
+from palaver.room.reasons import TERMINATED
+from palaver.room.subscribing import changed, resolve, same_media
+from palaver.room.values import Subscription, SubscriptionState
+
+if TYPE_CHECKING:
+    from palaver.room.messages import LayerSeen, Outcome, SetSubscriptionActive, Subscribe, UpdateSubscription
+    from palaver.room.state import RoomState
+
+
+@dataclass(slots=True)
+class Subscriptions:
+    """Changes the subscriptions of a room. Every sink that it opens it also closes, once."""
+
+    _state: RoomState
+
+    def subscribe(self, command: Subscribe) -> list[Outcome]:
+        """Somebody wants to receive tracks."""
+        state, register = self._state, self._state.register
+        owner = register.participant(command.by)
+        register.check_new(command.subscription, Fault.SUBSCRIPTION_EXISTS)
+        check_granted(owner, owner.permission.subscribe, kinds_of(command.tracks))
+        tracks = tuple(resolve(track, register.streams, state.config) for track in command.tracks)
+        transport, mids = command.sink.transport, [track.mid for track in tracks]
+        state.transports.check(owner.id, transport, mids)
+
+        subscription = Subscription(command.subscription, owner.id, transport, tracks)
+        register.subscriptions[subscription.id] = subscription
+        state.transports.bind(owner.id, transport, subscription.id, mids)
+        state.negotiations.start(subscription.id)
+        return [*state.views.compositions(tracks), OpenSink(subscription, command.sink)]
+
+    def unsubscribe(self, command: Unsubscribe) -> list[Outcome]:
+        """A subscription is not wanted any more."""
+        subscription = self._state.register.subscription(command.by, command.subscription)
+        own = command.by == subscription.owner
+        return self.end(subscription, Unsubscribe, None if own else TERMINATED)
+
+    def set_active(self, command: SetSubscriptionActive) -> list[Outcome]:
+        """What one subscriber receives is paused or goes on."""
+        register = self._state.register
+        subscription = register.subscription(command.by, command.subscription)
+        kinds = frozenset(track.kind for track in subscription.tracks)
+        wanted = existing_kinds(command.kinds, kinds, subscription.id)
+        changed_kinds = {
+            track.kind
+            for track in subscription.tracks
+            if track.kind in wanted and track.active != command.active
+        }
+        tracks = tuple(
+            replace(track, active=command.active) if track.kind in wanted else track
+            for track in subscription.tracks
+        )
+        register.subscriptions[subscription.id] = replace(subscription, tracks=tracks)
+        if subscription.state is SubscriptionState.NEGOTIATING:
+            return []  # the engine hears of it when the sink exists
+        return [SetSinkActive(subscription.id, kind, command.active) for kind in sorted(changed_kinds)]
+
+    def update(self, command: UpdateSubscription) -> list[Outcome]:
+        """Something else is to be received, or in another way."""
+        register = self._state.register
+        subscription = register.subscription(command.by, command.subscription)
+        tracks = changed(subscription, command.changes, register.streams, self._state.config)
+        register.subscriptions[subscription.id] = replace(subscription, tracks=tracks)
+        outcomes: list[Outcome] = [*self._state.views.compositions(tracks)]
+        for old, new in zip(subscription.tracks, tracks, strict=True):
+            if not same_media(old, new):
+                outcomes += [SetSinkOrigin(subscription.id, new)]
+            elif new.mid is not None and new.layer != old.layer:
+                outcomes += [SetSinkLayer(subscription.id, new.mid, new.layer)]
+        return outcomes
+
+    def layer_seen(self, report: LayerSeen) -> list[Outcome]:
+        """Another layer is sent on a section."""
+        subscription = self._state.register.subscriptions.get(report.subscription)
+        if subscription is None or subscription.state is not SubscriptionState.LIVE:
+            return []
+        return [LayerChanged(subscription.owner, subscription.id, report.mid, report.rid)]
+
+    def ready(self, report: SinkReady) -> list[Outcome]:
+        """A sink works."""
+        state, subscriptions = self._state, self._state.register.subscriptions
+        subscription = subscriptions.get(report.subscription)
+        moved = SUBSCRIPTION_MOVES.get((subscription.state, SinkReady)) if subscription else None
+        if subscription is None or subscription.transport is None or moved is None:
+            return []
+        subscriptions[subscription.id] = replace(subscription, state=moved)
+        state.negotiations.end(subscription.id)
+        paused = sorted({track.kind for track in subscription.tracks if not track.active})
+        return [
+            *state.transport_up(subscription.transport),
+            *(SetSinkActive(subscription.id, kind, False) for kind in paused),
+            SessionReady(subscription.owner, subscription.transport, subscription.id),
+        ]
+
+    def lost(self, report: SinkLost) -> list[Outcome]:
+        """A sink failed or ended."""
+        subscription = self._state.register.subscriptions.get(report.subscription)
+        return self.end(subscription, SinkLost, report.reason) if subscription else []
+
+    def end(self, subscription: Subscription, trigger: type, reason: str | None = None) -> list[Outcome]:
+        """Close a subscription; its owner is told ``reason``, if there is one."""
+        assert SUBSCRIPTION_MOVES[subscription.state, trigger] is SubscriptionState.ENDED
+        del self._state.register.subscriptions[subscription.id]
+        self._state.negotiations.end(subscription.id)
+        outcomes: list[Outcome] = [CloseSink(subscription.id)]
+        if subscription.transport is not None:
+            self._state.transports.release(subscription.transport, subscription.id)
+            if reason is not None:
+                outcomes += [
+                    SessionFailed(subscription.owner, subscription.transport, subscription.id, reason)
+                ]
+        return outcomes
