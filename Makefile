@@ -25,9 +25,7 @@ serve: build ## build, start the server, print the address of a page where two p
 	@exec $(BIN)/palaver serve $(ARGS)
 
 test: build $(STAMPS)/dev $(STAMPS)/apt-test lint ## everything that CI runs: lints, types, unit, whole-server and browser tests
-	cargo test --release --workspace --quiet
-	npx vitest run
-	$(BIN)/pytest -q $(TESTS)
+	$(BIN)/python tools/run_tests.py $(TESTS)
 
 check: build $(STAMPS)/dev lint unit ## what to run before a commit: lints, types, unit tests
 
