@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from palaver.api.auth.tokens import TokenDesk, TokenRefused
 from palaver.store import Conflict, RoomDefinition, Store, TokenRecord
+from tests.tokens import admitted
 
 KEY = b"server key of 16"
 
@@ -43,23 +44,70 @@ async def desk() -> AsyncIterator[Desk]:
 
 async def test_of_many_at_once_one_is_admitted(desk: Desk) -> None:
     token = await desk.token()
-    results = await asyncio.gather(*(desk.desk.redeem(token) for _ in range(20)), return_exceptions=True)
+    results = await asyncio.gather(*(admitted(desk.desk, token) for _ in range(20)), return_exceptions=True)
     assert sum(isinstance(result, TokenRecord) for result in results) == 1
     assert sum(isinstance(result, TokenRefused) for result in results) == 19
+
+
+async def test_only_an_admission_uses_a_token_up(desk: Desk) -> None:
+    token = await desk.token()
+
+    async def refused() -> None:
+        async with desk.desk.admission(token):
+            raise LookupError("the room is full")
+
+    for _ in range(3):
+        with pytest.raises(LookupError):
+            await refused()
+    assert (await admitted(desk.desk, token)).user == "ann"
+    with pytest.raises(TokenRefused, match="used already"):
+        await admitted(desk.desk, token)
+
+
+async def test_a_client_that_goes_away_while_it_is_admitted_may_come_again(desk: Desk) -> None:
+    token = await desk.token()
+    inside = asyncio.Event()
+
+    async def attempt() -> None:
+        async with desk.desk.admission(token):
+            inside.set()
+            await asyncio.Event().wait()
+
+    waiting = asyncio.create_task(attempt())
+    await inside.wait()
+    with pytest.raises(TokenRefused, match="used already"):  # somebody else is being admitted by it
+        await admitted(desk.desk, token)
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    assert (await admitted(desk.desk, token)).user == "ann"
+
+
+async def test_a_token_whose_room_went_during_a_refusal_stays_gone(desk: Desk) -> None:
+    token = await desk.token()
+
+    async def refused() -> None:
+        async with desk.desk.admission(token):
+            await desk.store.rooms.delete(desk.room.id)
+            raise LookupError("the room is gone")
+
+    with pytest.raises(LookupError):
+        await refused()
+    with pytest.raises(TokenRefused, match="its room is gone"):
+        await admitted(desk.desk, token)
 
 
 async def test_a_token_survives_a_restart_of_the_server(desk: Desk) -> None:
     token = await desk.token()
     again = TokenDesk(desk.store, KEY, lambda: desk.now)
-    assert (await again.redeem(token)).user == "ann"
+    assert (await admitted(again, token)).user == "ann"
 
 
 async def test_a_token_of_another_server_is_refused(desk: Desk) -> None:
     other = TokenDesk(desk.store, b"another server key", lambda: desk.now)
     token = await desk.token()
     with pytest.raises(TokenRefused, match="Invalid token signature"):
-        await other.redeem(token)
-    await desk.desk.redeem(token)
+        await admitted(other, token)
+    await admitted(desk.desk, token)
 
 
 @pytest.mark.parametrize("member", ["tokenId", "host"])
@@ -68,7 +116,7 @@ async def test_what_is_signed_cannot_be_changed(desk: Desk, member: str) -> None
     content[member] += "0"
     forged = base64.b64encode(msgspec.json.encode(content)).decode()
     with pytest.raises(TokenRefused, match="Invalid token signature"):
-        await desk.desk.redeem(forged)
+        await admitted(desk.desk, forged)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -76,14 +124,14 @@ async def test_what_is_signed_cannot_be_changed(desk: Desk, member: str) -> None
 def test_whatever_is_no_token_is_refused(text: str) -> None:
     desk = TokenDesk(None, KEY, lambda: 0.0)  # type: ignore[arg-type]  # never gets as far as the store
     with pytest.raises(TokenRefused, match="Invalid token"):
-        asyncio.run(desk.redeem(text))
+        asyncio.run(admitted(desk, text))
 
 
 async def test_a_deep_or_endless_token_is_refused(desk: Desk) -> None:
     deep = base64.b64encode(b"[" * 3000).decode()
     for token in (deep, "A" * 100_000, "é" * 10):
         with pytest.raises(TokenRefused, match="Invalid token"):
-            await desk.desk.redeem(token)
+            await admitted(desk.desk, token)
 
 
 async def test_no_token_is_made_for_a_room_that_is_gone(desk: Desk) -> None:
@@ -97,7 +145,7 @@ async def test_expired_tokens_are_forgotten_in_time(desk: Desk) -> None:
     desk.now += 180 + 601
     await desk.token()
     with pytest.raises(TokenRefused, match="used already"):
-        await desk.desk.redeem(old)
+        await admitted(desk.desk, old)
 
 
 async def test_the_token_is_ascii_whatever_the_host_is_called(desk: Desk) -> None:
@@ -105,7 +153,7 @@ async def test_the_token_is_ascii_whatever_the_host_is_called(desk: Desk) -> Non
     decoded = base64.b64decode(token)
     assert decoded.isascii()
     assert msgspec.json.decode(decoded)["host"] == "bücher.example"
-    assert (await desk.desk.redeem(token)).user == "ann"
+    assert (await admitted(desk.desk, token)).user == "ann"
 
 
 def test_a_short_server_key_is_refused() -> None:

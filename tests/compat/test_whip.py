@@ -249,15 +249,27 @@ async def test_the_rooms_limits_and_formats_hold(
     host = await house.open(room, "ann")
     told: list[Event] = []
     host.listen(told.append)
-    answer = await post(house, f"/whip/{room}/cam", await token(house, room))
-    assert refusal(answer)[0] == status
-    assert words in refusal(answer)[2]
+    ticket = await token(house, room, reusable=False)
+    for _ in range(2):  # a refusal does not use the token up
+        answer = await post(house, f"/whip/{room}/cam", ticket)
+        assert refusal(answer)[0] == status
+        assert words in refusal(answer)[2]
     assert list(host.room.participants) == ["ann"]
     assert house.whip.whip_stats()["sessions"] == 0
     assert [type(event) for event in told if isinstance(event, ParticipantJoined | ParticipantLeft)] in (
         [],
-        [ParticipantJoined, ParticipantLeft],  # the engine has the last word about codecs
+        [ParticipantJoined, ParticipantLeft] * 2,  # the engine has the last word about codecs
     )
+
+
+async def test_a_token_admits_once_it_fits_and_then_no_more(house: House) -> None:
+    room = await house.room(inputLimit=0)
+    ticket = await token(house, room, reusable=False)
+    assert (await post(house, f"/whip/{room}/cam", ticket)).status_code == 409
+    await house.rooms.close(running(house, room).room.config.id)
+    await house.ok("PUT", f"/v1/rooms/{room}", {"inputLimit": 1})
+    answers = await asyncio.gather(*(post(house, f"/whip/{room}", ticket) for _ in range(4)))
+    assert sorted(answer.status_code for answer in answers) == [201, 401, 401, 401]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Tokens for joining a room: made for the management API, redeemed by the portal, WHIP and WHEP."""
+"""Tokens for joining a room: made for the management API, used by the portal, WHIP and WHEP."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ import binascii
 import hmac
 import json
 import secrets
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 import msgspec
+import structlog
 
-from palaver.store import RoomDefinition, Store, TokenRecord
+from palaver.store import RoomDefinition, Store, StoreError, TokenRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
 TTL_S: Final = 180
 """How long an ordinary token may wait to be used."""
@@ -24,6 +26,7 @@ _KEEP_S: Final = 600
 _PURGE_EVERY_S: Final = 60
 _MAX_LENGTH: Final = 8192
 _GONE: Final = "Token was used already, or its room is gone"
+_log = structlog.get_logger("palaver.tokens")
 
 
 class TokenRefused(Exception):
@@ -40,7 +43,7 @@ class _Token(msgspec.Struct, rename="camel"):
 
 
 class TokenDesk:
-    """Issues and redeems tokens. ``server_key`` must survive a restart, or else tokens do not."""
+    """Issues tokens, and admits by them. ``server_key`` must survive a restart, or else tokens do not."""
 
     def __init__(self, store: Store, server_key: bytes, clock: Callable[[], float]) -> None:
         if len(server_key) < 16:
@@ -81,30 +84,54 @@ class TokenDesk:
         await self._store.tokens.add(token)
         return self._written(token.id, host, secure)
 
-    async def redeem(self, token: str) -> TokenRecord:
-        """Whom an ordinary token admits, and where. Of several attempts with it, one succeeds.
+    @asynccontextmanager
+    async def admission(self, token: str) -> AsyncIterator[TokenRecord]:
+        """Whom an ordinary token admits, and where, while they are being admitted.
 
-        Raises TokenRefused, StoreError.
+        The token is used up by an admission only: if the block raises, it may be brought again.
+        Of several attempts at once, one goes on. Raises TokenRefused, StoreError.
         """
-        token_id = self._read(token)
-        record = await self._store.tokens.take(token_id)
-        if record is None:
-            if await self._store.tokens.get(token_id) is None:
-                raise TokenRefused(_GONE)
-            raise TokenRefused("Token is for WHIP and WHEP only")
-        return self._in_time(record)
+        async with self._held(self._read(token)) as record:
+            yield self._in_time(record)
 
     async def look(self, token: str) -> TokenRecord:
-        """Whom a token of either kind would admit; it stays as it is until ``use``. Raises TokenRefused, StoreError."""
+        """Whom a token of either kind would admit; it stays as it is. Raises TokenRefused, StoreError."""
         record = await self._store.tokens.get(self._read(token))
         if record is None:
             raise TokenRefused(_GONE)
         return self._in_time(record)
 
-    async def use(self, record: TokenRecord) -> None:
-        """Admit somebody by a token that was looked at: an ordinary one ends by it. Raises like ``look``."""
-        if not record.reusable and await self._store.tokens.take(record.id) is None:
-            raise TokenRefused(_GONE)
+    @asynccontextmanager
+    async def use(self, record: TokenRecord) -> AsyncIterator[None]:
+        """Admit somebody by a token that was looked at; like ``admission``. A reusable token is never used up."""
+        if record.reusable:
+            yield
+            return
+        async with self._held(record.id):
+            yield
+
+    @asynccontextmanager
+    async def _held(self, token_id: str) -> AsyncIterator[TokenRecord]:
+        """The token, taken out of the store, and put back if the block raises.
+
+        So no other server on the same database can use it meanwhile; one that dies in the block has used it.
+        """
+        record = await self._store.tokens.take(token_id)
+        if record is None:
+            if await self._store.tokens.get(token_id) is None:
+                raise TokenRefused(_GONE)
+            raise TokenRefused("Token is for WHIP and WHEP only")
+        try:
+            yield record
+        except BaseException:
+            await self._put_back(record)
+            raise
+
+    async def _put_back(self, record: TokenRecord) -> None:
+        try:
+            await self._store.tokens.add(record)
+        except StoreError as failure:  # the token's room is gone, or the database is
+            _log.info("a token was not put back", token=record.id, reason=str(failure))
 
     def verify(self, token: str) -> None:
         """Raise TokenRefused unless we made this token, however long ago."""

@@ -72,18 +72,20 @@ class Entrance:
         if not isinstance(token, str):
             raise Refusal("Invalid token")
         try:
-            async with asyncio.timeout(self._settings.request_timeout_s):
-                record = await self._tokens.redeem(token)
+            async with (
+                asyncio.timeout(self._settings.request_timeout_s),
+                self._tokens.admission(token) as record,
+            ):
                 host = await self._opener.open(RoomId(record.room))
+                participant = ParticipantId(connection.link.sid)
+                identity = Identity(
+                    participant, RoomId(record.room), record.user, record.role, sdk, dialect, self._run
+                )
+                return self._admit(connection, session, identity, host)
         except TokenRefused as refused:
             raise Refusal(str(refused)) from None
         except (RoomNotFound, StoreError, RoomError, TimeoutError) as problem:
             raise Refusal("Joining room failed") from problem
-        participant = ParticipantId(connection.link.sid)
-        identity = Identity(
-            participant, RoomId(record.room), record.user, record.role, sdk, dialect, self._run
-        )
-        return self._admit(connection, session, identity, host)
 
     def _admit(self, connection: Connection, session: Session, identity: Identity, host: RoomHost) -> Member:
         """Join, in one go with listening to the room, so that nothing is missed or told twice."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from palaver.api.auth.tokens import TokenDesk, TokenRefused
@@ -10,6 +11,8 @@ from palaver.api.http.body import header
 from palaver.api.wire import errors
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from starlette.types import Scope
 
     from palaver.api.whip.sessions import Session
@@ -37,10 +40,12 @@ class Bearers:
         except TokenRefused as refused:
             raise self._refused(str(refused), "invalid_token") from None
 
-    async def use(self, record: TokenRecord) -> None:
-        """Admit. Raises ApiError, StoreError."""
+    @asynccontextmanager
+    async def use(self, record: TokenRecord) -> AsyncIterator[None]:
+        """Admit by a token that was looked at; it is used up unless the block raises. Raises ApiError, StoreError."""
         try:
-            await self._tokens.use(record)
+            async with self._tokens.use(record):
+                yield
         except TokenRefused as refused:
             raise self._refused(str(refused), "invalid_token") from None
 

@@ -111,15 +111,13 @@ class Whip(Posting):
             raise ApiError(errors.BAD_REQUEST, "stream: expected 1 to 128 letters, digits, - or _")
         tracks = plans.published(sections)
         name = StreamId(stream or secrets.token_hex(16))
-        if running := self._rooms.get(RoomId(who.room)):
-            self._check_free(running, name, token)  # before the token is used up
-        await self._bearers.use(who)
-        host = await self._opener.open(who.room)
-        if replaced := self._check_free(host, name, token):
-            self._sessions.end(replaced, "replaced by a newer session of the same token")
-        session = Session("whip", host, digest(token), offer)
-        source = WebRtcSource(session.transport, tracks)
-        return session, await self._negotiated(session, who, Publish(session.participant, name, source))
+        async with self._bearers.use(who):
+            host = await self._opener.open(who.room)
+            if replaced := self._check_free(host, name, token):
+                self._sessions.end(replaced, "replaced by a newer session of the same token")
+            session = Session("whip", host, digest(token), offer)
+            source = WebRtcSource(session.transport, tracks)
+            return session, await self._negotiated(session, who, Publish(session.participant, name, source))
 
     def _check_free(self, host: RoomHost, name: StreamId, token: str) -> Session | None:
         """The session that has to give way: encoders vanish without a word, and come back. Raises RoomError."""
@@ -146,11 +144,11 @@ class Whep(Posting):
         host = self._rooms.get(RoomId(who.room)) or await self._opener.open(who.room)
         source = await plans.playable(host, stream, self._settings.arrival_timeout_s)
         tracks = plans.subscribed(source, sections)
-        await self._bearers.use(who)
         session = Session("whep", host, digest(token), offer)
         name, sink = SubscriptionId(secrets.token_hex(16)), WebRtcSink(session.transport)
         first = Subscribe(session.participant, name, sink, tracks)
         try:
-            return session, await self._negotiated(session, who, first)
+            async with self._bearers.use(who):
+                return session, await self._negotiated(session, who, first)
         except NegotiationError as refusal:
             raise NegotiationError(f"{refusal}; the stream has {plans.described(source)}") from None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -131,6 +133,30 @@ async def test_a_full_room_says_so(tmp_path: Path) -> None:
         await ann.login(await here.token())
         assert await bob.request("login", login(await here.token())) == ("error", "Room is full")
         await bob.disconnected()
+
+
+async def test_who_found_the_room_full_comes_in_with_the_same_token(tmp_path: Path) -> None:
+    async with house(tmp_path, {"participantLimit": 1}) as here:
+        token = await here.token("Bob")
+        async with client(here) as ann:
+            await ann.login(await here.token())
+            for _ in range(2):
+                async with client(here) as bob:
+                    assert await bob.request("login", login(token)) == ("error", "Room is full")
+            await ann.ok("logout")
+        async with client(here) as bob:
+            assert (await bob.login(token))["user"] == "Bob"
+        async with client(here) as bob:
+            assert (await bob.request("login", login(token)))[0] == "error"
+
+
+async def test_of_many_logins_with_one_token_one_succeeds(here: House) -> None:
+    token = await here.token()
+    async with AsyncExitStack() as stack:
+        crowd = [await stack.enter_async_context(client(here)) for _ in range(5)]
+        answers = await asyncio.gather(*(one.request("login", login(token)) for one in crowd))
+        assert sorted(answer[0] for answer in answers) == ["error"] * 4 + ["ok"]
+        assert len(here.participants) == 1
 
 
 async def test_an_unknown_role_says_so(here: House) -> None:
