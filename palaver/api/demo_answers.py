@@ -60,7 +60,9 @@ def answered(work: Callable[[Request], Awaitable[Response]]) -> Callable[[Reques
 
 def json_answer(status: int, body: object) -> Response:
     """A JSON answer that nobody keeps."""
-    return Response(msgspec.json.encode(body), status, {"cache-control": "no-store"}, "application/json")
+    return Response(
+        msgspec.json.encode(body), status, {"cache-control": "no-store"}, "application/json; charset=utf-8"
+    )
 
 
 def _error(status: int, code: int, message: str) -> Response:

@@ -70,7 +70,9 @@ class _Site:
         file = _files(self._folder / below).get(request.path_params["name"]) if self._folder else None
         if file is None or file.name == "index.html":
             return Response(
-                b'{"error":{"code":1001,"message":"Resource not found"}}', 404, media_type="application/json"
+                b'{"error":{"code":1001,"message":"Resource not found"}}',
+                404,
+                media_type="application/json; charset=utf-8",
             )
         return FileResponse(file, headers={**_HEADERS, "cache-control": caching})
 

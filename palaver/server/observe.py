@@ -170,4 +170,4 @@ class Health:
 
 
 def _json(status: int, body: object) -> Response:
-    return Response(msgspec.json.encode(body), status, media_type="application/json")
+    return Response(msgspec.json.encode(body), status, media_type="application/json; charset=utf-8")

@@ -24,7 +24,7 @@ _ALL: Final = "all"
 _INSERT: Final = insert(services)
 _BY_ID: Final = select(services).where(services.c.id == bindparam("service"))
 _BY_NAME: Final = select(services).where(services.c.name == bindparam("service"))
-_ORDERED: Final = select(services).order_by(services.c.created_ms, services.c.id)
+_ORDERED: Final = select(services).order_by(services.c.is_super.desc(), services.c.created_ms, services.c.id)
 _IDS: Final = select(services.c.id)
 _DELETE: Final = delete(services).where(services.c.id == bindparam("gone"))
 _ROOMS: Final = select(rooms.c.id).where(rooms.c.service == bindparam("gone"))
@@ -43,7 +43,7 @@ class Service:
 
 
 class Services:
-    """The accounts, in the order of their creation."""
+    """The accounts: the super service first, then the others in the order of their creation."""
 
     def __init__(
         self,

@@ -59,7 +59,7 @@ async def test_only_a_server_with_tls_demands_it() -> None:
 async def test_options_of_any_path_is_ok_without_a_signature(house: House, path: str) -> None:
     answer = await house.client.options(path)
     assert (answer.status_code, answer.text) == (200, "OK")
-    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
 
 
 async def test_a_slash_at_the_end_makes_no_difference(house: House) -> None:

@@ -269,6 +269,27 @@ async def test_av1_and_h265_are_accepted_where_a_room_lists_them(house: House) -
         assert "MediaOut conflicts with View Setting" in await not_created(house, views=[view])
 
 
+NO_SIP = {"sipServer": "", "username": "", "password": ""}
+
+
+async def test_an_empty_sip_account_is_kept_as_it_is(house: House) -> None:
+    room = await created(house, sip=NO_SIP)
+    assert room["sip"] == NO_SIP
+    path = f"/v1/rooms/{room['_id']}"
+    account = {"sipServer": "s", "username": "u", "password": "p"}
+    assert (await house.ok("PUT", path, {"sip": account}))["sip"] == account
+    assert (await house.ok("PUT", path, {"sip": NO_SIP}))["sip"] == NO_SIP
+    assert (await house.ok("GET", path))["sip"] == NO_SIP
+
+
+async def test_empty_names_of_roles_and_codecs_are_kept_as_they_are(house: House) -> None:
+    roles = [{"role": "", "publish": {"audio": True, "video": False}}]
+    media_in = {"audio": [{"codec": ""}], "video": [{"codec": "", "profile": ""}]}
+    room = await created(house, roles=roles, mediaIn=media_in)
+    assert (room["roles"], room["mediaIn"]) == (roles, media_in)
+    await house.open(room["_id"])
+
+
 async def test_the_sip_password_comes_back_in_clear_from_every_answer_but_not_from_the_store(
     house: House,
 ) -> None:

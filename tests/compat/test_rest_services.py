@@ -41,6 +41,12 @@ async def test_services_are_listed_with_their_rooms_by_creation(house: House) ->
     ]
 
 
+async def test_the_super_service_is_listed_first_whenever_it_was_made(house: House) -> None:
+    await house.store.services.create("0" * 24, "early", "key", created_ms=0)
+    listed = await house.ok("GET", "/services", who=SUPER)
+    assert [one["name"] for one in listed] == ["superService", "early", "anna", "bert"]
+
+
 async def test_only_the_super_service_lists_creates_and_deletes(house: House) -> None:
     denied = (403, 1102, "Permission denied")
     assert await house.refused("GET", "/services") == denied

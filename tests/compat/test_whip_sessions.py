@@ -6,7 +6,17 @@ import httpx
 import pytest
 
 from tests.compat.rest_house import House, refusal
-from tests.compat.whip_clients import RECEIVING, SDP, SENDING, bearer, post, published, running, token
+from tests.compat.whip_clients import (
+    RECEIVING,
+    SDP,
+    SENDING,
+    bearer,
+    post,
+    published,
+    running,
+    token,
+    until,
+)
 
 FRAGMENT = "application/trickle-ice-sdpfrag"
 CANDIDATE = "a=candidate:1 1 udp 2122260223 192.0.2.1 61764 typ host"
@@ -214,3 +224,19 @@ async def test_there_is_nothing_to_get(house: House, room: str) -> None:
         assert "OPTIONS" in answer.headers["allow"]
     assert (await house.client.patch(f"/whip/{room}")).status_code == 405
     assert (await house.client.post(where)).status_code == 405
+
+
+@pytest.mark.parametrize(("protocol", "body"), [("whip", SENDING), ("whep", RECEIVING)])
+async def test_a_slash_at_the_end_makes_no_difference(
+    house: House, room: str, protocol: str, body: str
+) -> None:
+    if protocol == "whep":
+        await published(house, room)
+    for path in (f"/{protocol}/{room}/", f"/{protocol}/{room}/cam/"):
+        ticket = await token(house, room)
+        answer = await post(house, path, ticket, body)
+        assert answer.status_code == 201
+        session = answer.headers["location"] + "/"
+        assert (await house.client.delete(session, headers=bearer(ticket))).status_code == 200
+        if protocol == "whip":
+            await until(running(house, room), lambda host: "cam" not in host.room.streams)

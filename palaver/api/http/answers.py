@@ -16,6 +16,8 @@ JSON: Final = b"application/json; charset=utf-8"
 TEXT: Final = b"text/html; charset=utf-8"
 """OWT calls its texts so; tokens and "Room deleted" hold no markup."""
 
+PLAIN: Final = b"text/plain; charset=utf-8"
+
 _ENCODER: Final = msgspec.json.Encoder()
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from palaver.api.auth.mauth import MAuth, NotAuthenticated
-from palaver.api.http.answers import TEXT, Answer, error
+from palaver.api.http.answers import PLAIN, Answer, error
 from palaver.api.http.body import Disconnected
 from palaver.api.http.failures import store_failed
 from palaver.api.rest.resource import CALLER
@@ -60,7 +60,7 @@ class Headers:
             await send(message)
 
         if scope["method"] == "OPTIONS" and not scope["path"].startswith(OWN_OPTIONS):
-            await Answer(200, b"OK", TEXT)(scope, receive, send_with_headers)
+            await Answer(200, b"OK", PLAIN)(scope, receive, send_with_headers)
         else:
             await self._app(scope, receive, send_with_headers)
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from palaver.api.auth.tokens import TokenDesk
+    from palaver.api.whip.endpoint import Endpoint
     from palaver.api.whip.posting import Posting
     from palaver.api.whip.sessions import Protocol
     from palaver.api.whip.settings import WhipSettings
@@ -37,15 +38,16 @@ class WhipAndWhep:
         self._of_whep = SessionEndpoint("whep", bearers, sessions, settings)
 
     def routes(self) -> list[BaseRoute]:
-        """Every path, whatever the method."""
-        return [
-            Route("/whip/{room}", self._whip),
-            Route("/whip/{room}/{stream}", self._whip),
-            Route("/whip/{room}/sessions/{session}", self._of_whip),
-            Route("/whep/{room}", self._whep),
-            Route("/whep/{room}/{stream}", self._whep),
-            Route("/whep/{room}/sessions/{session}", self._of_whep),
+        """Every path, whatever the method; a slash at the end makes no difference."""
+        paths: list[tuple[str, Endpoint]] = [
+            ("/whip/{room}", self._whip),
+            ("/whip/{room}/{stream}", self._whip),
+            ("/whip/{room}/sessions/{session}", self._of_whip),
+            ("/whep/{room}", self._whep),
+            ("/whep/{room}/{stream}", self._whep),
+            ("/whep/{room}/sessions/{session}", self._of_whep),
         ]
+        return [Route(path + end, endpoint) for path, endpoint in paths for end in ("", "/")]
 
     def whip_stats(self) -> Mapping[str, float]:
         """Gauges and counters of WHIP by metric name without prefix."""

@@ -15,7 +15,7 @@ Count = Annotated[int, Meta(ge=0, le=MAX_INT)]
 Number = Annotated[int, Meta(ge=-MAX_INT, le=MAX_INT)] | Annotated[float, Meta(ge=-MAX_INT, le=MAX_INT)]
 WholeNumber = Annotated[int, Meta(ge=-MAX_INT, le=MAX_INT)]
 Positive = Annotated[int, Meta(gt=0, le=MAX_INT)] | Annotated[float, Meta(gt=0, le=MAX_INT)]
-Codec = Annotated[str, Meta(min_length=1, max_length=bounds.MAX_CODEC)]
+Codec = Annotated[str, Meta(max_length=bounds.MAX_CODEC)]
 
 
 class Shape(Struct, rename="camel", kw_only=True):

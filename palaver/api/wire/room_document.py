@@ -47,7 +47,7 @@ class MediaGrant(Shape):
 class Role(Shape):
     """A named permission; an absent part grants nothing. ``false`` means neither kind, ``true`` both."""
 
-    role: Label
+    role: Short
     publish: MediaGrant | bool | UnsetType = UNSET
     subscribe: MediaGrant | bool | UnsetType = UNSET
 
@@ -230,10 +230,10 @@ class Notifying(Shape):
 
 
 class Sip(Shape):
-    """The room's account at a SIP server. The password is encrypted in the store."""
+    """The room's account at a SIP server; empty strings: none. The password is encrypted in the store."""
 
-    sip_server: Label
-    username: Label | WholeNumber
+    sip_server: Short
+    username: Short | WholeNumber
     password: Short | WholeNumber
 
     def __post_init__(self) -> None:
