@@ -1,0 +1,237 @@
+"""Encoded frames → a file that is playable whenever the process, the machine or the disk gives up.
+
+Fragments of half a second are written as they are complete, and synced to the disk about once a second.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from fractions import Fraction
+from typing import TYPE_CHECKING, Final, cast
+
+import av
+from av.error import FFmpegError
+
+from palaver.recording.formats import Container, refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+MICRO: Final = Fraction(1, 1_000_000)
+_STEP_US: Final = 1000
+"""Frames of one track are apart by this at least: Matroska counts milliseconds."""
+_INTERLEAVE_US: Final = "200000"
+"""So long the muxer waits for frames of the other track before it goes on with one."""
+
+_FRAGMENTED: Final = {"movflags": "empty_moov+default_base_moof+frag_keyframe", "frag_duration": "500000"}
+_CLUSTERS: Final = {"cluster_time_limit": "500"}
+_MUXERS: Final[Mapping[Container, tuple[str, dict[str, str]]]] = {
+    "mkv": ("matroska", _CLUSTERS),
+    "mka": ("matroska", _CLUSTERS),
+    "mp4": ("mp4", _FRAGMENTED),
+    "m4a": ("mp4", _FRAGMENTED),
+    "ts": ("mpegts", {}),
+    "ogg": ("ogg", {"page_duration": "500000"}),
+}
+# How FFmpeg reads a bare key frame of a codec that has parameter sets, which the container's header repeats.
+_WITH_PARAMETERS: Final = {"h264": "h264", "h265": "hevc", "av1": "obu"}
+_TEMPORAL_DELIMITER: Final = b"\x12\x00"
+_DECODERS: Final = {"vp8": "vp8", "vp9": "vp9"}
+_AUDIO: Final = {
+    "opus": ("libopus", 48_000, "stereo"),
+    "aac": ("aac", 48_000, "stereo"),
+    "pcmu": ("pcm_s16le", 8_000, "mono"),
+    "pcma": ("pcm_s16le", 8_000, "mono"),
+}
+_AAC_BPS: Final = 128_000
+
+
+class Unreadable(Exception):
+    """A key frame that does not tell what a decoder needs."""
+
+
+class PartFile(io.RawIOBase):
+    """The file of one part: unbuffered, its size known, synced on demand from any thread."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises OSError; FileExistsError if the file is there: nothing is ever overwritten."""
+        super().__init__()
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+        self.name = str(path)
+        self.size = 0
+        self._at = 0
+
+    def writable(self) -> bool:
+        """See io.RawIOBase."""
+        return True
+
+    def seekable(self) -> bool:
+        """See io.RawIOBase."""
+        return True
+
+    def write(self, data: object) -> int:
+        """All of ``data``. Raises OSError."""
+        view = memoryview(cast("bytes", data)).cast("B")
+        done = 0
+        while done < len(view):
+            done += os.write(self._fd, view[done:])
+        self._at += done
+        self.size = max(self.size, self._at)
+        return done
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """See io.RawIOBase."""
+        self._at = os.lseek(self._fd, offset, whence)
+        return self._at
+
+    def tell(self) -> int:
+        """See io.RawIOBase."""
+        return self._at
+
+    def sync(self) -> None:
+        """Let what was written survive a loss of power."""
+        os.fdatasync(self._fd)
+
+    def close(self) -> None:
+        """See io.RawIOBase."""
+        if not self.closed:
+            os.close(self._fd)
+        super().close()
+
+
+class VideoForm:
+    """What a container's header says of a picture, read from its first key frame."""
+
+    def __init__(self, codec: str, key_frame: bytes) -> None:
+        """Raises Unreadable."""
+        self.codec = codec
+        self.template: av.VideoStream | None = None
+        try:
+            if codec in _WITH_PARAMETERS:
+                self._read(key_frame)
+            else:
+                self._decode(key_frame)
+        except (FFmpegError, EOFError, ValueError, IndexError) as error:
+            raise Unreadable(f"the first key frame of {codec} cannot be read: {error}") from error
+        if not self.width or not self.height:
+            raise Unreadable(f"the first key frame of {codec} has no size")
+
+    def _read(self, key_frame: bytes) -> None:
+        delimiter = _TEMPORAL_DELIMITER if self.codec == "av1" else b""
+        # Kept: a stream is of no use without what it was read from.
+        self._source = av.open(io.BytesIO(delimiter + key_frame), format=_WITH_PARAMETERS[self.codec])
+        self.template = self._source.streams.video[0]
+        self.width, self.height = self.template.width, self.template.height
+
+    def _decode(self, key_frame: bytes) -> None:
+        context = av.CodecContext.create(_DECODERS[self.codec], "r")
+        assert isinstance(context, av.VideoCodecContext)
+        context.thread_count = 1
+        pictures = [*context.decode(av.Packet(key_frame)), *context.decode(None)]
+        self.width, self.height = pictures[0].width, pictures[0].height
+
+
+class Writer:
+    """One part. Times are microseconds from its beginning, in ascending order of each track but for what is fixed here.
+
+    AAC is encoded here, since its header and its frames must come from one encoder; all else comes encoded.
+    """
+
+    def __init__(
+        self, file: PartFile, container: Container, audio: str | None, video: VideoForm | None
+    ) -> None:
+        """Raises ValueError for what ``container`` does not hold."""
+        if refused := refusal(container, audio, video.codec if video else None):
+            raise ValueError(refused[1])
+        muxer, options = _MUXERS[container]
+        options = {**options, "flush_packets": "1", "max_interleave_delta": _INTERLEAVE_US}
+        self._file = file
+        self._output = av.open(file, "w", format=muxer, options=options)
+        self._video = self._video_stream(video) if video is not None else None
+        self._audio = self._audio_stream(audio) if audio is not None else None
+        self._aac = self._audio if audio == "aac" else None
+        self._last: dict[int, int] = {}
+        self._samples = 0
+        self.end_us = 0
+        """Where the longest track ends so far."""
+
+    def _video_stream(self, form: VideoForm) -> av.VideoStream:
+        if form.template is not None:
+            stream = self._output.add_stream_from_template(form.template, opaque=True)
+        else:
+            stream = cast(
+                "av.VideoStream",
+                self._output.add_mux_stream(form.codec, width=form.width, height=form.height),  # type: ignore[call-overload]
+            )
+        stream.time_base = MICRO
+        return stream
+
+    def _audio_stream(self, codec: str) -> av.AudioStream:
+        encoder, rate, layout = _AUDIO[codec]
+        stream = cast("av.AudioStream", self._output.add_stream(encoder, rate=rate))
+        stream.layout = layout  # type: ignore[assignment]
+        if codec == "aac":
+            stream.bit_rate = _AAC_BPS
+        return stream
+
+    def write_video(self, payload: bytes, at_us: int, *, key_frame: bool) -> None:
+        """A picture. Raises OSError."""
+        assert self._video is not None
+        self._write(self._video, payload, at_us, 0, key_frame=key_frame)
+
+    def write_audio(self, payload: bytes, at_us: int, duration_us: int) -> None:
+        """A frame of sound. Raises OSError."""
+        assert self._audio is not None
+        self._write(self._audio, payload, at_us, duration_us, key_frame=True)
+
+    def encode_audio(self, samples: av.AudioFrame) -> None:
+        """Sound that follows what was encoded before: float planes, 48 kHz, stereo; of any length. Raises OSError."""
+        assert self._aac is not None
+        samples.pts, samples.time_base, samples.sample_rate = self._samples, Fraction(1, 48_000), 48_000
+        self._samples += samples.samples
+        self._mux_encoded(samples)
+
+    def _mux_encoded(self, samples: av.AudioFrame | None) -> None:
+        assert self._aac is not None
+        for packet in self._aac.encode(samples):
+            if packet.pts is not None and packet.pts >= 0:  # before that is the encoder's run-up: silence
+                end = (packet.pts + (packet.duration or 0)) * packet.time_base
+                self.end_us = max(self.end_us, int(end / MICRO))
+                self._output.mux(packet)
+
+    def _write(
+        self,
+        stream: av.VideoStream | av.AudioStream,
+        payload: bytes,
+        at_us: int,
+        duration_us: int,
+        *,
+        key_frame: bool,
+    ) -> None:
+        packet = av.Packet(payload)
+        at_us = max(at_us, self._last.get(stream.index, -_STEP_US) + _STEP_US)
+        self._last[stream.index] = at_us
+        self.end_us = max(self.end_us, at_us + duration_us)
+        packet.stream, packet.time_base = stream, MICRO
+        packet.pts = packet.dts = at_us
+        packet.is_keyframe = key_frame
+        if duration_us:
+            packet.duration = duration_us
+        self._output.mux(packet)
+
+    @property
+    def size(self) -> int:
+        """Bytes so far."""
+        return self._file.size
+
+    def close(self) -> None:
+        """Finish the file. Raises OSError if that cannot be; what was written before stays playable."""
+        try:
+            if self._aac is not None and self._samples:
+                self._mux_encoded(None)
+            self._output.close()
+            self._file.sync()
+        finally:
+            self._file.close()
