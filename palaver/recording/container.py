@@ -153,6 +153,9 @@ class Writer:
         self._audio = self._audio_stream(audio) if audio is not None else None
         self._aac = self._audio if audio == "aac" else None
         self._last: dict[int, int] = {}
+        # MP4 says how long a picture is shown, which the next one tells: each waits for it.
+        self._holds = muxer == "mp4"
+        self._held: av.Packet[av.VideoStream] | None = None
         self._samples = 0
         self.end_us = 0
         """Where the longest track ends so far."""
@@ -163,7 +166,7 @@ class Writer:
         else:
             stream = cast(
                 "av.VideoStream",
-                self._output.add_mux_stream(form.codec, width=form.width, height=form.height),  # type: ignore[call-overload]
+                self._output.add_mux_stream(form.codec, width=form.width, height=form.height),
             )
         stream.time_base = MICRO
         return stream
@@ -171,7 +174,7 @@ class Writer:
     def _audio_stream(self, codec: str) -> av.AudioStream:
         encoder, rate, layout = _AUDIO[codec]
         stream = cast("av.AudioStream", self._output.add_stream(encoder, rate=rate))
-        stream.layout = layout  # type: ignore[assignment]
+        stream.layout = layout
         if codec == "aac":
             stream.bit_rate = _AAC_BPS
         return stream
@@ -219,7 +222,18 @@ class Writer:
         packet.is_keyframe = key_frame
         if duration_us:
             packet.duration = duration_us
-        self._output.mux(packet)
+        if self._holds and stream is self._video:
+            self._mux_held(at_us)
+            self._held = packet  # type: ignore[assignment]  # a packet of the video stream, as was just seen
+        else:
+            self._output.mux(packet)
+
+    def _mux_held(self, until_us: int | None = None) -> None:
+        if self._held is not None:
+            if until_us is not None:
+                self._held.duration = until_us - (self._held.pts or 0)
+            self._output.mux(self._held)
+            self._held = None
 
     @property
     def size(self) -> int:
@@ -231,6 +245,7 @@ class Writer:
         try:
             if self._aac is not None and self._samples:
                 self._mux_encoded(None)
+            self._mux_held()
             self._output.close()
             self._file.sync()
         finally:
