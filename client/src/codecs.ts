@@ -1,6 +1,6 @@
 /** Which codecs an offer names. */
 
-import type { Kind } from "./publication.js";
+import type { Kind } from "./kinds.js";
 
 const REPAIR = new Set(["rtx", "red", "ulpfec", "flexfec-03"]);
 

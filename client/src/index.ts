@@ -2,9 +2,10 @@ export { Conference, type ConferenceEvents, type TextMessage } from "./conferenc
 export { type Failure, PalaverError } from "./errors.js";
 export { Emitter } from "./events.js";
 export { type JoinOptions, join } from "./join.js";
+export type { Kind } from "./kinds.js";
 export { THREE_LAYERS } from "./layers.js";
 export type { Deadlines, Ending } from "./portal.js";
-export { type Kind, Publication, type PublicationEvents, type PublishOptions } from "./publication.js";
+export { Publication, type PublicationEvents, type PublishOptions } from "./publication.js";
 export {
   type Layer,
   type LayerChoice,

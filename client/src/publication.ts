@@ -4,10 +4,9 @@ import { preferred } from "./codecs.js";
 import type { Opening } from "./connection.js";
 import { PalaverError } from "./errors.js";
 import { Emitter } from "./events.js";
+import type { Kind } from "./kinds.js";
 import type { Portal } from "./portal.js";
 import type { PublishRequest, PublishTrack, RegionAnswer, StreamControl } from "./wire.gen.js";
-
-export type Kind = "audio" | "video";
 
 export interface PublishOptions {
   /** What the tracks are; default a microphone and a camera. */

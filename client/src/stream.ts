@@ -3,8 +3,8 @@
 import { preferred } from "./codecs.js";
 import type { Opening } from "./connection.js";
 import { Emitter } from "./events.js";
+import type { Kind } from "./kinds.js";
 import type { Portal } from "./portal.js";
-import type { Kind } from "./publication.js";
 import type {
   LayerInfo,
   OptionalInfo,

@@ -70,17 +70,6 @@ def in_memory(url: URL) -> bool:
     return is_sqlite(url) and url.database in {None, "", ":memory:"}
 
 
-def make_database(url: URL) -> Database:
-    """The database that ``url`` names; nothing is opened yet. What the other kind needs is not imported."""
-    if is_sqlite(url):
-        from palaver.store.sqlite import Sqlite
-
-        return Sqlite(url)
-    from palaver.store.postgresql import Postgresql
-
-    return Postgresql(url)
-
-
 def in_our_words(error: SQLAlchemyError) -> StoreError:
     """What the driver said, without the statement and its values: those may hold secrets."""
     kind = Conflict if isinstance(error, Integrity) else StoreError

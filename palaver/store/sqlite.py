@@ -11,7 +11,7 @@ from sqlalchemy.pool import NullPool
 
 from palaver.store import database
 from palaver.store.database import T, Work, in_memory
-from palaver.store.lane import Lane
+from palaver.store.database_thread import DatabaseThread
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,8 +37,8 @@ class Sqlite:
 
     def __init__(self, url: URL) -> None:
         engine = _engine(url.set(drivername="sqlite"))
-        self._writing = Lane(engine, writing=True)
-        self._reading = self._writing if in_memory(url) else Lane(engine, writing=False)
+        self._writing = DatabaseThread(engine, writing=True)
+        self._reading = self._writing if in_memory(url) else DatabaseThread(engine, writing=False)
 
     async def read(self, work: Work[T]) -> T:
         """See Database."""
@@ -50,11 +50,11 @@ class Sqlite:
 
     def stats(self) -> Mapping[str, float]:
         """See Database."""
-        lanes = {id(lane): lane for lane in (self._writing, self._reading)}.values()
+        threads = {id(thread): thread for thread in (self._writing, self._reading)}.values()
         return {
-            "waiting": sum(lane.waiting for lane in lanes),
-            "refused_total": sum(lane.refused for lane in lanes),
-            "failed_total": sum(lane.failed for lane in lanes),
+            "waiting": sum(thread.waiting for thread in threads),
+            "refused_total": sum(thread.refused for thread in threads),
+            "failed_total": sum(thread.failed for thread in threads),
             "commits_total": self._writing.groups,
         }
 
@@ -65,7 +65,7 @@ class Sqlite:
 
 
 def _engine(url: URL) -> Engine:
-    # The lanes say BEGIN and COMMIT themselves: Python's sqlite3 would begin some transactions late, others never.
+    # The threads say BEGIN and COMMIT themselves: Python's sqlite3 would begin some transactions late, others never.
     engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
     event.listen(engine, "connect", _set_pragmas)
     return engine

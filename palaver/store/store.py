@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import insert, select, text
 
 from palaver.store.cache import Cache
-from palaver.store.database import Database, make_database, parse_url
+from palaver.store.database import Database, parse_url
+from palaver.store.databases import make_database
 from palaver.store.errors import Conflict, StoreError
 from palaver.store.migrate import migrate
 from palaver.store.rooms import RoomDefinition, RoomDefinitions

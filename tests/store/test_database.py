@@ -13,7 +13,8 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, inspect, text
 
 from palaver.store import Store, StoreError, database, sqlite
-from palaver.store.database import Database, make_database, parse_url
+from palaver.store.database import Database, parse_url
+from palaver.store.databases import make_database
 from palaver.store.migrate import migrate, revision, upgrade
 from palaver.store.tables import metadata
 from palaver.store.work import Changed

@@ -17,7 +17,7 @@ from palaver.server.commands.shared import (
 from palaver.server.config import Config, ConfigError
 
 if TYPE_CHECKING:
-    from palaver.server.doctor import Finding
+    from palaver.server.doctor.findings import Finding
 
 _COLOURS = {"ok": typer.colors.GREEN, "warning": typer.colors.YELLOW, "problem": typer.colors.RED}
 
@@ -27,7 +27,8 @@ def doctor(data_dir: DataDir = DEFAULT_DATA, config: ConfigFile = None, as_json:
 
     Ends with 1 if there is a problem, with 0 if there are warnings at most.
     """
-    from palaver.server.doctor import Level, examine, ok, problem
+    from palaver.server.doctor.examine import examine
+    from palaver.server.doctor.findings import Level, ok, problem
 
     try:
         settings, findings = read_configuration(config, {}), [ok("configuration", "can be read")]

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use str0m::crypto::dtls::SrtpProfile;
 
 use crate::feedback::{self, Arrivals};
+use crate::formats::Formats;
 use crate::keys::Agreed;
-use crate::peer::Formats;
 use crate::sequence::Sequence;
 use crate::srtp::Session;
 use crate::stamp::{Kind, Stamp};

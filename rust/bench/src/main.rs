@@ -21,6 +21,7 @@
 
 mod crowd;
 mod feedback;
+mod formats;
 mod keys;
 mod listener;
 mod order;

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, text
 
-from palaver.store import Conflict, StoreError, lane
+from palaver.store import Conflict, StoreError, database_thread
 from palaver.store.database import Work, parse_url
 from palaver.store.sqlite import Sqlite
 from palaver.store.work import Changed, Every
@@ -102,7 +102,7 @@ async def test_what_is_given_up_before_its_turn_is_not_done(database: Sqlite) ->
 
 
 async def test_more_than_may_wait_are_refused(database: Sqlite, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lane, "WAITING", 3)
+    monkeypatch.setattr(database_thread, "WAITING", 3)
     held = Held()
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(database.write(held))

@@ -15,14 +15,14 @@ from urllib.parse import quote
 import msgspec
 
 from palaver.server.data import SECRETS_FILE, Secrets
-from palaver.server.doctor import ok, problem, warning
+from palaver.server.doctor.findings import ok, problem, warning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sqlalchemy.engine import URL
 
-    from palaver.server.doctor import Finding, Patient
+    from palaver.server.doctor.findings import Finding, Patient
 
 _LITTLE_BYTES: Final = 1 << 30
 _TOO_LITTLE_BYTES: Final = 64 << 20
@@ -141,7 +141,7 @@ def _sqlite_revision(file: Path) -> str | None:
 
 
 async def _revision(url: URL) -> str | None:
-    from palaver.store.database import make_database
+    from palaver.store.databases import make_database
     from palaver.store.migrate import revision
 
     database = make_database(url)

@@ -10,14 +10,14 @@ import ssl
 from typing import TYPE_CHECKING, Final
 
 from palaver.server import addresses
-from palaver.server.doctor import ok, problem, warning
+from palaver.server.doctor.findings import ok, problem, warning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import httpx2
 
-    from palaver.server.doctor import Finding, Patient
+    from palaver.server.doctor.findings import Finding, Patient
     from palaver.server.state import State
 
 DEADLINE_S: Final = 2.0

@@ -9,13 +9,13 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from palaver.server import addresses
-from palaver.server.doctor import ok, problem, warning
-from palaver.server.doctor_network import DEADLINE_S, hint_for, http_of
+from palaver.server.doctor.findings import ok, problem, warning
+from palaver.server.doctor.network import DEADLINE_S, hint_for, http_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from palaver.server.doctor import Finding, Patient
+    from palaver.server.doctor.findings import Finding, Patient
     from palaver.server.state import State
 
 _PROBES: Final = 3

@@ -42,10 +42,10 @@ class _Outcome:
     error: Exception | None = None
 
 
-class Lane:
+class DatabaseThread:
     """Does one piece of work after the other, in the order in which they were asked for.
 
-    A ``writing`` lane does all that waits in one transaction: nobody is told of a success before the commit, and
+    A ``writing`` thread does all that waits in one transaction: nobody is told of a success before the commit, and
     work that fails is taken back alone. The thread starts with the first work, and so does the connection.
     """
 

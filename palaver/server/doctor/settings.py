@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from palaver.server import addresses
-from palaver.server.doctor import ok, problem, warning
+from palaver.server.doctor.findings import ok, problem, warning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from palaver.server.doctor import Finding, Patient
+    from palaver.server.doctor.findings import Finding, Patient
 
 _SOON_DAYS: Final = 14
 

@@ -8,12 +8,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from palaver.server.doctor import ok, problem, warning
+from palaver.server.doctor.findings import ok, problem, warning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from palaver.server.doctor import Finding, Patient
+    from palaver.server.doctor.findings import Finding, Patient
 
 _OFF_S: Final = 60.0
 _UNSYNCHRONISED: Final = 0x40  # STA_UNSYNC of adjtimex(2)

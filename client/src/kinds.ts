@@ -1,0 +1,3 @@
+/** The kinds of media. */
+
+export type Kind = "audio" | "video";

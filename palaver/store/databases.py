@@ -1,0 +1,23 @@
+"""Which database a URL names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from palaver.store.database import is_sqlite
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
+
+    from palaver.store.database import Database
+
+
+def make_database(url: URL) -> Database:
+    """The database that ``url`` names; nothing is opened yet. What the other kind needs is not imported."""
+    if is_sqlite(url):
+        from palaver.store.sqlite import Sqlite
+
+        return Sqlite(url)
+    from palaver.store.postgresql import Postgresql
+
+    return Postgresql(url)
