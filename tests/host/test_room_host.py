@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from palaver.host import EngineError, NegotiationError, TransportNotFound
 from palaver.host.host import ACTIONS_MAX
+from palaver.media.ports import EngineError, NegotiationError, TransportNotFound
 from palaver.room.errors import Fault, RoomError
 from palaver.room.messages import (
     CloseSink,

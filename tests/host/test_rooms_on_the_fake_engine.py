@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from palaver.host import Rooms, TransportNotFound
+from palaver.host import Rooms
 from palaver.media.fake import FakeEngine
+from palaver.media.ports import TransportNotFound
 from palaver.room.messages import (
     Event,
     Join,

@@ -20,7 +20,7 @@ from palaver.api.portal.members import Members
 from palaver.api.portal.requests import PLANS, Answer, Asker, Negotiate, Submit, Trickle
 from palaver.api.portal.session import Session
 from palaver.api.portal.states import State
-from palaver.host import EngineError, NegotiationError, TransportNotFound
+from palaver.media.ports import EngineError, NegotiationError, TransportNotFound
 from palaver.room.errors import RoomError
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from palaver.api.http.body import media_type, read_bytes
 from palaver.api.http.failures import store_failed
 from palaver.api.whip import refusals
 from palaver.api.wire import errors
-from palaver.host import EngineError, NegotiationError
 from palaver.jobs.opening import RoomNotFound
+from palaver.media.ports import EngineError, NegotiationError
 from palaver.room.errors import RoomError
 from palaver.store import StoreError
 

@@ -6,14 +6,15 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from palaver.api.whip.refusals import stream_not_found
-from palaver.host import NegotiationError
+from palaver.media.ports import NegotiationError
 from palaver.room.endpoints import PublishedTrack
 from palaver.room.values import KINDS, Kind, Stream, StreamId, StreamState, SubscribedTrack, VideoFormat
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from palaver.host import OfferedSection, RoomHost
+    from palaver.host import RoomHost
+    from palaver.media.offers import OfferedSection
 
 _SOURCES: Final[Mapping[Kind, str]] = {"audio": "mic", "video": "camera"}
 """OWT's words for where a track comes from; an encoder does not tell."""

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Literal
 
 import structlog
 
-from palaver.host import NegotiationError, TransportNotFound, offers
+from palaver.media import offers
+from palaver.media.ports import NegotiationError, TransportNotFound
 from palaver.room.errors import RoomError
 from palaver.room.messages import (
     Join,
