@@ -8,7 +8,7 @@ import random
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,21 +97,30 @@ def free_port(run: int = 1) -> int:
 
 @contextlib.contextmanager
 def start_server(
-    directory: Path, *arguments: str, scheme: str = "http", port: int | None = None, killed: bool = False
+    directory: Path,
+    *arguments: str,
+    scheme: str = "http",
+    port: int | None = None,
+    killed: bool = False,
+    host: str = "127.0.0.1",
+    within: Sequence[str] = (),
 ) -> Iterator[Server]:
-    """``palaver serve`` on free ports; stopped (and required to stop cleanly) at the end, or ``killed``."""
+    """``palaver serve`` on free ports; stopped (and required to stop cleanly) at the end, or ``killed``.
+
+    ``within``: what its command line begins with, such as that which enters a network namespace.
+    """
     port, media = port or free_port(), free_port(run=8)
     data_dir = directory / "data"
     log = (directory / "server.log").open("ab")
     process = subprocess.Popen(
         [
-            str(COMMAND), "serve", "--port", str(port), "--media-port", str(media),
+            *within, str(COMMAND), "serve", "--host", host, "--port", str(port), "--media-port", str(media),
             "--data-dir", str(data_dir), *arguments,
         ],
         stdout=log,
         stderr=subprocess.STDOUT,
     )  # fmt: skip
-    url = f"{scheme}://127.0.0.1:{port}"
+    url = f"{scheme}://{host}:{port}"
     try:
         deadline = time.monotonic() + 60
         while True:
