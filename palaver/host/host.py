@@ -221,7 +221,8 @@ class RoomHost:
         try:
             return self.room.handle(first)
         except RoomError:
-            self.room.handle(Leave(first.by))
+            if first.by is not None:
+                self.room.handle(Leave(first.by))
             raise
 
     def _settle(self, outputs: Iterable[Outcome]) -> None:

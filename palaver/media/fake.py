@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 from palaver.media.ports import EngineError, TransportNotFound
 from palaver.media.sdp import parse
-from palaver.media.sessions import SOURCE_GONE, STOPPED, source_tracks, track_id
+from palaver.media.sessions import SOURCE_GONE, STOPPED, on_transport, source_tracks, track_id
 from palaver.media.webrtc import Incoming, Outgoing, candidate_line, plan
+from palaver.room.endpoints import transport_of
 from palaver.room.messages import (
     CloseSink,
     CloseSource,
@@ -82,8 +83,9 @@ class FakeEngine:
             raise EngineError(self.refuse)
         self._check_running()
         match action:
-            case OpenSource(stream, owner, source):
-                self._accept(room, stream, owner, action, [track.mid for track in source.tracks])
+            case OpenSource(stream, owner):
+                mids = [track.mid for track in on_transport(action).tracks]
+                self._accept(room, stream, owner, action, mids)
             case OpenSink(subscription):
                 mids = [track.mid for track in subscription.tracks if track.mid is not None]
                 self._accept(room, subscription.id, subscription.owner, action, mids)
@@ -109,11 +111,13 @@ class FakeEngine:
         self,
         room: RoomId,
         session: str,
-        owner: ParticipantId,
+        owner: ParticipantId | None,
         action: OpenSource | OpenSink,
         mids: list[str],
     ) -> None:
         transport = _transport(action)
+        if transport is None or owner is None:
+            raise EngineError("this engine has no sources and sinks but those of clients")
         if (room, session) in self._open:
             raise EngineError(f"{session} is open already")
         if len(set(mids)) != len(mids):
@@ -166,7 +170,7 @@ class FakeEngine:
         for session, action in self._on(room, transport).items():
             bound = self._bound.get((room, session), {})
             if isinstance(action, OpenSource):
-                for track in action.source.tracks:
+                for track in on_transport(action).tracks:
                     if track.mid not in bound:
                         allowed = action.audio_in if track.kind == "audio" else action.video_in
                         wanted[track.mid] = Incoming(session, track.kind, allowed)
@@ -198,7 +202,7 @@ class FakeEngine:
         for mid, bound in self._bound.get((room, stream), {}).items():
             same = isinstance(action, OpenSource) and section in (
                 None,
-                track_id(action.source.transport, mid),
+                track_id(on_transport(action).transport, mid),
             )
             if bound.kind == kind and same:
                 return bound.payload
@@ -238,8 +242,7 @@ class FakeEngine:
             self._reports.put_nowait((room, TransportReady(transport)))
         for session, action in self._on(room, transport).items():
             bound = self._bound.get((room, session), {})
-            tracks = action.source.tracks if isinstance(action, OpenSource) else action.subscription.tracks
-            if (room, session) in self._told or any(track.mid not in bound for track in tracks):
+            if (room, session) in self._told or not bound.keys() >= _mids(action):
                 continue
             self._told.add((room, session))
             if isinstance(action, OpenSource):
@@ -307,11 +310,11 @@ class FakeEngine:
         return {"transports": len(self._owners), "sessions": len(self._open)}
 
 
-def _transport(action: OpenSource | OpenSink) -> TransportId:
-    return (action.source if isinstance(action, OpenSource) else action.sink).transport
+def _transport(action: OpenSource | OpenSink) -> TransportId | None:
+    return transport_of(action.source if isinstance(action, OpenSource) else action.sink)
 
 
 def _mids(action: OpenSource | OpenSink) -> set[str]:
     if isinstance(action, OpenSource):
-        return {track.mid for track in action.source.tracks}
+        return {track.mid for track in on_transport(action).tracks}
     return {track.mid for track in action.subscription.tracks if track.mid is not None}

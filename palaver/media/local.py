@@ -15,7 +15,7 @@ from palaver.media.formats import same_stream
 from palaver.media.mixes import PRELOAD, Mixes
 from palaver.media.pipelines import ForkServer
 from palaver.media.ports import EngineError, NegotiationError, TransportNotFound
-from palaver.media.sessions import SOURCE_GONE, STOPPED, Lane, Session, Transport
+from palaver.media.sessions import SOURCE_GONE, STOPPED, Lane, Session, Transport, on_transport
 from palaver.media.transports import Transports
 from palaver.media.webrtc import Incoming, Outgoing, candidate_line, finish, plan
 from palaver.room.messages import (
@@ -151,12 +151,13 @@ class LocalEngine:
 
     def _open_source(self, room: RoomId, action: OpenSource) -> None:
         wanted: dict[str, Wanted] = {}
-        for track in action.source.tracks:
+        source = on_transport(action)
+        for track in source.tracks:
             allowed = action.audio_in if track.kind == "audio" else action.video_in
             wanted[track.mid] = Incoming(action.stream, track.kind, allowed)
-        if len(wanted) != len(action.source.tracks):
+        if len(wanted) != len(source.tracks):
             raise EngineError("two tracks are on the same section")
-        self._open(room, action.source.transport, action.owner, action, wanted)
+        self._open(room, source.transport, action.owner, action, wanted)
 
     def _open_sink(self, room: RoomId, action: OpenSink) -> None:
         subscription = action.subscription
@@ -170,7 +171,7 @@ class LocalEngine:
                 wanted[track.mid] = want
         if not lost and len(wanted) != len(subscription.tracks):
             raise EngineError("two tracks are on the same section")
-        session = self._open(room, action.sink.transport, subscription.owner, action, wanted)
+        session = self._open(room, subscription.transport, subscription.owner, action, wanted)
         session.inactive = {track.kind for track in subscription.tracks if not track.active}
         session.layers = {
             track.mid: track.layer
@@ -193,12 +194,14 @@ class LocalEngine:
     def _open(
         self,
         room: RoomId,
-        transport: TransportId,
-        owner: ParticipantId,
+        transport: TransportId | None,
+        owner: ParticipantId | None,
         action: OpenSource | OpenSink,
         wanted: dict[str, Wanted],
     ) -> Session:
         """Check everything, then remember the session, on a new transport if need be."""
+        if transport is None or owner is None:
+            raise EngineError("this engine has no sources and sinks but those of clients")
         name = action.stream if isinstance(action, OpenSource) else action.subscription.id
         if self._transports.session(room, name) is not None:
             raise EngineError(f"{name} is open already")

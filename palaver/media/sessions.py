@@ -7,17 +7,11 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from palaver.media.formats import format_of
+from palaver.media.ports import EngineError
 from palaver.media.webrtc import new_stream_name
+from palaver.room.endpoints import WebRtcSource
 from palaver.room.messages import OpenSink, OpenSource
-from palaver.room.values import (
-    ParticipantId,
-    RoomId,
-    StreamId,
-    SubscribedTrack,
-    Track,
-    TrackId,
-    TransportId,
-)
+from palaver.room.values import ParticipantId, RoomId, StreamId, SubscribedTrack, Track, TrackId, TransportId
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
@@ -107,12 +101,20 @@ def track_id(transport: TransportId, mid: str, rid: str | None = None) -> TrackI
     return TrackId(f"{transport}-{mid}" if rid is None else f"{transport}-{mid}:{rid}")
 
 
+def on_transport(action: OpenSource) -> WebRtcSource:
+    """The source that a client sends. Raises EngineError for one of another kind."""
+    if not isinstance(action.source, WebRtcSource):
+        raise EngineError(f"this engine has no {type(action.source).__name__}")
+    return action.source
+
+
 def source_tracks(
     action: OpenSource, bound: Mapping[str, Bound], inactive: Container[Kind]
 ) -> tuple[Track, ...]:
     """What arrives on the bound sections of a source: a track for each, or for each layer."""
     tracks = []
-    for published in action.source.tracks:
+    source = on_transport(action)
+    for published in source.tracks:
         section = bound.get(published.mid)
         format = format_of(section.payload) if section else None  # noqa: A001  # the glossary's word
         if section is None or format is None:
@@ -124,7 +126,7 @@ def source_tracks(
             active=published.kind not in inactive,
             mid=published.mid,
         )
-        at = action.source.transport
+        at = source.transport
         tracks += [
             replace(whole, id=track_id(at, published.mid, rid), rid=rid) for rid in section.layers or (None,)
         ]

@@ -1,13 +1,31 @@
-"""What may feed a room and drain it, as plain data. The room passes it through to the media engine."""
+"""What may feed a room and drain it, as plain data. The room passes it through to the media engine.
+
+A new kind is a class here, in ``Source`` or ``Sink``. What the room needs to know of it:
+
+``kinds``
+    The kinds of media that a source may bring.
+``required``
+    Those that it must bring.
+``origin``
+    Where a source's stream comes from, in OWT's words.
+``ready_timeout_s``
+    How long it may take to begin; None: as long as a client may negotiate.
+"""
 
 # ruff: noqa: TC001 (a remote engine resolves the field types at run time)
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 from palaver.room.values import Kind, TransportId
+
+Presence: TypeAlias = bool | Literal["auto"]
+"""Whether a kind of media is taken: it must be there, it is not wanted, or it is taken if it is there."""
+
+
+# ── on a client's connection ────────────────────────────────────────────────────────────────────────
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,16 +41,108 @@ class PublishedTrack:
 class WebRtcSource:
     """A stream that arrives on sections of a client's WebRTC transport."""
 
+    origin: ClassVar = "webrtc"
+    ready_timeout_s: ClassVar = None
+
     transport: TransportId
     tracks: tuple[PublishedTrack, ...]
+
+    @property
+    def kinds(self) -> frozenset[Kind]:
+        """See the module."""
+        return frozenset(track.kind for track in self.tracks)
+
+    @property
+    def required(self) -> frozenset[Kind]:
+        """See the module."""
+        return self.kinds
 
 
 @dataclass(frozen=True, slots=True)
 class WebRtcSink:
     """A subscription that leaves on sections of a client's transport, each track on that of its ``mid``."""
 
+    ready_timeout_s: ClassVar = None
+
     transport: TransportId
 
 
-Source: TypeAlias = WebRtcSource
-Sink: TypeAlias = WebRtcSink
+# ── of the server itself ────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class _ServerSource:
+    """A source that the server opens; ``audio`` and ``video`` say which kinds it is to bring."""
+
+    origin: ClassVar = "streaming"
+    ready_timeout_s: ClassVar = 90.0
+
+    audio: Presence = True
+    video: Presence = True
+
+    @property
+    def kinds(self) -> frozenset[Kind]:
+        """See the module."""
+        return _kinds(self.audio is not False, self.video is not False)
+
+    @property
+    def required(self) -> frozenset[Kind]:
+        """See the module."""
+        return _kinds(self.audio is True, self.video is True)
+
+
+@dataclass(frozen=True, slots=True)
+class TestSource(_ServerSource):
+    """A generated picture and sound: colour bars with a clock, and a beep each second."""
+
+    __test__: ClassVar = False  # pytest takes every class called Test… for a suite
+    ready_timeout_s: ClassVar = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class PullSource(_ServerSource):
+    """A stream fetched from ``url``; over UDP with a receive buffer of ``buffer_size`` bytes."""
+
+    url: str = ""
+    protocol: Literal["tcp", "udp"] = "tcp"
+    buffer_size: int = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class _ServerSink:
+    """A sink that the server opens."""
+
+    ready_timeout_s: ClassVar = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class FileSink(_ServerSink):
+    """A recording into a file; ``path`` is relative to where recordings are kept."""
+
+    path: str
+    container: str
+
+
+@dataclass(frozen=True, slots=True)
+class PushSink(_ServerSink):
+    """A stream sent to ``url``, or served by us under it; ``parameters`` are those of the protocol."""
+
+    url: str
+    protocol: str
+    parameters: tuple[tuple[str, int | float | str], ...] = ()
+
+
+def _kinds(audio: bool, video: bool) -> frozenset[Kind]:
+    wanted: tuple[tuple[Kind, bool], ...] = (("audio", audio), ("video", video))
+    return frozenset(kind for kind, is_wanted in wanted if is_wanted)
+
+
+ServerSource: TypeAlias = TestSource | PullSource
+ServerSink: TypeAlias = FileSink | PushSink
+Source: TypeAlias = WebRtcSource | ServerSource
+Sink: TypeAlias = WebRtcSink | ServerSink
+
+
+def transport_of(endpoint: Source | Sink) -> TransportId | None:
+    """The transport of a client's source or sink; None for those of the server itself."""
+    return endpoint.transport if isinstance(endpoint, WebRtcSource | WebRtcSink) else None

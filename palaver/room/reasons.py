@@ -6,4 +6,5 @@ from typing import Final
 
 SOURCE_LOSS: Final = "Source stream loss"
 TERMINATED: Final = "Participant terminate"
+ROOM_CLOSED: Final = "Room is closed"
 TIMED_OUT: Final = "Negotiation timed out"

@@ -29,8 +29,10 @@ from palaver.room.messages import (
     ShowInRegion,
     SinkLost,
     SinkReady,
+    SourceInterrupted,
     SourceLost,
     SourceReady,
+    SourceResumed,
     SpeakerHeard,
     StreamRemoved,
     Subscribe,
@@ -45,7 +47,7 @@ from palaver.room.messages import (
 )
 from palaver.room.negotiations import Negotiations
 from palaver.room.participants import Participants
-from palaver.room.reasons import TIMED_OUT
+from palaver.room.reasons import ROOM_CLOSED, TIMED_OUT
 from palaver.room.state import RoomState
 from palaver.room.streams import Streams
 from palaver.room.subscriptions import Subscriptions
@@ -111,10 +113,10 @@ class Room:
 
     @property
     def empty(self) -> bool:
-        """Whether nobody is here and nothing feeds the room."""
-        return (
-            not self._state.register.participants and len(self._state.register.streams) == self._state.mixed
-        )
+        """Whether nobody is here, and nothing feeds the room or draws from it."""
+        register = self._state.register
+        forward = len(register.streams) - self._state.mixed
+        return not (register.participants or forward or register.subscriptions)
 
     @property
     def closed(self) -> bool:
@@ -155,8 +157,12 @@ class Room:
         outcomes: list[Outcome] = []
         for participant in list(state.register.participants):
             outcomes += self._participants.drop(Drop(participant))
-        for stream in list(state.register.streams.values()):  # only the views' are left
-            outcomes += [StreamRemoved(stream.id)]
+        for subscription in list(state.register.subscriptions.values()):  # the server's own
+            outcomes += self._subscriptions.end(subscription, Close, ROOM_CLOSED)
+        for stream in list(state.register.streams.values()):
+            outcomes += (
+                [StreamRemoved(stream.id)] if stream.mixed else self._streams.end(stream, Close, ROOM_CLOSED)
+            )
         state.register.streams.clear()
         state.mixed = 0
         state.closed = True
@@ -212,6 +218,8 @@ HANDLERS: Final[Mapping[type, Callable[[Room, Any], list[Outcome]]]] = {
     Unpublish: lambda room, command: room._streams.unpublish(command),
     SetStreamActive: lambda room, command: room._streams.set_active(command),
     SourceReady: lambda room, report: room._streams.ready(report),
+    SourceInterrupted: lambda room, report: room._streams.interrupted(report),
+    SourceResumed: lambda room, report: room._streams.resumed(report),
     SourceLost: lambda room, report: room._streams.lost(report),
     ResolutionSeen: lambda room, report: room._streams.resolution_seen(report),
     Subscribe: lambda room, command: room._subscriptions.subscribe(command),

@@ -33,7 +33,7 @@ class RoomState:
         self.views.open(self.config)
         self.mixed = len(self.register.streams)
 
-    def transport_up(self, transport: TransportId) -> list[Outcome]:
+    def transport_up(self, transport: TransportId | None) -> list[Outcome]:
         """Tell the owner, once: a ready source or sink says as much as the transport's own report."""
-        owner = self.transports.came_up(transport)
-        return [TransportUp(owner, transport)] if owner is not None else []
+        owner = self.transports.came_up(transport) if transport is not None else None
+        return [TransportUp(owner, transport)] if owner is not None and transport is not None else []

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-from palaver.room.checks import check_granted, existing_kinds, kinds_of, seen_track
+from palaver.room.checks import check_granted, existing_kinds, seen_track
+from palaver.room.endpoints import WebRtcSource
 from palaver.room.errors import Fault, RoomError
 from palaver.room.messages import (
     CloseSource,
@@ -14,8 +15,10 @@ from palaver.room.messages import (
     SessionFailed,
     SessionReady,
     SetSourceActive,
+    SourceInterrupted,
     SourceLost,
     SourceReady,
+    SourceResumed,
     StreamAdded,
     StreamMuted,
     StreamRemoved,
@@ -27,10 +30,11 @@ from palaver.room.reasons import SOURCE_LOSS, TERMINATED
 from palaver.room.values import Stream, StreamState, VideoParameters
 
 if TYPE_CHECKING:
+    from palaver.room.endpoints import Source
     from palaver.room.messages import Outcome, Publish, SetStreamActive
     from palaver.room.state import RoomState
     from palaver.room.subscriptions import Subscriptions
-    from palaver.room.values import Kind, StreamId
+    from palaver.room.values import Kind, StreamId, Track
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,9 @@ class Unready:
     muted: frozenset[Kind] = frozenset()
 
 
+Saved: TypeAlias = "tuple[dict[StreamId, Stream], dict[StreamId, Unready], dict[StreamId, frozenset[Kind]]]"
+
+
 @dataclass(slots=True)
 class Streams:
     """Changes the forward streams of a room. Every source that it opens it also closes, once."""
@@ -48,29 +55,38 @@ class Streams:
     _state: RoomState
     _subscriptions: Subscriptions
     _unready: dict[StreamId, Unready] = field(default_factory=dict)
+    _interrupted: dict[StreamId, frozenset[Kind]] = field(default_factory=dict)  # what stays muted afterwards
 
     def publish(self, command: Publish) -> list[Outcome]:
         """Somebody wants to send a stream."""
         state, register = self._state, self._state.register
-        owner, tracks = register.participant(command.by), command.source.tracks
+        source, by = command.source, command.by
+        owner = register.participant(by) if by is not None else None
         register.check_new(command.stream, Fault.STREAM_EXISTS)
-        kinds = kinds_of(tracks)
-        check_granted(owner, owner.permission.publish, kinds)
-        if "audio" in kinds and not state.config.audio_in:
-            raise RoomError(Fault.AUDIO_NOT_ACCEPTED, state.config.id)
-        if "video" in kinds and not state.config.video_in:
-            raise RoomError(Fault.VIDEO_NOT_ACCEPTED, state.config.id)
-        if 0 <= state.config.input_limit <= len(register.streams) - state.mixed:
-            raise RoomError(Fault.TOO_MANY_INPUTS, state.config.id)
-        transport, mids = command.source.transport, [track.mid for track in tracks]
-        state.transports.check(owner.id, transport, mids)
+        if not source.kinds:
+            raise RoomError(Fault.BAD_REQUEST, "tracks", "expected at least one track")
+        if owner is not None:
+            check_granted(owner, owner.permission.publish, source.kinds)
+        self._check_accepted(source, limited=owner is not None)
+        mids = [track.mid for track in source.tracks] if isinstance(source, WebRtcSource) else []
+        transport = state.transports.checked(by, source, mids)
 
-        stream = Stream(command.stream, owner.id, transport=transport, attributes=command.attributes)
+        stream = Stream(command.stream, by, source.origin, transport, attributes=command.attributes)
         register.streams[stream.id] = stream
-        self._unready[stream.id] = Unready(kinds)
-        state.transports.bind(owner.id, transport, stream.id, mids)
-        state.negotiations.start(stream.id)
-        return [OpenSource(stream.id, owner.id, command.source, state.config.audio_in, state.config.video_in)]
+        self._unready[stream.id] = Unready(source.kinds)
+        state.transports.bind(by, transport, stream.id, mids)
+        state.negotiations.start(stream.id, source.ready_timeout_s)
+        return [OpenSource(stream.id, by, source, state.config.audio_in, state.config.video_in)]
+
+    def _check_accepted(self, source: Source, *, limited: bool) -> None:
+        """Refuse what the room does not take; only participants are limited in number."""
+        config, register = self._state.config, self._state.register
+        if "audio" in source.required and not config.audio_in:
+            raise RoomError(Fault.AUDIO_NOT_ACCEPTED, config.id)
+        if "video" in source.required and not config.video_in:
+            raise RoomError(Fault.VIDEO_NOT_ACCEPTED, config.id)
+        if limited and 0 <= config.input_limit <= len(register.streams) - self._state.mixed:
+            raise RoomError(Fault.TOO_MANY_INPUTS, config.id)
 
     def unpublish(self, command: Unpublish) -> list[Outcome]:
         """A stream is not sent any more."""
@@ -87,6 +103,10 @@ class Streams:
         if unready:  # the engine and everybody else hear of it when the tracks exist
             muted = unready.muted - wanted if command.active else unready.muted | wanted
             self._unready[stream.id] = replace(unready, muted=muted)
+            return []
+        if stream.id in self._interrupted:  # holds once it is back
+            muted = self._interrupted[stream.id]
+            self._interrupted[stream.id] = muted - wanted if command.active else muted | wanted
             return []
         outcomes: list[Outcome] = []
         for kind in sorted(wanted):
@@ -106,7 +126,7 @@ class Streams:
         """A source works: from now on others see its stream."""
         state = self._state
         stream = self._moved(report.stream, SourceReady)
-        if stream is None or stream.owner is None or stream.transport is None:
+        if stream is None:
             return []
         muted = self._unready.pop(stream.id).muted
         tracks = tuple(
@@ -121,6 +141,44 @@ class Streams:
             SessionReady(stream.owner, stream.transport, ready.id),
             StreamAdded(ready),
         ]
+
+    def interrupted(self, report: SourceInterrupted) -> list[Outcome]:
+        """Nothing comes from a source for now: its stream stays, muted."""
+        stream = self._moved(report.stream, SourceInterrupted)
+        if stream is None or stream.id in self._interrupted:
+            return []
+        self._interrupted[stream.id] = frozenset(track.kind for track in stream.tracks if not track.active)
+        return self._retrack(stream, tuple(replace(track, active=False) for track in stream.tracks))
+
+    def resumed(self, report: SourceResumed) -> list[Outcome]:
+        """An interrupted source is back, perhaps with another format."""
+        stream = self._moved(report.stream, SourceResumed)
+        if stream is None or stream.id not in self._interrupted:
+            return []
+        muted = self._interrupted.pop(stream.id)
+        now = {track.kind: track for track in report.tracks}
+        tracks = (now.get(track.kind, track) for track in stream.tracks)
+        return self._retrack(
+            stream, tuple(replace(track, active=track.kind not in muted) for track in tracks)
+        )
+
+    def _retrack(self, stream: Stream, tracks: tuple[Track, ...]) -> list[Outcome]:
+        """A live stream has these tracks from now on, each in place of one before."""
+        changed = replace(stream, tracks=tracks)
+        self._state.register.streams[stream.id] = changed
+        outcomes: list[Outcome] = []
+        pairs = list(zip(stream.tracks, tracks, strict=True))
+        if any(replace(new, active=old.active) != old for old, new in pairs):
+            outcomes += [StreamUpdated(changed)]
+        if any(new.format != old.format for old, new in pairs):
+            outcomes += self._subscriptions.follow(changed)
+        for old, new in pairs:
+            if new.active != old.active:
+                outcomes += [
+                    StreamMuted(stream.id, new.kind, new.active),
+                    SetSourceActive(stream.id, new.kind, new.active),
+                ]
+        return outcomes
 
     def lost(self, report: SourceLost) -> list[Outcome]:
         """A source failed or ended."""
@@ -153,23 +211,24 @@ class Streams:
         outcomes += state.views.ended(stream)
         del state.register.streams[stream.id]
         self._unready.pop(stream.id, None)
+        self._interrupted.pop(stream.id, None)
         state.negotiations.end(stream.id)
         outcomes += [CloseSource(stream.id)]
         if stream.transport is not None:
             state.transports.release(stream.transport, stream.id)
-            if reason is not None and stream.owner is not None:
-                outcomes += [SessionFailed(stream.owner, stream.transport, stream.id, reason)]
+        if reason is not None:
+            outcomes += [SessionFailed(stream.owner, stream.transport, stream.id, reason)]
         if stream.state is StreamState.LIVE:
             outcomes += [StreamRemoved(stream.id)]
         return outcomes
 
-    def saved(self) -> tuple[dict[StreamId, Stream], dict[StreamId, Unready]]:
+    def saved(self) -> Saved:
         """What ``restore`` brings back."""
-        return dict(self._state.register.streams), dict(self._unready)
+        return dict(self._state.register.streams), dict(self._unready), dict(self._interrupted)
 
-    def restore(self, saved: tuple[dict[StreamId, Stream], dict[StreamId, Unready]]) -> None:
+    def restore(self, saved: Saved) -> None:
         """Take back changes that neither added streams nor removed them."""
-        streams, self._unready = saved
+        streams, self._unready, self._interrupted = saved
         self._state.register.streams.update(streams)
 
     def _moved(self, stream_id: StreamId, trigger: type) -> Stream | None:

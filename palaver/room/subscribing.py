@@ -62,6 +62,8 @@ def changed(
             raise RoomError(Fault.CANNOT_UPDATE, subscription.id, f"it has no {change.kind}")
         before, new = tracks[at], _changed(tracks[at], change, streams, config)
         formats = tuple(one for one in new.formats if one in before.formats)
+        if subscription.transport is None and (change.format is not None or not formats):
+            formats = new.formats  # nothing was negotiated
         if not formats:
             raise RoomError(Fault.CANNOT_UPDATE, subscription.id, "its section carries another format")
         remade = new.remade or new.format not in formats
@@ -71,7 +73,7 @@ def changed(
 
 def same_media(one: SubscribedTrack, other: SubscribedTrack) -> bool:
     """Whether both are sent the same, if perhaps in different layers."""
-    if (one.stream, _section(one.track)) != (other.stream, _section(other.track)):
+    if (one.stream, _section(one.track), one.format) != (other.stream, _section(other.track), other.format):
         return False
     if not (one.remade or other.remade):
         return True
@@ -84,10 +86,10 @@ def _changed(
     layer, parameters = change.layer or ANY_LAYER, change.parameters
     if change.origin is not None:
         fresh = replace(
-            track, stream=change.origin, track=None, format=None, parameters=parameters, layer=layer
+            track, stream=change.origin, track=None, format=change.format, parameters=parameters, layer=layer
         )
         return resolve(fresh, streams, config)
-    if change.layer is None and parameters is None:
+    if change.layer is None and parameters is None and change.format is None:
         return track
     current = _find(track, streams)
     if current is None:  # the stream is going
@@ -97,7 +99,10 @@ def _changed(
     if change.layer is not None:
         before = replace(before, resolution=None)
     wanted = replace(
-        track, format=None, parameters=_together(before, parameters), layer=layer if anew else track.layer
+        track,
+        format=change.format,
+        parameters=_together(before, parameters),
+        layer=layer if anew else track.layer,
     )
     return _settled(wanted, *current, wanted.layer.rid, config)
 

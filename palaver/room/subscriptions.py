@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from palaver.room.checks import check_granted, existing_kinds, kinds_of
-from palaver.room.errors import Fault
+from palaver.room.errors import Fault, RoomError
 from palaver.room.messages import (
     CloseSink,
     LayerChanged,
@@ -18,16 +18,19 @@ from palaver.room.messages import (
     SetSinkOrigin,
     SinkLost,
     SinkReady,
+    StreamRemoved,
+    TrackChange,
     Unsubscribe,
 )
 from palaver.room.moves import SUBSCRIPTION_MOVES
-from palaver.room.reasons import TERMINATED
+from palaver.room.reasons import SOURCE_LOSS, TERMINATED
 from palaver.room.subscribing import changed, resolve, same_media
 from palaver.room.values import Subscription, SubscriptionState
 
 if TYPE_CHECKING:
     from palaver.room.messages import LayerSeen, Outcome, SetSubscriptionActive, Subscribe, UpdateSubscription
     from palaver.room.state import RoomState
+    from palaver.room.values import Stream, SubscribedTrack
 
 
 @dataclass(slots=True)
@@ -39,17 +42,19 @@ class Subscriptions:
     def subscribe(self, command: Subscribe) -> list[Outcome]:
         """Somebody wants to receive tracks."""
         state, register = self._state, self._state.register
-        owner = register.participant(command.by)
+        owner = register.participant(command.by) if command.by is not None else None
         register.check_new(command.subscription, Fault.SUBSCRIPTION_EXISTS)
-        check_granted(owner, owner.permission.subscribe, kinds_of(command.tracks))
+        kinds = kinds_of(command.tracks)
+        if owner is not None:
+            check_granted(owner, owner.permission.subscribe, kinds)
         tracks = tuple(resolve(track, register.streams, state.config) for track in command.tracks)
-        transport, mids = command.sink.transport, [track.mid for track in tracks]
-        state.transports.check(owner.id, transport, mids)
+        mids = [track.mid for track in tracks]
+        transport = state.transports.checked(command.by, command.sink, mids)
 
-        subscription = Subscription(command.subscription, owner.id, transport, tracks)
+        subscription = Subscription(command.subscription, command.by, transport, tracks)
         register.subscriptions[subscription.id] = subscription
-        state.transports.bind(owner.id, transport, subscription.id, mids)
-        state.negotiations.start(subscription.id)
+        state.transports.bind(command.by, transport, subscription.id, mids)
+        state.negotiations.start(subscription.id, command.sink.ready_timeout_s)
         return [*state.views.compositions(tracks), OpenSink(subscription, command.sink)]
 
     def unsubscribe(self, command: Unsubscribe) -> list[Outcome]:
@@ -82,8 +87,31 @@ class Subscriptions:
         """Something else is to be received, or in another way."""
         register = self._state.register
         subscription = register.subscription(command.by, command.subscription)
-        tracks = changed(subscription, command.changes, register.streams, self._state.config)
-        register.subscriptions[subscription.id] = replace(subscription, tracks=tracks)
+        return self._retrack(
+            subscription, changed(subscription, command.changes, register.streams, self._state.config)
+        )
+
+    def follow(self, stream: Stream) -> list[Outcome]:
+        """Another format comes from a stream: whoever receives it gets it as before, or else converted."""
+        register = self._state.register
+        outcomes: list[Outcome] = []
+        for subscription in register.subscribers(stream.id):
+            changes = [
+                TrackChange(track.kind, stream.id, track.parameters, track.layer)
+                for track in subscription.tracks
+                if track.stream == stream.id
+            ]
+            try:
+                tracks = changed(subscription, changes, register.streams, self._state.config)
+            except RoomError:
+                outcomes += self.end(subscription, StreamRemoved, SOURCE_LOSS)
+            else:
+                outcomes += self._retrack(subscription, tracks)
+        return outcomes
+
+    def _retrack(self, subscription: Subscription, tracks: tuple[SubscribedTrack, ...]) -> list[Outcome]:
+        """A subscription has these tracks from now on, each in place of one before."""
+        self._state.register.subscriptions[subscription.id] = replace(subscription, tracks=tracks)
         outcomes: list[Outcome] = [*self._state.views.compositions(tracks)]
         for old, new in zip(subscription.tracks, tracks, strict=True):
             if not same_media(old, new):
@@ -97,6 +125,8 @@ class Subscriptions:
         subscription = self._state.register.subscriptions.get(report.subscription)
         if subscription is None or subscription.state is not SubscriptionState.LIVE:
             return []
+        if subscription.owner is None:
+            return []
         return [LayerChanged(subscription.owner, subscription.id, report.mid, report.rid)]
 
     def ready(self, report: SinkReady) -> list[Outcome]:
@@ -104,7 +134,7 @@ class Subscriptions:
         state, subscriptions = self._state, self._state.register.subscriptions
         subscription = subscriptions.get(report.subscription)
         moved = SUBSCRIPTION_MOVES.get((subscription.state, SinkReady)) if subscription else None
-        if subscription is None or subscription.transport is None or moved is None:
+        if subscription is None or moved is None:
             return []
         subscriptions[subscription.id] = replace(subscription, state=moved)
         state.negotiations.end(subscription.id)
@@ -128,8 +158,6 @@ class Subscriptions:
         outcomes: list[Outcome] = [CloseSink(subscription.id)]
         if subscription.transport is not None:
             self._state.transports.release(subscription.transport, subscription.id)
-            if reason is not None:
-                outcomes += [
-                    SessionFailed(subscription.owner, subscription.transport, subscription.id, reason)
-                ]
+        if reason is not None:
+            outcomes += [SessionFailed(subscription.owner, subscription.transport, subscription.id, reason)]
         return outcomes

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from palaver.room.endpoints import transport_of
 from palaver.room.errors import Fault, RoomError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from palaver.room.endpoints import Sink, Source
     from palaver.room.negotiations import Session
     from palaver.room.values import ParticipantId, TransportId
 
@@ -46,10 +48,30 @@ class Transports:
                 raise RoomError(Fault.BAD_REQUEST, field_name, f"section {mid} is in use")
             taken.add(mid)
 
+    def checked(
+        self, owner: ParticipantId | None, endpoint: Source | Sink, mids: Iterable[str | None]
+    ) -> TransportId | None:
+        """The transport of a source or sink, if ``owner`` may put it on these sections; None for one of the server."""
+        transport = transport_of(endpoint)
+        if transport is None:
+            if owner is not None:
+                raise RoomError(Fault.FORBIDDEN, owner, "only the server may open this")
+            return None
+        if owner is None:
+            raise RoomError(Fault.BAD_REQUEST, "by", "a client's connection belongs to a participant")
+        self.check(owner, transport, mids)
+        return transport
+
     def bind(
-        self, owner: ParticipantId, transport: TransportId, session: Session, mids: Iterable[str | None]
+        self,
+        owner: ParticipantId | None,
+        transport: TransportId | None,
+        session: Session,
+        mids: Iterable[str | None],
     ) -> None:
-        """Give these sections to ``session``; ``check`` has said yes."""
+        """Give these sections to ``session``; ``checked`` has said yes."""
+        if owner is None or transport is None:
+            return
         known = self._all.setdefault(transport, Transport(owner))
         known.sections.update((mid, session) for mid in mids if mid)
 

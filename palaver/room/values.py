@@ -166,8 +166,8 @@ class Placement:
 class Stream:
     """What a room offers to subscribers. Its id is also the id of the publication behind it.
 
-    A forward stream has an ``owner`` and an ``origin`` ("webrtc", "streaming", "sip", …); a mixed one has a
-    ``label`` instead.
+    A forward stream has an ``origin`` ("webrtc", "streaming", "sip", …) and, if a participant sends it, an ``owner``;
+    a mixed one has a ``label`` instead.
     """
 
     id: StreamId
@@ -224,10 +224,10 @@ class SubscriptionState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """Who receives which tracks."""
+    """Who receives which tracks; without ``owner`` the server itself."""
 
     id: SubscriptionId
-    owner: ParticipantId
+    owner: ParticipantId | None
     transport: TransportId | None
     tracks: tuple[SubscribedTrack, ...]
     state: SubscriptionState = SubscriptionState.NEGOTIATING

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from palaver.room.endpoints import transport_of
 from palaver.room.messages import (
     CloseSink,
     CloseSource,
@@ -82,21 +83,21 @@ class Clients:
     """What each client knows of its own transports and sessions."""
 
     up: dict[TransportId, ParticipantId] = field(default_factory=dict)
-    sessions: dict[str, tuple[ParticipantId, TransportId]] = field(default_factory=dict)
+    sessions: dict[str, tuple[ParticipantId | None, TransportId | None]] = field(default_factory=dict)
     ready: set[str] = field(default_factory=set)
 
     def hear(self, output: Outcome) -> None:
         match output:
             case OpenSource(stream=stream, owner=owner, source=source):
-                self.sessions[stream] = (owner, source.transport)
+                self.sessions[stream] = (owner, transport_of(source))
             case OpenSink(subscription=subscription, sink=sink):
-                self.sessions[subscription.id] = (subscription.owner, sink.transport)
+                self.sessions[subscription.id] = (subscription.owner, transport_of(sink))
             case TransportUp(owner, transport):
                 assert transport not in self.up
                 self.up[transport] = owner
             case SessionReady(owner, transport, session):
                 assert self.sessions[session] == (owner, transport)
-                assert self.up[transport] == owner, "ready before its transport was up"
+                assert transport is None or self.up[transport] == owner, "ready before its transport was up"
                 assert session not in self.ready
                 self.ready.add(session)
             case SessionFailed(owner, transport, session):

@@ -310,7 +310,8 @@ class Life(RuleBasedStateMachine):
             self.give(SourceLost(stream, "gone"))
             return
         known = self.published.get(stream)
-        tracks = known.source.tracks[self.seldom() :] if known else ()
+        source = known.source if known else None
+        tracks = source.tracks[self.seldom() :] if isinstance(source, WebRtcSource) else ()
         rids = self.dice.choice([("",), ("q", "h", "f")])
         self.give(SourceReady(stream, tuple(track for one in tracks for track in _tracks(stream, one, rids))))
         self.give(ResolutionSeen(stream, None, Resolution(self.dice.choice([320, 640]), 240)))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, get_args
 import pytest
 
 from palaver.room.messages import (
+    Close,
     Command,
     Input,
     Leave,
@@ -16,8 +17,10 @@ from palaver.room.messages import (
     ResolutionSeen,
     SinkLost,
     SinkReady,
+    SourceInterrupted,
     SourceLost,
     SourceReady,
+    SourceResumed,
     StreamRemoved,
     Tick,
     TransportLost,
@@ -57,7 +60,10 @@ STREAM_TRIGGERS: list[Input] = [
     TransportLost(ANNS, "gone"),
     Unpublish(ANN, CAM),
     Leave(ANN),
+    Close(),
     Tick(1000.0),
+    SourceInterrupted(CAM, "no packets"),
+    SourceResumed(CAM, tracks_of()),
 ]
 SUBSCRIPTION_TRIGGERS: list[Input] = [
     SinkReady(SUB),
@@ -65,6 +71,7 @@ SUBSCRIPTION_TRIGGERS: list[Input] = [
     TransportLost(BENS, "gone"),
     Unsubscribe(BEN, SUB),
     Leave(BEN),
+    Close(),
     Tick(1000.0),
 ]
 LATE: list[Report] = [

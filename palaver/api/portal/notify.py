@@ -62,15 +62,13 @@ def notice(event: Event, config: RoomConfig, dialect: Dialect) -> Notice | None:
             return _of_view(event) if config.notify_streams else None
         case TextSent():
             return _of_text(event)
-        case SessionReady():
-            return Notice(dialect.ready(event), to=event.owner)
-        case SessionFailed():
-            return Notice(error(event.transport, event.reason, event.session), to=event.owner)
+        case SessionReady() | SessionFailed():
+            return _of_session(event, dialect)
         case TransportUp():
             data = {"id": event.transport, "status": "ready"}
             return Notice(Notification("progress", data), to=event.owner)
         case TransportFailed():
-            return Notice(error(event.transport, event.reason), to=event.owner)
+            return Notice(error(event.transport or "", event.reason), to=event.owner)
         case LayerChanged():
             return Notice(_layer(event), to=event.owner) if dialect.version == "1.2" else None
 
@@ -151,3 +149,11 @@ def _of_text(event: TextSent) -> Notice:
 def _stream(identifier: StreamId, status: str, data: dict[str, Any] | None = None) -> Notification:
     message: dict[str, Any] = {"id": identifier, "status": status}
     return Notification("stream", message if data is None else {**message, "data": data})
+
+
+def _of_session(event: SessionReady | SessionFailed, dialect: Dialect) -> Notice | None:
+    if event.owner is None or event.transport is None:
+        return None  # the server's own
+    if isinstance(event, SessionReady):
+        return Notice(dialect.ready(event), to=event.owner)
+    return Notice(error(event.transport, event.reason, event.session), to=event.owner)

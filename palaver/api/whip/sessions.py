@@ -14,6 +14,7 @@ import structlog
 
 from palaver.media import offers
 from palaver.media.ports import NegotiationError, TransportNotFound
+from palaver.room.endpoints import WebRtcSource
 from palaver.room.errors import RoomError
 from palaver.room.messages import (
     Join,
@@ -114,7 +115,7 @@ class Sessions:
         """
         session.host.enter(Join(session.participant, who.user, who.role), first)
         self._remember(session)
-        wanted = [track.mid for track in (first.source if isinstance(first, Publish) else first).tracks]
+        wanted = _sections(first)
         try:
             answer = await self.negotiate(session, session.offer)
             if offers.closed_sections(answer).intersection(wanted):
@@ -183,7 +184,7 @@ class Feed:
     def _hear(self, event: Event) -> None:
         match event:
             case SessionFailed(owner=who, reason=reason) | TransportFailed(owner=who, reason=reason):
-                if session := self.sessions.get(who):
+                if who is not None and (session := self.sessions.get(who)):
                     self._owner.end(session, reason)
             case ParticipantLeft(participant=who):
                 if session := self.sessions.get(who):
@@ -196,3 +197,9 @@ def _words(session: Session) -> dict[str, str]:
         "room": session.host.room.config.id,
         "participant": session.participant,
     }
+
+
+def _sections(first: Publish | Subscribe) -> list[str | None]:
+    if isinstance(first, Subscribe):
+        return [track.mid for track in first.tracks]
+    return [track.mid for track in first.source.tracks] if isinstance(first.source, WebRtcSource) else []

@@ -27,7 +27,7 @@ class OpenSource:
     """Expect a source. ``audio_in`` and ``video_in`` are the formats the room accepts."""
 
     stream: StreamId
-    owner: ParticipantId
+    owner: ParticipantId | None
     source: Source
     audio_in: tuple[AudioFormat, ...]
     video_in: tuple[VideoFormat, ...]
@@ -48,8 +48,11 @@ class OpenSink:
     sink: Sink
 
     def redirected(self, track: SubscribedTrack) -> OpenSink:
-        """The same with ``track`` on the section that it names."""
-        tracks = tuple(track if one.mid == track.mid else one for one in self.subscription.tracks)
+        """The same with ``track`` on the section that it names; without sections, in place of the one of its kind."""
+        tracks = tuple(
+            track if (one.mid, one.kind) == (track.mid, track.kind) else one
+            for one in self.subscription.tracks
+        )
         return replace(self, subscription=replace(self.subscription, tracks=tracks))
 
 
@@ -89,7 +92,10 @@ class SetSinkLayer:
 
 @dataclass(frozen=True, slots=True)
 class SetSinkOrigin:
-    """Send another track of the same format on the section that ``track`` names; at any time after OpenSink."""
+    """Send another track, or the same in another form, on the section that ``track`` names.
+
+    Without sections it replaces the one of its kind. At any time after OpenSink.
+    """
 
     subscription: SubscriptionId
     track: SubscribedTrack

@@ -12,6 +12,7 @@ from typing import Literal, TypeAlias
 
 from palaver.room.endpoints import Sink, Source
 from palaver.room.values import (
+    Format,
     Kind,
     LayerWish,
     ParticipantId,
@@ -47,7 +48,7 @@ class Drop:
 
 @dataclass(frozen=True, slots=True)
 class Publish:
-    by: ParticipantId
+    by: ParticipantId | None
     stream: StreamId
     source: Source
     attributes: dict[str, object] | None = None
@@ -61,7 +62,7 @@ class Unpublish:
 
 @dataclass(frozen=True, slots=True)
 class Subscribe:
-    by: ParticipantId
+    by: ParticipantId | None
     subscription: SubscriptionId
     sink: Sink
     tracks: tuple[SubscribedTrack, ...]
@@ -97,13 +98,15 @@ class SetSubscriptionActive:
 class TrackChange:
     """Another origin or other wishes for a subscription's track of a kind; None: as before.
 
-    ``origin`` is the id of a stream or of a track. Limits and a resolution replace what chose the layer before.
+    ``origin`` is the id of a stream or of a track. Limits and a resolution replace what chose the layer before. Another
+    ``format`` is for sinks of the server: a client's section carries the one that was negotiated.
     """
 
     kind: Kind
     origin: StreamId | None = None
     parameters: VideoParameters | None = None
     layer: LayerWish | None = None
+    format: Format | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,19 +55,22 @@ class TransportFailed:
 
 @dataclass(frozen=True, slots=True)
 class SessionReady:
-    """A publication or subscription (``session``) of ``owner`` works."""
+    """A publication or subscription (``session``) of ``owner`` works.
 
-    owner: ParticipantId
-    transport: TransportId
+    Those of the server itself have no owner and no transport.
+    """
+
+    owner: ParticipantId | None
+    transport: TransportId | None
     session: StreamId | SubscriptionId
 
 
 @dataclass(frozen=True, slots=True)
 class SessionFailed:
-    """A publication or subscription of ``owner`` failed or was ended by somebody else."""
+    """A publication or subscription of ``owner`` failed or was ended by somebody else; see SessionReady."""
 
-    owner: ParticipantId
-    transport: TransportId
+    owner: ParticipantId | None
+    transport: TransportId | None
     session: StreamId | SubscriptionId
     reason: str
 

@@ -27,7 +27,23 @@ class TransportLost:
 
 @dataclass(frozen=True, slots=True)
 class SourceReady:
-    """The source's tracks are negotiated and its transport is up."""
+    """The source's tracks are known and its media can flow."""
+
+    stream: StreamId
+    tracks: tuple[Track, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceInterrupted:
+    """Nothing comes from a source of the server for now; it goes on trying."""
+
+    stream: StreamId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceResumed:
+    """An interrupted source is back, with these tracks: of the same kinds, perhaps in another format or size."""
 
     stream: StreamId
     tracks: tuple[Track, ...]
@@ -85,6 +101,8 @@ Report: TypeAlias = (
     TransportReady
     | TransportLost
     | SourceReady
+    | SourceInterrupted
+    | SourceResumed
     | SourceLost
     | SinkReady
     | SinkLost

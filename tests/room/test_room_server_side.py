@@ -1,0 +1,280 @@
+"""Sources and sinks that the server itself opens: they have neither owner nor connection."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from palaver.room.endpoints import (
+    FileSink,
+    PublishedTrack,
+    PullSource,
+    PushSink,
+    TestSource,
+    WebRtcSink,
+    WebRtcSource,
+)
+from palaver.room.errors import Fault
+from palaver.room.messages import (
+    Close,
+    CloseSink,
+    CloseSource,
+    Mix,
+    OpenSink,
+    OpenSource,
+    Publish,
+    SessionFailed,
+    SessionReady,
+    SetSinkOrigin,
+    SetSourceActive,
+    SetStreamActive,
+    SinkLost,
+    SinkReady,
+    SourceInterrupted,
+    SourceLost,
+    SourceReady,
+    SourceResumed,
+    StreamAdded,
+    StreamMuted,
+    StreamRemoved,
+    StreamUpdated,
+    Subscribe,
+    Tick,
+    TrackChange,
+    Unpublish,
+    Unsubscribe,
+    UpdateSubscription,
+)
+from palaver.room.negotiations import AT_ONCE
+from palaver.room.reasons import ROOM_CLOSED, SOURCE_LOSS, TERMINATED, TIMED_OUT
+from palaver.room.room import Room
+from palaver.room.values import (
+    KINDS,
+    MediaOut,
+    Resolution,
+    Stream,
+    StreamState,
+    SubscribedTrack,
+    Subscription,
+    Track,
+    VideoFormat,
+    VideoParameters,
+)
+from tests.room.scenes import (
+    ANN,
+    ANNS,
+    BEN,
+    CAM,
+    COMMON,
+    OPUS,
+    SCREEN,
+    SUB,
+    SUB2,
+    VGA,
+    VP8,
+    ann_publishes,
+    of,
+    open_room,
+    publish,
+    refuse,
+    subscribe,
+)
+
+H264 = VideoFormat("h264", "CB")
+PULL = PullSource(url="rtsp://camera/1", audio="auto")
+SOUND, PICTURE = Track("audio", OPUS), Track("video", VP8, parameters=VideoParameters(VGA))
+FILE = FileSink("talk.mkv", "mkv")
+
+
+def pulled(room: Room, *tracks: Track) -> Room:
+    """The server feeds the room."""
+    room.handle(Publish(None, CAM, PULL))
+    room.handle(SourceReady(CAM, tracks or (SOUND, PICTURE)))
+    return room
+
+
+def record(stream: str = CAM) -> Subscribe:
+    return Subscribe(
+        None, SUB, FILE, tuple(SubscribedTrack(kind, CAM if stream == CAM else COMMON) for kind in KINDS)
+    )
+
+
+def test_a_source_of_the_server_needs_neither_owner_nor_connection() -> None:
+    room = open_room(ANN)
+    assert room.handle(Publish(None, CAM, PULL, {"door": 1})) == [
+        OpenSource(CAM, None, PULL, room.config.audio_in, room.config.video_in)
+    ]
+    live = Stream(
+        CAM, None, "streaming", state=StreamState.LIVE, tracks=(SOUND, PICTURE), attributes={"door": 1}
+    )
+    assert room.handle(SourceReady(CAM, (SOUND, PICTURE))) == [
+        SessionReady(None, None, CAM),
+        StreamAdded(live),
+    ]
+    assert room.handle(subscribe(ANN))
+    assert room.handle(Mix(None, CAM, "common"))
+
+
+def test_a_source_that_fails_before_it_began_is_told() -> None:
+    room = open_room(ANN)
+    room.handle(Publish(None, CAM, PULL))
+    assert room.handle(SourceLost(CAM, "no route")) == [
+        CloseSource(CAM),
+        SessionFailed(None, None, CAM, "no route"),
+    ]
+
+
+def test_the_server_that_ends_its_own_source_is_not_told_that_it_failed() -> None:
+    room = pulled(open_room(ANN))
+    assert room.handle(Unpublish(None, CAM)) == [CloseSource(CAM), StreamRemoved(CAM)]
+    admin = pulled(open_room(ANN, role="admin"))
+    assert SessionFailed(None, None, CAM, TERMINATED) in admin.handle(Unpublish(ANN, CAM))
+
+
+def test_a_participant_opens_nothing_of_the_server() -> None:
+    room = ann_publishes(open_room(ANN))
+    refuse(room, Publish(ANN, SCREEN, PULL), Fault.FORBIDDEN, ANN)
+    refuse(room, Subscribe(ANN, SUB, FILE, (SubscribedTrack("audio", CAM),)), Fault.FORBIDDEN, ANN)
+
+
+def test_the_server_opens_nothing_on_a_client_s_connection() -> None:
+    room = ann_publishes(open_room(ANN))
+    source = WebRtcSource(ANNS, (PublishedTrack("audio", "9", "mic"),))
+    refuse(room, Publish(None, SCREEN, source), Fault.BAD_REQUEST, "by")
+    tracks = (SubscribedTrack("audio", CAM, mid="9"),)
+    refuse(room, Subscribe(None, SUB, WebRtcSink(ANNS), tracks), Fault.BAD_REQUEST, "by")
+
+
+def test_inputs_of_participants_are_limited_those_of_the_server_are_not() -> None:
+    room = ann_publishes(open_room(ANN, input_limit=1))
+    room.handle(Publish(None, SCREEN, PULL))
+    assert SCREEN in room.streams
+
+
+def test_a_room_without_sound_takes_a_source_that_may_do_without() -> None:
+    room = open_room(audio_in=())
+    refuse(room, Publish(None, CAM, TestSource()), Fault.AUDIO_NOT_ACCEPTED, "room1")
+    room.handle(Publish(None, CAM, PULL))
+    refuse(room, Publish(None, SCREEN, TestSource(audio=False, video=False)), Fault.BAD_REQUEST, "tracks")
+
+
+def test_a_sink_of_the_server_needs_no_section() -> None:
+    room = pulled(open_room())
+    opened = room.handle(record())
+    subscription = room.subscriptions[SUB]
+    assert opened == [OpenSink(subscription, FILE)]
+    assert (subscription.owner, subscription.transport) == (None, None)
+    assert room.handle(SinkReady(SUB)) == [SessionReady(None, None, SUB)]
+    assert room.handle(Unsubscribe(None, SUB)) == [CloseSink(SUB)]
+
+
+def test_a_sink_that_fails_is_told() -> None:
+    room = pulled(open_room())
+    room.handle(record())
+    assert room.handle(SinkLost(SUB, "disk full")) == [
+        CloseSink(SUB),
+        SessionFailed(None, None, SUB, "disk full"),
+    ]
+    room.handle(record())
+    assert SessionFailed(None, None, SUB, SOURCE_LOSS) in room.handle(Unpublish(None, CAM))
+
+
+def test_each_kind_has_its_own_time_to_begin() -> None:
+    room = open_room(ANN)
+    room.handle(Tick(0.0))
+    room.handle(Publish(None, CAM, PULL))
+    room.handle(publish(ANN, SCREEN))
+    assert room.deadline == AT_ONCE
+    room.handle(Tick(1.0))
+    assert room.deadline == 31.0
+    assert of(room.handle(Tick(31.0)), SessionFailed) == [SessionFailed(ANN, ANNS, SCREEN, TIMED_OUT)]
+    assert room.deadline == 91.0
+    assert of(room.handle(Tick(91.0)), SessionFailed) == [SessionFailed(None, None, CAM, TIMED_OUT)]
+    assert room.deadline is None
+
+
+def test_a_room_with_only_a_source_or_a_sink_is_not_empty() -> None:
+    room = open_room()
+    seen = [room.empty]
+    for step in (record(COMMON), Unsubscribe(None, SUB), Publish(None, CAM, PULL), SourceLost(CAM, "gone")):
+        room.handle(step)
+        seen.append(room.empty)
+    assert seen == [True, False, True, False, True]
+
+
+def test_closing_the_room_ends_what_the_server_has_there() -> None:
+    room = pulled(open_room())
+    room.handle(record())
+    outcomes = room.handle(Close())
+    assert of(outcomes, CloseSink, CloseSource) == [CloseSink(SUB), CloseSource(CAM)]
+    assert of(outcomes, SessionFailed) == [
+        SessionFailed(None, None, SUB, ROOM_CLOSED),
+        SessionFailed(None, None, CAM, ROOM_CLOSED),
+    ]
+    assert room.empty
+
+
+def test_an_interrupted_source_stays_muted_until_it_is_back() -> None:
+    room = pulled(open_room())
+    room.handle(SetStreamActive(None, CAM, ("audio",), active=False))
+    assert room.handle(SourceInterrupted(CAM, "no packets")) == [
+        StreamMuted(CAM, "video", active=False),
+        SetSourceActive(CAM, "video", active=False),
+    ]
+    assert [track.active for track in room.streams[CAM].tracks] == [False, False]
+    assert room.handle(SourceInterrupted(CAM, "still none")) == []
+    assert room.handle(SourceResumed(CAM, (SOUND, PICTURE))) == [
+        StreamMuted(CAM, "video", active=True),
+        SetSourceActive(CAM, "video", active=True),
+    ]
+    assert room.handle(SourceResumed(CAM, (SOUND, PICTURE))) == []
+
+
+def test_muting_holds_for_an_interrupted_source_once_it_is_back() -> None:
+    room = pulled(open_room())
+    room.handle(SourceInterrupted(CAM, "no packets"))
+    assert room.handle(SetStreamActive(None, CAM, ("video",), active=False)) == []
+    room.handle(SourceResumed(CAM, (SOUND, PICTURE)))
+    assert [track.active for track in room.streams[CAM].tracks] == [True, False]
+
+
+def test_a_source_comes_back_in_another_format_and_its_receivers_follow() -> None:
+    room = pulled(open_room(ANN, BEN, out=MediaOut(video=(VP8, H264))))
+    room.handle(subscribe(BEN))
+    room.handle(replace(record(), subscription=SUB2))
+    room.handle(SourceInterrupted(CAM, "no packets"))
+    big = Track("video", H264, parameters=VideoParameters(Resolution(1280, 720)))
+    outcomes = room.handle(SourceResumed(CAM, (SOUND, big)))
+    stream = room.streams[CAM]
+    assert stream.tracks == (SOUND, big)
+    assert of(outcomes, StreamUpdated) == [StreamUpdated(stream)]
+    followed = {action.subscription: action.track for action in outcomes if isinstance(action, SetSinkOrigin)}
+    assert set(followed) == {SUB, SUB2}
+    assert all(track.format == H264 and track.formats == (H264, VP8) for track in followed.values())
+
+
+def test_a_receiver_who_can_have_nothing_of_the_new_format_loses_it() -> None:
+    room = pulled(open_room(ANN, BEN))
+    room.handle(subscribe(BEN))
+    room.handle(SourceInterrupted(CAM, "no packets"))
+    room.handle(SourceResumed(CAM, (SOUND, Track("video", H264))))
+    assert SUB not in room.subscriptions
+
+
+def test_a_change_may_ask_a_sink_of_the_server_for_another_format_and_no_other() -> None:
+    room = pulled(open_room(ANN, out=MediaOut(video=(VP8, H264))))
+    room.handle(record())
+    change = TrackChange("video", format=H264)
+    outcomes = room.handle(UpdateSubscription(None, SUB, (change,)))
+    track = next(one for one in room.subscriptions[SUB].tracks if one.kind == "video")
+    assert track.formats == (H264,)
+    assert track.remade
+    assert outcomes == [SetSinkOrigin(SUB, track)]
+    room.handle(subscribe(ANN, SUB2, kinds=("video",), format=VP8))
+    refuse(room, UpdateSubscription(ANN, SUB2, (change,)), Fault.CANNOT_UPDATE, SUB2)
+
+
+def test_a_sink_s_track_without_a_section_is_replaced_by_its_kind() -> None:
+    tracks = tuple(SubscribedTrack(kind, CAM) for kind in KINDS)
+    action = OpenSink(Subscription(SUB, None, None, tracks), PushSink("rtmp://far/live", "rtmp"))
+    other = SubscribedTrack("video", COMMON)
+    assert action.redirected(other).subscription.tracks == (tracks[0], other)
