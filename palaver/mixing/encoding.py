@@ -37,11 +37,15 @@ _PROFILES: Final = {None: "baseline", "CB": "baseline", "B": "baseline", "M": "m
 _FINEST: Final = 20
 """The least quantizer of H264 and H265: finer than this nobody sees, and a still view would be refined for ever."""
 _VPX: Final = {"deadline": "realtime", "lag-in-frames": "0", "error-resilient": "0"}
+_STEADY: Final = {"aq-mode": "3"}
+"""VP9 has a constant rate. A variable one makes a key frame at every cut, and every tenth picture ten times as large
+as the others; a moving refresh of parts (``aq-mode``) does what those did."""
 _SPEEDS: Final = {"vp8": "-12", "vp9": "8"}
 """libvpx's effort. VP8's is negative: a positive one lets it fill half of every frame's time, still views or not."""
 
 
 def _options(output: AddVideoOutput) -> dict[str, str]:
+    """The encoder's own options. In all of them a cut makes no key frame: everybody would have to wait for it."""
     kbps = max(round(output.bitrate_kbps), 1)
     if output.codec == "h264":
         return {
@@ -59,7 +63,15 @@ def _options(output: AddVideoOutput) -> dict[str, str]:
         return {"preset": "ultrafast", "tune": "zerolatency", "forced-idr": "1", "x265-params": params}
     if output.codec == "av1":
         return {"preset": "11", "svtav1-params": "pred-struct=1:lookahead=0:lp=1:rc=2:rtc=1"}
-    return {**_VPX, "cpu-used": _SPEEDS[output.codec], "maxrate": f"{kbps}k", "bufsize": f"{kbps}k"}
+    rate = {"maxrate": f"{kbps}k", "bufsize": f"{kbps}k", "keyint_min": str(_interval(output))}
+    if output.codec == "vp9":
+        rate |= {**_STEADY, "minrate": f"{kbps}k", "b": f"{kbps}k"}
+    return {**_VPX, "cpu-used": _SPEEDS[output.codec], **rate}
+
+
+def _interval(output: AddVideoOutput) -> int:
+    """Pictures from one key frame to the next that nobody asked for."""
+    return max(round(output.key_frame_interval_s * output.framerate), 1)
 
 
 class VideoEncoder:
@@ -118,7 +130,7 @@ class VideoEncoder:
         context.time_base = Fraction(1, CLOCK_RATE)
         context.framerate = Fraction(self.output.framerate).limit_denominator(1001)
         context.bit_rate = max(round(self.output.bitrate_kbps * 1000), 1000)
-        context.gop_size = max(round(self.output.key_frame_interval_s * self.output.framerate), 1)
+        context.gop_size = _interval(self.output)
         context.max_b_frames = 0
         context.thread_count = 1
         context.options = _options(self.output)

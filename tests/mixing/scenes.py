@@ -21,6 +21,18 @@ def plain(luma: int, width: int = 320, height: int = 180) -> av.VideoFrame:
     return av.VideoFrame.from_ndarray(np.full((height * 3 // 2, width), luma, np.uint8), format="yuv420p")
 
 
+def camera(number: int, width: int = 480, height: int = 270) -> av.VideoFrame:
+    """What a camera sends: shapes that move under a sensor's noise, and another scene every twelve pictures."""
+    y, x = np.mgrid[0:height, 0:width]
+    if number // 12 % 2:
+        luma = 60 + 30 * np.sin(x / 19 + number / 40) + 20 * np.cos(y / 13)
+    else:
+        luma = 170 + 50 * np.sign(np.sin((x + y) / 23 - number / 40))
+    samples = np.vstack([luma, np.full((height // 2, width), 128.0)])
+    samples += np.random.default_rng(number).normal(0, 6, samples.shape)
+    return av.VideoFrame.from_ndarray(samples.clip(0, 255).astype(np.uint8), format="yuv420p")
+
+
 def shade(picture: av.VideoFrame, x: float = 0.5, y: float = 0.5) -> int:
     """The luma at a place given in parts of width and height."""
     luma = planes(picture)[0]

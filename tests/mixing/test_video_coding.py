@@ -8,7 +8,7 @@ import pytest
 
 from palaver.mixing.decoding import UnknownCodec, VideoDecoder
 from palaver.mixing.encoding import CLOCK_RATE, VideoEncoder
-from tests.mixing.scenes import VIDEO_CODECS, output, plain, shade, video
+from tests.mixing.scenes import VIDEO_CODECS, camera, output, plain, shade, video
 
 FRAME = CLOCK_RATE // 30
 
@@ -26,6 +26,27 @@ def test_each_picture_gives_one_frame_and_a_key_frame_when_asked(codec: str) -> 
         assert picture is not None
         assert abs(shade(picture) - (40 + number * 10)) <= 3
     assert keys == [0, 6]
+
+
+@pytest.mark.parametrize("kbps", [150.0, 600.0])
+@pytest.mark.parametrize("codec", VIDEO_CODECS)
+def test_key_frames_come_by_interval_and_request_whatever_the_pictures(codec: str, kbps: float) -> None:
+    encoder = VideoEncoder(output(codec, 1, 480, 270, bitrate_kbps=kbps, key_frame_interval_s=3.0))
+    keys = []
+    for number in range(130):
+        if number == 100:
+            encoder.want_key_frame()
+        ((_, key),) = encoder.encode(camera(number), number * FRAME)
+        keys += [number] if key else []
+    assert keys == [0, 90, 100]
+
+
+def test_a_camera_gets_the_rate_asked_for_in_vp9() -> None:
+    encoder, sizes = VideoEncoder(output("vp9", 1, 480, 270, bitrate_kbps=300.0)), []
+    for number in range(150):
+        ((payload, _),) = encoder.encode(camera(number), number * FRAME)
+        sizes.append(len(payload))
+    assert sum(sizes) * 8 / 5 < 1.15 * 300_000
 
 
 @pytest.mark.parametrize("profile", [None, "CB", "B", "M", "H"])
