@@ -12,6 +12,7 @@ from palaver.store.cache import Cache
 from palaver.store.database import Database, parse_url
 from palaver.store.databases import make_database
 from palaver.store.errors import Conflict, StoreError
+from palaver.store.jobs import JobRecords
 from palaver.store.migrate import migrate
 from palaver.store.rooms import RoomDefinition, RoomDefinitions
 from palaver.store.secrets import Vault
@@ -30,7 +31,10 @@ _PING: Final = text("SELECT 1")
 
 
 class Store:
-    """Services, room definitions and tokens in SQLite or PostgreSQL. All that it and its parts raise is StoreError."""
+    """Services, room definitions, tokens and jobs in SQLite or PostgreSQL.
+
+    All that it and its parts raise is StoreError.
+    """
 
     def __init__(self, database: Database, vault: Vault, clock: Callable[[], float]) -> None:
         cached_services: Cache[Service] = Cache(clock)
@@ -39,6 +43,7 @@ class Store:
         self.services = Services(database, vault, cached_services, cached_rooms, Cache(clock))
         self.rooms = RoomDefinitions(database, vault, cached_rooms)
         self.tokens = Tokens(database)
+        self.jobs = JobRecords(database, vault)
 
     @classmethod
     async def open(cls, url: str, *, master_key: bytes, clock: Callable[[], float] = time.monotonic) -> Store:

@@ -47,6 +47,17 @@ tokens = Table(
     Column("expires_ms", BigInteger, nullable=False, index=True),
 )
 
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("room", Text, ForeignKey("rooms.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("kind", Text, nullable=False),
+    Column("request", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+)
+
 marks = Table(
     "marks",
     metadata,

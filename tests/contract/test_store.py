@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from palaver.store import Conflict, RoomDefinition, Service, Store, StoreError, TokenRecord
-from palaver.store.work import Every
+from palaver.store import Conflict, JobRecord, RoomDefinition, Service, Store, StoreError, TokenRecord
+from palaver.store.work import Changed, Every
 from tests.postgres import Postgres
 
 MASTER = b"master key of 32 bytes, or more.."
@@ -264,3 +264,71 @@ async def test_it_answers_pings_and_any_number_of_callers(store: Store) -> None:
     await service(store)
     await store.ping()
     await asyncio.gather(*(store.services.all() for _ in range(40)), *(store.ping() for _ in range(40)))
+
+
+# ── jobs ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def job(job_id: str = "7", created_ms: int = 1, **request: Any) -> JobRecord:
+    return JobRecord(job_id, ROOM, "streaming-in", request, created_ms, {"part": 1})
+
+
+async def test_jobs_come_back_as_they_were_given_by_creation(store: Store) -> None:
+    await service(store)
+    await room(store)
+    late, early = job("9", 2**45, url="rtmp://Ä😀", deep=[{"n": 1.5}]), job("8", 2)
+    for one in (late, early):
+        await store.jobs.add(one)
+    assert await store.jobs.all() == ([early, late], [])
+
+
+async def test_a_job_needs_its_room_and_an_id_of_its_own(store: Store) -> None:
+    with pytest.raises(Conflict):
+        await store.jobs.add(job())
+    await service(store)
+    await room(store)
+    await store.jobs.add(job())
+    with pytest.raises(Conflict):
+        await store.jobs.add(job(url="another"))
+    assert await store.jobs.all() == ([job()], [])
+
+
+async def test_the_request_and_state_of_a_job_change(store: Store) -> None:
+    await service(store)
+    await room(store)
+    changed = JobRecord("7", ROOM, "streaming-in", {"url": "new"}, 1, {"part": 2})
+    assert not await store.jobs.update(changed)
+    await store.jobs.add(job(url="old"))
+    assert await store.jobs.update(changed)
+    assert await store.jobs.all() == ([changed], [])
+
+
+async def test_a_deleted_job_is_gone_and_so_are_those_of_a_deleted_room(store: Store) -> None:
+    await service(store)
+    await room(store)
+    for name in ("7", "8", "9"):
+        await store.jobs.add(job(name))
+    assert await store.jobs.delete("7")
+    assert not await store.jobs.delete("7")
+    assert [one.id for one in (await store.jobs.all())[0]] == ["8", "9"]
+    await store.rooms.delete(ROOM)
+    assert await store.jobs.all() == ([], [])
+
+
+async def test_a_job_s_request_is_encrypted_at_rest(store: Store) -> None:
+    await service(store)
+    await room(store)
+    await store.jobs.add(job(url="rtmp://cdn/live/the-stream-key"))
+    rows = await store._database.read(Every(text("SELECT * FROM jobs")))
+    assert "the-stream-key" not in str(rows)
+    assert "the-stream-key" not in repr((await store.jobs.all())[0])
+
+
+async def test_a_job_that_cannot_be_read_hides_no_other(store: Store) -> None:
+    await service(store)
+    await room(store)
+    for name in ("7", "8"):
+        await store.jobs.add(job(name))
+    await store._database.write(Changed(text("UPDATE jobs SET request = 'none of ours' WHERE id = '7'")))
+    readable, unreadable = await store.jobs.all()
+    assert ([one.id for one in readable], unreadable) == (["8"], ["7"])

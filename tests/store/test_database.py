@@ -183,3 +183,16 @@ async def test_a_table_that_vanishes_is_a_store_error(path: Path) -> None:
         await store.tokens.get("t")
     await store.ping()
     await store.close()
+
+
+async def test_a_database_of_the_version_before_jobs_is_brought_up_to_date(empty: Database) -> None:
+    def as_before(connection: Connection) -> None:
+        connection.execute(text("DROP TABLE jobs"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+
+    await migrate(empty)
+    now = await empty.read(described)
+    await empty.write(as_before)
+    await migrate(empty)
+    assert await empty.read(described) == now
+    await empty.close()
