@@ -14,6 +14,7 @@ from palaver.store.databases import make_database
 from palaver.store.errors import Conflict, StoreError
 from palaver.store.jobs import JobRecords
 from palaver.store.migrate import migrate
+from palaver.store.recordings import Recordings
 from palaver.store.rooms import RoomDefinition, RoomDefinitions
 from palaver.store.secrets import Vault
 from palaver.store.services import Service, Services
@@ -31,7 +32,7 @@ _PING: Final = text("SELECT 1")
 
 
 class Store:
-    """Services, room definitions, tokens and jobs in SQLite or PostgreSQL.
+    """Services, room definitions, tokens, jobs and recordings in SQLite or PostgreSQL.
 
     All that it and its parts raise is StoreError.
     """
@@ -44,6 +45,7 @@ class Store:
         self.rooms = RoomDefinitions(database, vault, cached_rooms)
         self.tokens = Tokens(database)
         self.jobs = JobRecords(database, vault)
+        self.recordings = Recordings(database)
 
     @classmethod
     async def open(cls, url: str, *, master_key: bytes, clock: Callable[[], float] = time.monotonic) -> Store:

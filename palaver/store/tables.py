@@ -58,6 +58,20 @@ jobs = Table(
     Column("created_ms", BigInteger, nullable=False),
 )
 
+recordings = Table(
+    "recordings",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("service", Text, nullable=False),
+    Column("room", Text, nullable=False),
+    Column("started_ms", BigInteger, nullable=False),
+    Column("ended_ms", BigInteger),
+    Column("document", Text, nullable=False),
+    Index(None, "service", "started_ms", "id"),
+    Index(None, "room", "started_ms", "id"),
+)
+"""Outlive their rooms: a file stays until somebody deletes it."""
+
 marks = Table(
     "marks",
     metadata,

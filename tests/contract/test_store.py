@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from palaver.recording.index import Entry, Part
 from palaver.store import Conflict, JobRecord, RoomDefinition, Service, Store, StoreError, TokenRecord
 from palaver.store.work import Changed, Every
 from tests.postgres import Postgres
@@ -332,3 +333,48 @@ async def test_a_job_that_cannot_be_read_hides_no_other(store: Store) -> None:
     await store._database.write(Changed(text("UPDATE jobs SET request = 'none of ours' WHERE id = '7'")))
     readable, unreadable = await store.jobs.all()
     assert ([one.id for one in readable], unreadable) == (["8"], ["7"])
+
+
+# ── recordings ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def recording(recording_id: str, started_ms: int, room_id: str = ROOM) -> Entry:
+    return Entry(
+        id=recording_id,
+        service=ANNA,
+        room=room_id,
+        started_ms=started_ms,
+        container="mkv",
+        audio="opus",
+        video=None,
+        parts=[Part(file="r/1.mkv", started_ms=started_ms)],
+    )
+
+
+async def test_recordings_are_found_by_service_room_and_state(store: Store) -> None:
+    first, second, third = recording("b", 1), recording("a", 2), recording("c", 3, OTHER)
+    for one in (third, second, first):
+        await store.recordings.add(one)
+    assert await store.recordings.of(ANNA) == [first, second, third]
+    assert await store.recordings.of(ANNA, ROOM) == [first, second]
+    assert await store.recordings.of(ANNA, limit=1, offset=1) == [second]
+    assert await store.recordings.of(BERT) == []
+    assert (await store.recordings.count(ANNA), await store.recordings.count(ANNA, OTHER)) == (3, 1)
+    second.end(9, "as asked")
+    assert await store.recordings.save(second)
+    assert await store.recordings.going_on() == [first, third]
+    assert await store.recordings.ended() == [second]
+    assert await store.recordings.get("a") == second
+
+
+async def test_a_recording_outlives_its_room_until_it_is_deleted(store: Store) -> None:
+    await service(store)
+    await room(store)
+    entry = recording("a", 1)
+    await store.recordings.add(entry)
+    await store.rooms.delete(ROOM)
+    assert await store.recordings.of(ANNA, ROOM) == [entry]
+    assert await store.recordings.delete("a")
+    assert not await store.recordings.delete("a")
+    assert not await store.recordings.save(entry)
+    assert await store.recordings.get("a") is None
