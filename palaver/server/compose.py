@@ -25,6 +25,7 @@ from palaver.api.portal.server import Portal
 from palaver.api.portal.settings import PortalSettings
 from palaver.api.rest.app import build
 from palaver.api.rest.settings import RestSettings
+from palaver.api.sources import Sources
 from palaver.api.whip.ice_servers import ice_server
 from palaver.api.whip.routes import WhipAndWhep
 from palaver.api.whip.settings import WhipSettings
@@ -32,7 +33,7 @@ from palaver.api.wire.rooms import config_of
 from palaver.host.rooms import Rooms
 from palaver.jobs.opening import RoomOpener
 from palaver.media.local import LocalEngine
-from palaver.server import addresses, http, services, state, tls
+from palaver.server import addresses, http, limits, services, state, tls
 from palaver.server.observe import Health, LoopLag
 
 if TYPE_CHECKING:
@@ -133,9 +134,11 @@ class Node:
         self._rooms = Rooms(engine, empty_timeout_s=config.rooms.empty_timeout_s)
         secrets = directory.secrets
         tokens = TokenDesk(store, bytes.fromhex(secrets.tokens), wall_clock)
+        sources = Sources()
         rest = _rest_settings(config, listening)
         opener = RoomOpener(store, self._rooms, config_of)
-        self._portal = Portal(self._rooms, opener, tokens, _portal_settings(config, directory))
+        portal_settings = _portal_settings(config, directory, sources)
+        self._portal = Portal(self._rooms, opener, tokens, portal_settings)
         whip = WhipAndWhep(store, self._rooms, opener, tokens, _whip_settings(config))
         sessions = DemoSessions(bytes.fromhex(secrets.cookies), wall_clock, rest.secure)
         demo = Demo(
@@ -150,9 +153,7 @@ class Node:
             sessions,
             wall_clock,
         )
-        self._limits = http.Limits(
-            config.http.header_timeout_s, config.http.max_header_bytes, config.http.max_connections
-        )
+        self._limits = limits.of_connections(config, portal_settings)
         parts = {
             "rooms": self._rooms.stats,
             "jobs": opener.stats,
@@ -244,7 +245,7 @@ def _rest_settings(config: Config, listening: Listening) -> RestSettings:
     )
 
 
-def _portal_settings(config: Config, directory: DataDirectory) -> PortalSettings:
+def _portal_settings(config: Config, directory: DataDirectory, sources: Sources) -> PortalSettings:
     portal = config.portal
     return PortalSettings(
         ticket_key=bytes.fromhex(directory.secrets.tickets),
@@ -256,6 +257,14 @@ def _portal_settings(config: Config, directory: DataDirectory) -> PortalSettings
         idle_timeout_s=portal.idle_timeout_s,
         requests_per_s=portal.requests_per_s,
         request_burst=portal.request_burst,
+        texts_per_s=portal.texts_per_s,
+        text_deliveries_per_s=portal.text_deliveries_per_s,
+        max_offer_bytes=portal.max_offer_bytes,
+        max_early_bytes=portal.max_early_bytes,
+        max_early_sessions=portal.max_early_sessions,
+        max_early_sessions_per_source=portal.max_early_sessions_per_source,
+        body_timeout_s=config.http.body_timeout_s,
+        sources=sources,
     )
 
 

@@ -51,11 +51,17 @@ class Http(Section, frozen=True):
     body_timeout_s: Positive = 30.0
     """Seconds that a request's body may take to arrive."""
     header_timeout_s: Positive = 20.0
-    """Seconds that a request's header may take to arrive, the first one counted from the connection."""
+    """Seconds that a request's header may take to arrive; for the first one, from the connection, TLS included."""
+    write_timeout_s: Positive = 30.0
+    """Seconds that a client may take to read what waits for it; then the connection is closed."""
+    keep_alive_s: Positive = 75.0
+    """Seconds that a connection may be idle between requests."""
     max_header_bytes: Annotated[int, Meta(ge=4096)] = 65536
     """Bytes of a request's header."""
     max_connections: Annotated[int, Meta(ge=1)] = 20000
-    """Connections beyond which new ones are closed at once; upgraded ones do not count."""
+    """Connections beyond which new ones are closed at once; websockets do not count."""
+    max_connections_per_source: Annotated[int, Meta(ge=1)] = 2000
+    """The same per IPv4 address or IPv6 /64, websockets included; addresses of trusted proxies are exempt."""
     drain_s: Seconds = 5.0
     """Seconds that a stopping server gives to what is under way."""
 
@@ -96,6 +102,18 @@ class Portal(Section, frozen=True):
     """Requests that a client may make per second over a longer time."""
     request_burst: Annotated[int, Meta(ge=1)] = 500
     """Requests that it may make at once."""
+    texts_per_s: Positive = 20.0
+    """Texts that a client may send per second over a longer time; five seconds' worth at once."""
+    text_deliveries_per_s: Positive = 20000.0
+    """Texts that the members of one room receive per second over a longer time, counted once per receiver."""
+    max_offer_bytes: Annotated[int, Meta(ge=65536)] = 1 << 20
+    """Bytes of an offer. A client's message may be half as long again."""
+    max_early_bytes: Annotated[int, Meta(ge=8192)] = 65536
+    """Bytes of a message of a client that has not logged in."""
+    max_early_sessions: Annotated[int, Meta(ge=1)] = 5000
+    """Sessions that have not logged in; beyond them, new ones are refused."""
+    max_early_sessions_per_source: Annotated[int, Meta(ge=1)] = 500
+    """The same per IPv4 address or IPv6 /64; addresses of trusted proxies are exempt."""
 
 
 class Whip(Section, frozen=True):

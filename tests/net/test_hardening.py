@@ -24,6 +24,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PALAVER_HTTP_HEADER_TIMEOUT_S", "2")
         patch.setenv("PALAVER_HTTP_MAX_HEADER_BYTES", "8192")
+        patch.setenv("PALAVER_HTTP_MAX_CONNECTIONS_PER_SOURCE", str(2 * IDLE))
         with start_server(tmp_path_factory.mktemp("palaver")) as running:
             yield running
 

@@ -1,4 +1,4 @@
-"""How fast one client may ask."""
+"""How fast one client may make requests, and a room's texts may spread."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ class TokenBucket:
         self._rate, self._burst = rate, burst
         self._tokens, self._at = float(burst), now
 
-    def take(self, now: float) -> bool:
-        """Whether one more request is allowed now; if so, it is counted."""
+    def take(self, now: float, cost: float = 1) -> bool:
+        """Whether one more request, or something as dear as ``cost`` of them, is allowed now; then it is counted.
+
+        What costs more than the whole burst costs the burst.
+        """
+        cost = min(cost, self._burst)
         self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate)
         self._at = now
-        if self._tokens < 1:
+        if self._tokens < cost:
             return False
-        self._tokens -= 1
+        self._tokens -= cost
         return True

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from palaver.api.portal.limits import TokenBucket
 from palaver.api.portal.notify import DROP, notice
 from palaver.api.portal.outbox import Notification, Overflow
 from palaver.api.portal.states import State
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from palaver.room.messages import Event
     from palaver.room.values import ParticipantId
 
+_BURST_S: Final = 5.0
+"""Texts that may come at once: those of so many seconds."""
+
 
 @dataclass(slots=True)
 class Member:
@@ -36,6 +40,7 @@ class Member:
     identity: Identity
     host: RoomHost
     connection: Connection | None
+    texts: TokenBucket
     timer: asyncio.TimerHandle | None = None
 
 
@@ -48,6 +53,7 @@ class Members:
         self._feeds: dict[RoomHost, Feed] = {}
         self._log = structlog.get_logger("palaver.portal")
         self.ended = 0
+        self._texts_dropped = 0
 
     def __len__(self) -> int:
         return len(self._members)
@@ -57,13 +63,20 @@ class Members:
         """How many members have no connection now."""
         return sum(member.connection is None for member in self._members.values())
 
+    @property
+    def texts_dropped(self) -> int:
+        """How many texts never reached members who were away, or read too slowly, for too long."""
+        return self._texts_dropped + sum(one.session.outbox.dropped for one in self._members.values())
+
     def get(self, participant: ParticipantId) -> Member | None:
         """The member of this id."""
         return self._members.get(participant)
 
     def enter(self, session: Session, identity: Identity, host: RoomHost, connection: Connection) -> Member:
         """Tell ``session`` everything that happens in its room from now on."""
-        member = Member(session, identity, host, connection)
+        settings = self._settings
+        texts = TokenBucket(settings.texts_per_s, int(settings.texts_per_s * _BURST_S) + 1, settings.clock())
+        member = Member(session, identity, host, connection, texts)
         self._members[identity.participant] = member
         feed = self._feeds.get(host)
         if feed is None:
@@ -71,6 +84,12 @@ class Members:
         feed.members[identity.participant] = member
         self._log.info("session begins", room=identity.room, participant=identity.participant)
         return member
+
+    def may_send(self, member: Member, to: object) -> bool:
+        """Whether the member may send a text now to one participant or, ``to`` "all", to the room; it is counted."""
+        now = self._settings.clock()
+        feed = self._feeds[member.host]
+        return member.texts.take(now) and feed.texts.take(now, len(feed.members) if to == "all" else 1)
 
     def away_from(self, member: Member) -> None:
         """The member's connection is gone: wait for it to come back, but not for ever."""
@@ -137,6 +156,7 @@ class Members:
         if member.session.state is not State.GONE:
             member.session.end()
         self.ended += 1
+        self._texts_dropped += member.session.outbox.dropped
         self._log.info("session ends", room=identity.room, participant=identity.participant, why=why)
         return True
 
@@ -153,6 +173,8 @@ class Feed:
     def __init__(self, host: RoomHost, owner: Members, settings: PortalSettings) -> None:
         self.members: dict[ParticipantId, Member] = {}
         self._owner, self._config, self._delay_s = owner, host.room.config, settings.stream_delay_s
+        rate = settings.text_deliveries_per_s
+        self.texts = TokenBucket(rate, int(rate * _BURST_S) + 1, settings.clock())
         self.stop: Callable[[], None] = host.listen(self._hear)
 
     def _hear(self, event: Event) -> None:

@@ -143,7 +143,7 @@ def _of_view(event: LayoutChanged | SpeakerChanged) -> Notice:
 def _of_text(event: TextSent) -> Notice:
     everybody = event.to == "all"
     data = {"from": event.sender, "to": "all" if everybody else "me", "message": event.message}
-    return Notice(Notification("text", data), to=None if everybody else ParticipantId(event.to))
+    return Notice(Notification("text", data, text=True), to=None if everybody else ParticipantId(event.to))
 
 
 def _stream(identifier: StreamId, status: str, data: dict[str, Any] | None = None) -> Notification:

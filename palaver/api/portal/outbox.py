@@ -15,13 +15,14 @@ class Notification:
     """An event and its data, shared by everybody who hears it; ``data`` None: the event has none.
 
     ``anchor``: those that settle (see Outbox.put) keep their distance from it. ``fleeting``: of no use later; who is
-    away does not hear of it.
+    away does not hear of it. ``text``: somebody's words; only so many of them wait.
     """
 
     event: str
     data: Any = None
     anchor: bool = field(default=False, compare=False)
     fleeting: bool = field(default=False, compare=False)
+    text: bool = field(default=False, compare=False)
 
     @cached_property
     def packet(self) -> str:
@@ -44,10 +45,15 @@ class Overflow(Exception):
 
 
 class Outbox:
-    """One session's queue. What was sent is remembered, for replay, until a pong proves its arrival."""
+    """One session's queue. What was sent is remembered, for replay, until a pong proves its arrival.
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
+    At most ``limit`` notifications wait, and beside them ``max_texts`` texts; more texts are ``dropped``.
+    """
+
+    def __init__(self, limit: int, max_texts: int) -> None:
+        self._limit, self._max_texts = limit, max_texts
+        self._texts = 0
+        self.dropped = 0
         self._waiting: deque[Entry] = deque()
         self._sent: deque[tuple[float, Entry]] = deque(maxlen=limit)
         self._seq = 0
@@ -70,9 +76,13 @@ class Outbox:
         """Queue it behind all others; with ``settle_s``, to be sent that long after now and after the last anchor.
 
         Waits of several overlap, and the one after an anchor is kept even if the anchor itself was held up.
-        Raises Overflow at the limit.
+        Raises Overflow at the limit, but never for a text, which is dropped.
         """
-        if len(self._waiting) >= self._limit:
+        if notification.text:
+            if not self._room_for_text():
+                return
+            self._texts += 1
+        elif len(self._waiting) - self._texts >= self._limit:
             raise Overflow
         self._seq += 1
         self._waiting.append(Entry(self._seq, now, settle_s, notification))
@@ -83,6 +93,7 @@ class Outbox:
         if due is None or due > now:
             return None
         entry = self._waiting.popleft()
+        self._texts -= entry.notification.text
         if entry.notification.anchor:
             self._anchored = now
         if not entry.notification.fleeting:
@@ -96,12 +107,25 @@ class Outbox:
 
     def rewind(self) -> None:
         """Queue again, in front, what was sent but perhaps never arrived."""
-        self._waiting.extendleft(entry for _, entry in reversed(self._sent))
-        self._sent.clear()
+        while self._sent:
+            _, entry = self._sent.pop()
+            if entry.notification.text:
+                if not self._room_for_text():
+                    continue
+                self._texts += 1
+            self._waiting.appendleft(entry)
 
     def drain(self) -> list[Entry]:
         """Everything unconfirmed and everything waiting, in order; the queue is empty afterwards."""
         self.rewind()
         entries = list(self._waiting)
         self._waiting.clear()
+        self._texts = 0
         return entries
+
+    def _room_for_text(self) -> bool:
+        """Whether one more text may wait; if not, it counts as dropped."""
+        if self._texts < self._max_texts:
+            return True
+        self.dropped += 1
+        return False

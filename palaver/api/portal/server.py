@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import socketio
 import structlog
@@ -13,6 +13,7 @@ import structlog
 from palaver.api.portal import faults, notify, packets
 from palaver.api.portal.connection import Connection, Link, UnawaitedQueue, close_socket
 from palaver.api.portal.dialects import Refusal
+from palaver.api.portal.early import EarlySessions
 from palaver.api.portal.entrance import Entrance
 from palaver.api.portal.guard import Guard
 from palaver.api.portal.limits import TokenBucket
@@ -24,7 +25,7 @@ from palaver.media.ports import EngineError, NegotiationError, TransportNotFound
 from palaver.room.errors import RoomError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from palaver.api.auth.tokens import TokenDesk
     from palaver.api.portal.guard import App
@@ -35,8 +36,20 @@ if TYPE_CHECKING:
 
 Ack = tuple[Any, ...]
 
-_OVERHEAD: Final = 1.5
-"""Packets may be this much larger than offers, for JSON's escapes, and so that a refusal can be an answer."""
+
+class _Server(socketio.AsyncServer):  # type: ignore[misc]  # the library has no types
+    """Tells also of sessions that never join the namespace."""
+
+    begins: Callable[[str, dict[str, Any]], None]
+    ends: Callable[[str], None]
+
+    async def _handle_eio_connect(self, eio_sid: str, environ: dict[str, Any]) -> Any:
+        self.begins(eio_sid, environ)
+        return await super()._handle_eio_connect(eio_sid, environ)
+
+    async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> Any:
+        self.ends(eio_sid)
+        return await super()._handle_eio_disconnect(eio_sid, reason)
 
 
 class Portal:
@@ -52,7 +65,11 @@ class Portal:
         self._closing = False
         self._requests = self._refusals = self._bugs = 0
         self._log = structlog.get_logger("palaver.portal")
-        self._guard = Guard(settings.path)
+        self._early = EarlySessions(
+            settings.max_early_sessions, settings.max_early_sessions_per_source, settings.sources
+        )
+        self._guard = Guard(settings.path, self._early, settings.max_early_bytes)
+        self._texts_refused = 0
         self._sio = self._socketio()
 
     def _socketio(self) -> socketio.AsyncServer:
@@ -60,7 +77,7 @@ class Portal:
         settings = self._settings
         silent = logging.getLogger("palaver.portal.socketio")
         silent.setLevel(logging.CRITICAL + 1)  # what it calls errors are the malformed packets of strangers
-        server = socketio.AsyncServer(
+        server = _Server(
             async_mode="asgi",
             async_handlers=False,
             serializer=packets.TextPacket,
@@ -68,11 +85,12 @@ class Portal:
             cors_allowed_origins=list(settings.origins),
             ping_interval=settings.ping_interval_s,
             ping_timeout=settings.ping_timeout_s,
-            max_http_buffer_size=int(settings.max_offer_bytes * _OVERHEAD),
+            max_http_buffer_size=settings.max_message_bytes,
             logger=silent,
             engineio_logger=silent,
         )
         server.eio.create_queue = UnawaitedQueue
+        server.begins, server.ends = self._session_begins, self._session_ends
         server.on("connect", self._on_connect)
         server.on("disconnect", self._on_disconnect)
         server.on("*", self._on_request)
@@ -111,6 +129,11 @@ class Portal:
             "portal_sessions": len(self._members),
             "portal_sessions_away": self._members.away,
             "portal_sessions_ended": self._members.ended,
+            "portal_sessions_early": len(self._early),
+            "portal_sessions_early_refused_total": self._early.refused,
+            "portal_bodies_early_oversized_total": self._guard.oversized,
+            "portal_texts_refused_total": self._texts_refused,
+            "portal_texts_dropped_total": self._members.texts_dropped,
             "portal_requests": self._requests,
             "portal_requests_refused": self._refusals,
             "portal_requests_failed": self._bugs,
@@ -135,12 +158,28 @@ class Portal:
 
     # ── connections ─────────────────────────────────────────────────────────────────────────────────
 
+    def _session_begins(self, engine_sid: str, environ: dict[str, Any]) -> None:
+        client = environ.get("asgi.scope", {}).get("client")
+        self._early.begin(engine_sid, str(client[0]) if client else "")
+
+    def _session_ends(self, engine_sid: str) -> None:
+        self._early.end(engine_sid)
+        self._guard.forget(engine_sid)
+
+    def _trust(self, connection: Connection) -> None:
+        """The client logged in: it counts no more as a stranger, and may send what members send."""
+        engine_sid = connection.link.engine_sid
+        self._early.end(engine_sid)
+        environ = self._sio.environ.get(engine_sid)
+        if environ is not None:  # else it went away meanwhile
+            self._guard.trust(engine_sid, environ.get("asgi.scope", {}))
+
     async def _on_connect(self, sid: str, _environ: Any, _auth: Any = None) -> bool:
         if self._tasks is None or self._closing:
             return False
         settings = self._settings
         bucket = TokenBucket(settings.requests_per_s, settings.request_burst, settings.clock())
-        session = Session(max_waiting=settings.max_waiting)
+        session = Session(max_waiting=settings.max_waiting, max_texts=settings.max_waiting_texts)
         connection = Connection(Link(self._sio, sid), session, bucket, settings.clock)
         self._connections[sid] = connection
         self._tasks.create_task(self._serve(connection))
@@ -214,9 +253,13 @@ class Portal:
                 connection.finish()
             raise Refusal("Too many requests")
         if name == "login":
-            return await self._entrance.login(connection, data)
+            welcome = await self._entrance.login(connection, data)
+            self._trust(connection)
+            return welcome
         if name == "relogin":
-            return await self._entrance.relogin(connection, data)
+            resumed = await self._entrance.relogin(connection, data)
+            self._trust(connection)
+            return resumed
         member = self._member(connection)
         if member is None:
             raise Refusal("Illegal request")
@@ -233,6 +276,11 @@ class Portal:
         participant = member.host.room.participants.get(member.identity.participant)
         if plan_request is None or participant is None:
             raise Refusal("Illegal request")
+        if name == "text" and not self._members.may_send(
+            member, data.get("to") if isinstance(data, dict) else ""
+        ):
+            self._texts_refused += 1
+            raise Refusal("Too many texts")
         asker = Asker(
             participant,
             member.identity.dialect,

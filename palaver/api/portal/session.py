@@ -51,10 +51,10 @@ class Session:
     ``wake`` is called whenever there is something new to send or nothing will ever be again.
     """
 
-    def __init__(self, *, max_waiting: int) -> None:
+    def __init__(self, *, max_waiting: int, max_texts: int) -> None:
         self.state = State.FRESH
         self.identity: Identity | None = None
-        self.outbox = Outbox(max_waiting)
+        self.outbox = Outbox(max_waiting, max_texts)
         self.transports = 0
         self.wake: Callable[[], None] = _nobody
 

@@ -210,8 +210,42 @@ async def test_too_much_to_tell_a_client_that_is_away_ends_its_session(tmp_path:
         async with client(here) as ann:
             left = (await ann.login(await here.token()))["id"]
         await away(here)
-        await say(bob, *"abcdef")
+        for _ in range(3):  # each comes and goes
+            async with client(here) as guest:
+                await guest.login(await here.token())
+                await guest.ok("logout")
         await bob.hear("participant", lambda data: data == {"action": "leave", "data": left})
+
+
+async def test_no_number_of_texts_ends_the_session_of_a_client_that_is_away(tmp_path: Path) -> None:
+    async with (
+        house(tmp_path, max_waiting=5, max_waiting_texts=3, texts_per_s=1000) as here,
+        client(here) as bob,
+    ):
+        await bob.login(await here.token())
+        async with client(here) as ann:
+            ticket = (await ann.login(await here.token()))["reconnectionTicket"]
+        await away(here)
+        await say(bob, *map(str, range(50)))
+        async with client(here) as again:
+            await again.ok("relogin", ticket)
+            await say(bob, "welcome back")
+            await again.hear("text", lambda data: data["message"] == "welcome back")
+            assert texts(again) == ["0", "1", "2", "welcome back"]
+        assert here.portal.stats()["portal_texts_dropped_total"] == 47
+
+
+async def test_texts_spread_at_a_bounded_rate(tmp_path: Path) -> None:
+    async with house(tmp_path, texts_per_s=2.0) as here, client(here) as ann:
+        await ann.login(await here.token())
+        answers = [await ann.request("text", {"to": "all", "message": "x"}) for _ in range(30)]
+        assert answers[0][0] == "ok"
+        assert ("error", "Too many texts") in answers
+    async with house(tmp_path, text_deliveries_per_s=2.0) as here, client(here) as ann, client(here) as bob:
+        await ann.login(await here.token())
+        await bob.login(await here.token())
+        answers = [await ann.request("text", {"to": "all", "message": "x"}) for _ in range(20)]
+        assert ("error", "Too many texts") in answers
 
 
 async def test_a_restart_keeps_the_participant_and_declares_its_transports_lost(tmp_path: Path) -> None:

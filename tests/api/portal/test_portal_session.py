@@ -18,7 +18,7 @@ def identity(sdk: str = "JavaScript", protocol: str = "1.2") -> Identity:
 
 
 def in_service(sdk: str = "JavaScript") -> Session:
-    session = Session(max_waiting=10)
+    session = Session(max_waiting=10, max_texts=3)
     assert session.begin()
     session.admit(identity(sdk))
     return session
@@ -34,7 +34,7 @@ def sent(session: Session, now: float = 0.0) -> list[str]:
 @pytest.mark.parametrize("state", State)
 @pytest.mark.parametrize("step", Step)
 def test_a_session_moves_only_as_the_table_says(state: State, step: Step) -> None:
-    session = Session(max_waiting=1)
+    session = Session(max_waiting=1, max_texts=3)
     session.state = state
     if (state, step) in MOVES:
         assert session.step(step) is MOVES[state, step]
@@ -99,7 +99,7 @@ def test_resuming_while_the_old_connection_seems_open_counts_as_half_open() -> N
 
 
 def test_a_notification_that_must_wait_holds_up_those_behind_it() -> None:
-    outbox = Outbox(10)
+    outbox = Outbox(10, 3)
     outbox.put(Notification("add"), 0.0, settle_s=1.0)
     outbox.put(Notification("text"), 0.0)
     assert outbox.take(0.9) is None
@@ -109,7 +109,7 @@ def test_a_notification_that_must_wait_holds_up_those_behind_it() -> None:
 
 
 def test_the_distance_from_ready_to_add_is_kept_when_ready_itself_was_late() -> None:
-    outbox = Outbox(10)
+    outbox = Outbox(10, 3)
     outbox.put(Notification("ready", anchor=True), 0.0)
     for event in ("add", "another"):
         outbox.put(Notification(event), 0.0, settle_s=1.0)
@@ -120,7 +120,7 @@ def test_the_distance_from_ready_to_add_is_kept_when_ready_itself_was_late() -> 
 
 
 def test_more_than_the_limit_overflows() -> None:
-    outbox = Outbox(1)
+    outbox = Outbox(1, 3)
     outbox.put(Notification("a"), 0.0)
     with pytest.raises(Overflow):
         outbox.put(Notification("b"), 0.0)
@@ -129,7 +129,7 @@ def test_more_than_the_limit_overflows() -> None:
 
 @given(st.lists(st.sampled_from(["put", "take", "confirm", "rewind"]), max_size=60))
 def test_nothing_unconfirmed_is_ever_lost_or_reordered(steps: list[str]) -> None:
-    outbox, put, confirmed, now = Outbox(100), 0, 0, 0.0
+    outbox, put, confirmed, now = Outbox(100, 3), 0, 0, 0.0
     last_taken = 0
     for step in steps:
         now += 1.0
@@ -155,3 +155,33 @@ def test_nothing_unconfirmed_is_ever_lost_or_reordered(steps: list[str]) -> None
 )
 def test_only_other_clients_of_1_2_resume_with_messages(sdk: str, protocol: str, with_messages: bool) -> None:
     assert identity(sdk, protocol).resumes_with_messages is with_messages
+
+
+def text(number: int) -> Notification:
+    return Notification("text", number, text=True)
+
+
+def test_texts_beyond_their_limit_are_dropped_and_nothing_else_is() -> None:
+    outbox = Outbox(2, 3)
+    for number in range(100):
+        outbox.put(text(number), 1.0)
+    outbox.put(Notification("stream"), 1.0)
+    outbox.put(Notification("stream"), 1.0)
+    with pytest.raises(Overflow):
+        outbox.put(Notification("stream"), 1.0)
+    assert outbox.dropped == 97
+    assert [entry.notification.event for entry in outbox.drain()] == ["text"] * 3 + ["stream"] * 2
+
+
+def test_texts_sent_but_not_confirmed_do_not_fill_the_queue_when_they_come_back() -> None:
+    outbox = Outbox(10, 3)
+    for number in range(10):
+        outbox.put(text(number), 1.0)
+        outbox.take(1.0)
+    outbox.rewind()
+    assert len(outbox) == 3
+    for _ in range(10):
+        outbox.put(Notification("stream"), 1.0)
+    outbox.take(1.0)
+    outbox.put(text(1), 1.0)
+    assert outbox.dropped == 7
