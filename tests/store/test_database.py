@@ -185,10 +185,14 @@ async def test_a_table_that_vanishes_is_a_store_error(path: Path) -> None:
     await store.close()
 
 
-async def test_a_database_of_the_version_before_jobs_is_brought_up_to_date(empty: Database) -> None:
+@pytest.mark.parametrize(("version", "newer"), [("0001", ("jobs", "recordings")), ("0002", ("recordings",))])
+async def test_a_database_of_an_older_version_is_brought_up_to_date(
+    empty: Database, version: str, newer: tuple[str, ...]
+) -> None:
     def as_before(connection: Connection) -> None:
-        connection.execute(text("DROP TABLE jobs"))
-        connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+        for table in newer:
+            connection.execute(text(f"DROP TABLE {table}"))
+        connection.execute(text(f"UPDATE alembic_version SET version_num = '{version}'"))
 
     await migrate(empty)
     now = await empty.read(described)
