@@ -20,9 +20,9 @@ import av
 import psutil
 
 from bench.common import report, table
-from palaver.media.control import AddVideoInput, AddVideoOutput, Area, Compose, Tile
-from palaver.media.frames import Codec, FrameSocket
-from palaver.media.pipelines import ForkServer
+from palaver.media.pipelines.control import AddVideoInput, AddVideoOutput, Area, Compose, Tile
+from palaver.media.pipelines.frames import Codec, FrameSocket
+from palaver.media.pipelines.process import ForkServer
 from tests.mixing.stand_in import StandIn
 
 INPUTS: Final = 9

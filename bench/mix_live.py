@@ -25,7 +25,7 @@ import psutil
 
 from bench.common import report, table
 from bench.mix import BITRATE_KBPS, FRAMERATE, INPUTS, clip
-from palaver.media.control import (
+from palaver.media.pipelines.control import (
     AddAudioInput,
     AddAudioOutput,
     AddVideoInput,
@@ -34,8 +34,8 @@ from palaver.media.control import (
     Compose,
     Tile,
 )
-from palaver.media.frames import Codec, Message
-from palaver.media.pipelines import ForkServer
+from palaver.media.pipelines.frames import Codec, Message
+from palaver.media.pipelines.process import ForkServer
 from palaver.mixing.canvas import planes
 from palaver.mixing.encoding import CLOCK_RATE, VideoEncoder
 from palaver.mixing.listening import DELAY_S
@@ -44,7 +44,7 @@ from tests.mixing.scenes import output, plain, tone
 from tests.mixing.stand_in import StandIn
 
 if TYPE_CHECKING:
-    from palaver.media.pipelines import Pipeline
+    from palaver.media.pipelines.process import Pipeline
 
 VIEW: Final = 1000
 BITS: Final = 10

@@ -24,9 +24,9 @@ import psutil
 from bench.common import report, table
 from bench.forwarders import Habits, Palaver, each, palaver
 from bench.generator import Generator, generator
-from palaver.media.control import AddAudioInput, AddAudioOutput, AddVideoInput, Area, Compose, Tile
-from palaver.media.frames import Codec
-from palaver.media.pipelines import ForkServer
+from palaver.media.pipelines.control import AddAudioInput, AddAudioOutput, AddVideoInput, Area, Compose, Tile
+from palaver.media.pipelines.frames import Codec
+from palaver.media.pipelines.process import ForkServer
 from palaver.mixing.encoding import CLOCK_RATE, VideoEncoder
 from palaver.mixing.sound import BLOCK, AudioEncoder
 from tests.mixing.scenes import output, plain, tone

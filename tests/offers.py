@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from palaver.media.sdp import parse
+from palaver.media.webrtc.sdp import parse
 
 FINGERPRINT = ":".join(["AB"] * 32)
 AUDIO = """m=audio 9 UDP/TLS/RTP/SAVPF 111 0

@@ -10,9 +10,9 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from palaver.media.ports import EngineError, TransportNotFound
-from palaver.media.sdp import parse
-from palaver.media.sessions import SOURCE_GONE, STOPPED, on_transport, source_tracks, track_id
-from palaver.media.webrtc import Incoming, Outgoing, candidate_line, plan
+from palaver.media.webrtc.negotiation import Incoming, Outgoing, candidate_line, plan
+from palaver.media.webrtc.sdp import parse
+from palaver.media.webrtc.sessions import SOURCE_GONE, STOPPED, on_transport, source_tracks, track_id
 from palaver.room.endpoints import transport_of
 from palaver.room.messages import (
     CloseSink,
@@ -37,8 +37,8 @@ from palaver.room.values import KINDS, StreamId, SubscriptionId
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
-    from palaver.media.sdp import Payload
-    from palaver.media.webrtc import Bound, Wanted
+    from palaver.media.formats import Payload
+    from palaver.media.webrtc.negotiation import Bound, Wanted
     from palaver.room.messages import Action, Report
     from palaver.room.values import (
         Composition,
@@ -194,7 +194,7 @@ class FakeEngine:
         payload = self._payload(room, track.stream, track.track, track.kind)
         if payload is None:
             return None
-        return Outgoing(session, track.kind, None if track.remade else payload, track.formats)
+        return Outgoing(session, track.kind, None if track.transcoded else payload, track.formats)
 
     def _payload(self, room: RoomId, stream: str, track: str | None, kind: str) -> Payload | None:
         action = self._open.get((room, stream))

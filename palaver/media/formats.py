@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from palaver.room.formats import accepts
@@ -11,8 +11,19 @@ from palaver.room.values import AudioFormat, VideoFormat
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from palaver.media.sdp import Payload
     from palaver.room.values import Format, Kind
+
+
+@dataclass(slots=True)
+class Payload:
+    """One payload type of a section: number, codec and its parameters (RFC 8866 §6.6, §6.15)."""
+
+    number: int
+    codec: str = ""
+    clock_rate: int = 0
+    channels: int | None = None
+    fmtp: dict[str, str] = field(default_factory=dict)
+
 
 AUDIO: Final = frozenset({"opus", "pcmu", "pcma", "g722"})
 VIDEO: Final = frozenset({"vp8", "vp9", "h264", "h265", "av1"})

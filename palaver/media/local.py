@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from palaver.media import _core
-from palaver.media.answers import Answers
 from palaver.media.backlog import Backlog
 from palaver.media.formats import same_stream
 from palaver.media.mixes import PRELOAD, Mixes
-from palaver.media.pipelines import ForkServer
+from palaver.media.pipelines.process import ForkServer
 from palaver.media.ports import EngineError, NegotiationError, TransportNotFound
-from palaver.media.sessions import SOURCE_GONE, STOPPED, Lane, Session, Transport, on_transport
-from palaver.media.transports import Transports
-from palaver.media.webrtc import Incoming, Outgoing, candidate_line, finish, plan
+from palaver.media.webrtc.answers import Answers
+from palaver.media.webrtc.negotiation import Incoming, Outgoing, candidate_line, finish, plan
+from palaver.media.webrtc.sessions import SOURCE_GONE, STOPPED, Lane, Session, Transport, on_transport
+from palaver.media.webrtc.transports import Transports
 from palaver.room.messages import (
     CloseSink,
     CloseSource,
@@ -41,7 +41,7 @@ from palaver.room.messages import (
 from palaver.room.values import (
     ANY_LAYER,
     Kind,
-    LayerWish,
+    LayerPreference,
     Resolution,
     RoomId,
     StreamId,
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from palaver.media.production import Output
-    from palaver.media.webrtc import Bound, Plan, Wanted
+    from palaver.media.webrtc.negotiation import Bound, Plan, Wanted
     from palaver.room.messages import Action, Report
     from palaver.room.values import ParticipantId, SubscribedTrack
 
@@ -189,7 +189,7 @@ class LocalEngine:
         lane = media.source_lane(track) if media else None
         if lane is None:
             return None
-        return Outgoing(session, track.kind, None if track.remade else lane.bound.payload, track.formats)
+        return Outgoing(session, track.kind, None if track.transcoded else lane.bound.payload, track.formats)
 
     def _open(
         self,
@@ -232,14 +232,14 @@ class LocalEngine:
         tell = self._core.set_consumer_active if lane.bound.sends else self._core.set_producer_active
         self._backlog.do(partial(tell, lane.handle, active))
 
-    def _set_layer(self, session: Session | None, mid: str, layer: LayerWish) -> None:
+    def _set_layer(self, session: Session | None, mid: str, layer: LayerPreference) -> None:
         if session is None:
             return
         session.layers[mid] = layer
         if lane := session.lanes.get(mid):
             self._tell_layer(lane, layer)
 
-    def _tell_layer(self, lane: Lane, layer: LayerWish) -> None:
+    def _tell_layer(self, lane: Lane, layer: LayerPreference) -> None:
         limits = (layer.max_width, layer.max_height, layer.max_framerate)
         self._backlog.do(partial(self._core.set_layer, lane.handle, layer.rid, *limits))
 
@@ -395,7 +395,7 @@ class LocalEngine:
         room, transport = session.transport.room, session.transport.handle
         media = self._transports.room(room)
         source = media.source_lane(track) if media else None
-        if source is not None and not track.remade and same_stream(bound.payload, source.bound.payload):
+        if source is not None and not track.transcoded and same_stream(bound.payload, source.bound.payload):
             return Lane(bound, self._core.subscribe(source.handle, transport, bound.mid))
         owner, thread = session.transport.owner, self._transports.place(room)[0]
         order = self._mixes.demand(room, track, bound.payload, owner, thread, media)

@@ -18,10 +18,10 @@ from palaver.room.values import AudioFormat, StreamId, VideoFormat, VideoParamet
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from palaver.media.pipelines import ForkServer
+    from palaver.media.formats import Payload
+    from palaver.media.pipelines.process import ForkServer
     from palaver.media.production import Frames
-    from palaver.media.sdp import Payload
-    from palaver.media.sessions import RoomMedia, Session
+    from palaver.media.webrtc.sessions import RoomMedia, Session
     from palaver.room.messages import Report
     from palaver.room.values import Composition, MixInput, ParticipantId, Resolution, RoomId, SubscribedTrack
 
@@ -44,7 +44,7 @@ class Order:
 
 
 class Mixes:
-    """One production per view and per stream that is remade, while a room has it. ``run`` owns their tasks."""
+    """One production per view and per stream that is transcoded, while a room has it. ``run`` owns their tasks."""
 
     def __init__(
         self,

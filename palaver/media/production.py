@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final, Protocol
 
-from palaver.media import control
-from palaver.media.pipelines import PipelineLost
+from palaver.media.pipelines import control
+from palaver.media.pipelines.process import PipelineLost
 from palaver.media.ports import EngineError
 from palaver.room.values import AudioFormat, Kind, ParticipantId, StreamId, VideoParameters
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import structlog
 
-    from palaver.media.pipelines import ForkServer, Pipeline
+    from palaver.media.pipelines.process import ForkServer, Pipeline
     from palaver.room.values import Composition, Format, Region
 
 FIRST_PAUSE_S: Final = 0.1

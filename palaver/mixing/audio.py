@@ -14,8 +14,8 @@ from palaver.mixing.sound import BLOCK, RATE, AudioEncoder, Samples, silence
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from palaver.media.control import AddAudioInput, AddAudioOutput
-    from palaver.media.frames import FrameSocket, Message
+    from palaver.media.pipelines.control import AddAudioInput, AddAudioOutput
+    from palaver.media.pipelines.frames import FrameSocket, Message
 
 TICK_S: Final = 0.02
 LOUDEST: Final = 6

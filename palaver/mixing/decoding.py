@@ -8,7 +8,7 @@ import av
 from av.error import FFmpegError
 
 if TYPE_CHECKING:
-    from palaver.media.frames import Message
+    from palaver.media.pipelines.frames import Message
 
 _DECODERS: Final = {"vp8": "vp8", "vp9": "vp9", "h264": "h264", "h265": "hevc", "av1": "libdav1d"}
 

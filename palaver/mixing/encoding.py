@@ -9,11 +9,11 @@ import av
 from av.video.frame import PictureType
 from av.video.reformatter import Interpolation, VideoReformatter
 
-from palaver.media.frames import Codec
+from palaver.media.pipelines.frames import Codec
 from palaver.mixing.decoding import UnknownCodec
 
 if TYPE_CHECKING:
-    from palaver.media.control import AddVideoOutput
+    from palaver.media.pipelines.control import AddVideoOutput
 
 CLOCK_RATE: Final = 90_000
 """Ticks per second of all video on RTP."""

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from palaver.media.frames import SILENCE, UNKNOWN_LEVEL, Flag
+from palaver.media.pipelines.frames import SILENCE, UNKNOWN_LEVEL, Flag
 from palaver.mixing.sound import BLOCK, CHANNELS, RATE, AudioDecoder, Samples, silence
 
 if TYPE_CHECKING:
-    from palaver.media.frames import Message
+    from palaver.media.pipelines.frames import Message
 
 DELAY_S: Final = 0.04
 """From capture to playing, at least: what jitter of the network this absorbs."""

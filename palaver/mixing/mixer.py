@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final, NoReturn, assert_never
 
 import av
 
-from palaver.media import control
-from palaver.media.control import ControlError, ControlSocket
-from palaver.media.frames import FrameError, FrameSocket, Type
+from palaver.media.pipelines import control
+from palaver.media.pipelines.control import ControlError, ControlSocket
+from palaver.media.pipelines.frames import FrameError, FrameSocket, Type
 from palaver.mixing.audio import AudioMixer
 from palaver.mixing.decoding import UnknownCodec
 from palaver.mixing.video import VideoMixer

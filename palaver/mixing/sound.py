@@ -12,13 +12,13 @@ import av
 import numpy as np
 from av.error import FFmpegError
 
-from palaver.media.frames import Codec
+from palaver.media.pipelines.frames import Codec
 from palaver.mixing.decoding import UnknownCodec
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from palaver.media.control import AddAudioOutput
+    from palaver.media.pipelines.control import AddAudioOutput
 
 Samples: TypeAlias = "NDArray[np.float32]"
 

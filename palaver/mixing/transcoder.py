@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import av
 
-    from palaver.media.frames import Message
+    from palaver.media.pipelines.frames import Message
 
 
 class VideoTranscoder(VideoMixer):

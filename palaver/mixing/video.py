@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     import av
 
-    from palaver.media.control import AddVideoInput, AddVideoOutput, Compose
-    from palaver.media.frames import FrameSocket, Message
+    from palaver.media.pipelines.control import AddVideoInput, AddVideoOutput, Compose
+    from palaver.media.pipelines.frames import FrameSocket, Message
 
 ASK_AGAIN_S: Final = 0.3
 """At most this often a key frame is asked for."""

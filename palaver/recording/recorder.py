@@ -15,7 +15,7 @@ from palaver.recording.tracks import FIRST_AUDIO, FileClock, PictureTrack, Sound
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from palaver.media.frames import Message
+    from palaver.media.pipelines.frames import Message
     from palaver.recording.control import Record
 
 LATENCY_NS: Final = 400_000_000

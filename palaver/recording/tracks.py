@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 import av
 import numpy as np
 
-from palaver.media.control import AddVideoOutput
-from palaver.media.frames import Codec
+from palaver.media.pipelines.control import AddVideoOutput
+from palaver.media.pipelines.frames import Codec
 from palaver.media.timeline import SECOND_NS, Filler, TrackTimeline
 from palaver.mixing.encoding import VideoEncoder
 from palaver.mixing.sound import RATE, AudioDecoder
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from palaver.media.frames import Message
+    from palaver.media.pipelines.frames import Message
     from palaver.recording.container import Writer
 
 _MS: Final = 1_000_000

@@ -66,8 +66,8 @@ def changed(
             formats = new.formats  # nothing was negotiated
         if not formats:
             raise RoomError(Fault.CANNOT_UPDATE, subscription.id, "its section carries another format")
-        remade = new.remade or new.format not in formats
-        tracks[at] = replace(new, active=before.active, formats=formats, remade=remade)
+        transcoded = new.transcoded or new.format not in formats
+        tracks[at] = replace(new, active=before.active, formats=formats, transcoded=transcoded)
     return tuple(tracks)
 
 
@@ -75,9 +75,13 @@ def same_media(one: SubscribedTrack, other: SubscribedTrack) -> bool:
     """Whether both are sent the same, if perhaps in different layers."""
     if (one.stream, _section(one.track), one.format) != (other.stream, _section(other.track), other.format):
         return False
-    if not (one.remade or other.remade):
+    if not (one.transcoded or other.transcoded):
         return True
-    return (one.remade, one.parameters, one.formats) == (other.remade, other.parameters, other.formats)
+    return (one.transcoded, one.parameters, one.formats) == (
+        other.transcoded,
+        other.parameters,
+        other.formats,
+    )
 
 
 def _changed(
@@ -146,7 +150,7 @@ def _settled(
     track = pinned or layers[0]
     offer = offered(track, config)
     formats = _formats(wanted, track, offer)
-    refusal, remade = _parameters(wanted, track, offer)
+    refusal, transcoded = _parameters(wanted, track, offer)
     if refusal:
         raise _unsatisfiable(wanted, f"{refusal} is not acceptable")
     return replace(
@@ -158,7 +162,7 @@ def _settled(
         active=True,
         layer=replace(wanted.layer, rid=pinned.rid if pinned else None),
         formats=formats,
-        remade=stream.mixed or remade or track.format not in formats,
+        transcoded=stream.mixed or transcoded or track.format not in formats,
     )
 
 
@@ -209,11 +213,11 @@ def _parameters(wanted: SubscribedTrack, track: Track, offer: Offered) -> tuple[
         ),
         ("KeyFrameInterval", asked.key_frame_interval, own.key_frame_interval, offer.key_frame_intervals),
     )
-    remade = False
+    transcoded = False
     for name, value, already, possible in wishes:
         if value is None or value == already:
             continue
         if value not in possible:
             return name, False
-        remade = True
-    return None, remade
+        transcoded = True
+    return None, transcoded

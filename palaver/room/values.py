@@ -79,7 +79,7 @@ class Track:
 
 
 @dataclass(frozen=True, slots=True)
-class LayerWish:
+class LayerPreference:
     """Which layer of a track somebody wants: the one called ``rid``, else the largest within the limits (0: none)."""
 
     rid: str | None = None
@@ -93,7 +93,7 @@ class LayerWish:
         return (self.max_width, self.max_height, self.max_framerate) != (0, 0, 0)
 
 
-ANY_LAYER: Final = LayerWish()
+ANY_LAYER: Final = LayerPreference()
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,8 +196,8 @@ class Stream:
 class SubscribedTrack:
     """One track of a subscription: where it comes from, and what was asked for.
 
-    ``format`` is the source's own; ``formats`` are all in which it may be sent. ``remade``: it is not sent as it comes,
-    but produced: it is mixed, or another size, rate or format was asked for.
+    ``format`` is the source's own; ``formats`` are all in which it may be sent. ``transcoded``: it is not sent as it
+    comes but encoded for this: it is mixed, or another size, rate or format was asked for.
 
     ``track`` tells the section; it is the wish that says which of the section's layers is sent.
     """
@@ -209,9 +209,9 @@ class SubscribedTrack:
     format: Format | None = None
     parameters: VideoParameters | None = None
     active: bool = True
-    layer: LayerWish = ANY_LAYER
+    layer: LayerPreference = ANY_LAYER
     formats: tuple[Format, ...] = ()
-    remade: bool = False
+    transcoded: bool = False
 
 
 class SubscriptionState(StrEnum):

@@ -16,7 +16,7 @@ from palaver.room.messages import OpenSink, OpenSource, Report
 from palaver.room.values import (
     ANY_LAYER,
     AudioFormat,
-    LayerWish,
+    LayerPreference,
     ParticipantId,
     RoomId,
     StreamId,
@@ -99,8 +99,8 @@ class Bench:
         audio: str | None = None,
         format: VideoFormat = VP8,  # noqa: A002  # the glossary's word
         active: bool = True,
-        layer: LayerWish = ANY_LAYER,
-        remade: bool = False,
+        layer: LayerPreference = ANY_LAYER,
+        transcoded: bool = False,
     ) -> None:
         """Send the picture of ``stream`` on section ``mid``, and its sound on section ``audio``."""
         tracks = [
@@ -112,7 +112,7 @@ class Bench:
                 active=active,
                 layer=layer,
                 formats=(format,),
-                remade=remade,
+                transcoded=transcoded,
             )
         ]
         if audio is not None:

@@ -26,7 +26,7 @@ from palaver.room.messages import (
 )
 from palaver.room.values import (
     Composition,
-    LayerWish,
+    LayerPreference,
     MixInput,
     ParticipantId,
     Placement,
@@ -342,7 +342,11 @@ async def test_a_layer_is_wished_for_from_the_start_or_at_any_time_later(bench: 
     await bench.open_source("s", "ann", video=ann.add("video", "sendonly", ["q", "h"]))
     await ann.negotiate()
     await bench.heard("SourceReady", "s")
-    wishes = [LayerWish("q"), LayerWish(max_width=640, max_height=360, max_framerate=7.5), LayerWish("h")]
+    wishes = [
+        LayerPreference("q"),
+        LayerPreference(max_width=640, max_height=360, max_framerate=7.5),
+        LayerPreference("h"),
+    ]
     await bench.open_sink("q", "bob", "s", mid := bob.add("video", "recvonly"), layer=wishes[0])
     await bench.engine.perform(ROOM, SetSinkLayer(SubscriptionId("q"), mid, wishes[1]))
     await bob.negotiate()
@@ -383,7 +387,7 @@ async def test_a_view_is_subscribed_to_like_a_stream(bench: Bench) -> None:
     made = Composition(view, (whole,), (MixInput(S, ANN, "Ann"),))
     await bench.engine.perform(ROOM, SetComposition(StreamId("v"), made))
     bob = bench.guest("bob")
-    await bench.open_sink("q", "bob", "v", bob.add("video", "recvonly"), remade=True)
+    await bench.open_sink("q", "bob", "v", bob.add("video", "recvonly"), transcoded=True)
     answer = await bob.negotiate()
     await bench.heard("SinkReady", "q")
     assert "a=sendonly" in answer
@@ -394,10 +398,10 @@ async def test_a_view_is_subscribed_to_like_a_stream(bench: Bench) -> None:
     await until(lambda: bench.held() == 0)
 
 
-async def test_what_is_remade_of_a_stream_ends_with_it(bench: Bench) -> None:
+async def test_what_is_transcoded_of_a_stream_ends_with_it(bench: Bench) -> None:
     await bench.published()
     bob = bench.guest("bob")
-    await bench.open_sink("q", "bob", "s", bob.add("video", "recvonly"), remade=True)
+    await bench.open_sink("q", "bob", "s", bob.add("video", "recvonly"), transcoded=True)
     await bob.negotiate()
     await bench.heard("SinkReady", "q")
     for action in (CloseSink(SubscriptionId("q")), CloseSource(S)):

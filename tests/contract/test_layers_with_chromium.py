@@ -14,7 +14,7 @@ from playwright.async_api import Page, async_playwright
 
 from palaver.room.messages import LayerSeen, ResolutionSeen, SetSinkLayer, SetSinkOrigin
 from palaver.room.values import (
-    LayerWish,
+    LayerPreference,
     ParticipantId,
     Resolution,
     StreamId,
@@ -82,7 +82,7 @@ async def sender(bench: Bench, page: Open, codec: str) -> VideoFormat:
     return made
 
 
-async def receiver(bench: Bench, page: Open, made: VideoFormat, layer: LayerWish) -> Page:
+async def receiver(bench: Bench, page: Open, made: VideoFormat, layer: LayerPreference) -> Page:
     bob = await page()
     await bob.evaluate("receive()")
     await bench.open_sink(SUB, "bob", "s", "0", format=made, layer=layer)
@@ -115,11 +115,11 @@ def sent(bench: Bench) -> list[str | None]:
 @pytest.mark.parametrize("codec", ["vp8", "h264", "vp9", "av1"])
 async def test_every_switch_between_layers_is_seamless(bench: Bench, page: Open, codec: str) -> None:
     made = await sender(bench, page, codec)
-    bob = await receiver(bench, page, made, LayerWish(ROUND[0]))
+    bob = await receiver(bench, page, made, LayerPreference(ROUND[0]))
     await shows(bob, WIDTHS[ROUND[0]])
     *_, begun = await lost(bob)
     for rid in ROUND[1:]:
-        await bench.engine.perform(ROOM, SetSinkLayer(SUB, "0", LayerWish(rid)))
+        await bench.engine.perform(ROOM, SetSinkLayer(SUB, "0", LayerPreference(rid)))
         await shows(bob, WIDTHS[rid])
     await until(lambda: sent(bench)[-1] == ROUND[-1])
     assert in_order(ROUND, sent(bench)), "a browser that is short of time leaves layers out for a while"
@@ -144,13 +144,13 @@ async def test_limits_choose_the_largest_layer_within_and_follow_at_once(bench: 
     for rid, size in sizes.items():
         seen = ResolutionSeen(StreamId("s"), TrackId(f"ann-0:{rid}"), size)
         await until(partial(bench.reports.__contains__, seen))
-    bob = await receiver(bench, page, made, LayerWish(max_width=1000))
+    bob = await receiver(bench, page, made, LayerPreference(max_width=1000))
     await shows(bob, 640)
-    await bench.engine.perform(ROOM, SetSinkLayer(SUB, "0", LayerWish(max_height=200)))
+    await bench.engine.perform(ROOM, SetSinkLayer(SUB, "0", LayerPreference(max_height=200)))
     await shows(bob, 320)
-    await bench.engine.perform(ROOM, SetSinkLayer(SUB, "0", LayerWish()))
+    await bench.engine.perform(ROOM, SetSinkLayer(SUB, "0", LayerPreference()))
     await shows(bob, 1280)
-    await bench.engine.perform(ROOM, SetSinkLayer(SUB, "0", LayerWish(max_width=10)))
+    await bench.engine.perform(ROOM, SetSinkLayer(SUB, "0", LayerPreference(max_width=10)))
     await shows(bob, 320)
 
 
@@ -161,7 +161,7 @@ async def test_another_stream_goes_on_where_the_first_one_was(bench: Bench, page
     await bench.open_source("t", "cem", video="0")
     await negotiate(bench, cem, "cem")
     await bench.heard("SourceReady", "t")
-    bob = await receiver(bench, page, made, LayerWish("q"))
+    bob = await receiver(bench, page, made, LayerPreference("q"))
     await shows(bob, 320)
     *_, begun = await lost(bob)
     for stream, width in (("t", 640), ("s", 1280), ("t", 640)):

@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from palaver.media import answers
 from palaver.media._core import Core, CoreBusy
 from palaver.media.local import LocalEngine
 from palaver.media.ports import EngineError, NegotiationError, TransportNotFound
-from palaver.media.sdp import parse
+from palaver.media.webrtc import answers
+from palaver.media.webrtc.sdp import parse
 from palaver.room.messages import (
     CloseSource,
     CloseTransports,

@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from palaver.media.control import (
+from palaver.media.pipelines.control import (
     AddAudioOutput,
     Area,
     Compose,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from palaver.media.formats import format_of, h264_profile, kind_of, made_as, same_stream
-from palaver.media.sdp import Payload, parse
+from palaver.media.formats import Payload, format_of, h264_profile, kind_of, made_as, same_stream
+from palaver.media.webrtc.sdp import parse
 from palaver.room.values import AudioFormat, Format, VideoFormat
 from tests.media.chromium import chromium
 

@@ -10,7 +10,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from palaver.media.frames import (
+from palaver.media.pipelines.frames import (
     HEADER,
     MANY,
     MAX_PAYLOAD,

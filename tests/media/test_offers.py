@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from palaver.media.offers import (
+from palaver.media.ports import NegotiationError
+from palaver.media.webrtc.offers import (
     Credentials,
     Fragment,
     OfferedSection,
@@ -17,7 +18,6 @@ from palaver.media.offers import (
     restarted,
     sections_of,
 )
-from palaver.media.ports import NegotiationError
 from tests.offers import offer
 
 BOTH = offer(("audio", "0", "sendrecv"), ("video", "1", "recvonly"))

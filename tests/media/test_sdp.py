@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from palaver.media.ports import NegotiationError
-from palaver.media.sdp import MAX_BYTES, MAX_SECTIONS, Section, parse
+from palaver.media.webrtc.sdp import MAX_BYTES, MAX_SECTIONS, Section, parse
 from tests.media.chromium import NAMES, chromium
 from tests.offers import offer
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from palaver.media import simulcast
-from palaver.media.sdp import Section, parse
-from palaver.media.webrtc import Bound, Incoming, Outgoing, Plan, plan
+from palaver.media.webrtc import simulcast
+from palaver.media.webrtc.negotiation import Bound, Incoming, Outgoing, Plan, plan
+from palaver.media.webrtc.sdp import Section, parse
 from palaver.room.values import VideoFormat
 from tests.media.chromium import chromium
 

@@ -7,10 +7,10 @@ from collections import Counter
 
 import pytest
 
-from palaver.media.sdp import Payload
-from palaver.media.sessions import Lane, Session, Transport
-from palaver.media.transports import TOGETHER, Transports
-from palaver.media.webrtc import Bound
+from palaver.media.formats import Payload
+from palaver.media.webrtc.negotiation import Bound
+from palaver.media.webrtc.sessions import Lane, Session, Transport
+from palaver.media.webrtc.transports import TOGETHER, Transports
 from palaver.room.endpoints import WebRtcSource
 from palaver.room.messages import OpenSource
 from palaver.room.values import ParticipantId, RoomId, StreamId, TransportId

@@ -6,10 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from palaver.media.formats import format_of
+from palaver.media.formats import Payload, format_of
 from palaver.media.ports import NegotiationError
-from palaver.media.sdp import Payload, Section, parse
-from palaver.media.webrtc import Bound, Incoming, Outgoing, Plan, Wanted, candidate_line, finish, plan
+from palaver.media.webrtc.negotiation import (
+    Bound,
+    Incoming,
+    Outgoing,
+    Plan,
+    Wanted,
+    candidate_line,
+    finish,
+    plan,
+)
+from palaver.media.webrtc.sdp import Section, parse
 from palaver.room.values import AudioFormat, VideoFormat
 from tests.media.chromium import NAMES, chromium
 from tests.offers import offer

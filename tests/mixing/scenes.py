@@ -8,8 +8,8 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from palaver.media.control import AddVideoOutput
-from palaver.media.frames import UNKNOWN_LEVEL, Codec, Flag, Message, Type
+from palaver.media.pipelines.control import AddVideoOutput
+from palaver.media.pipelines.frames import UNKNOWN_LEVEL, Codec, Flag, Message, Type
 from palaver.mixing.canvas import planes
 from palaver.mixing.sound import BLOCK, RATE, AudioEncoder, Samples
 

@@ -12,9 +12,9 @@ from contextlib import asynccontextmanager
 import av
 import numpy as np
 
-from palaver.media.control import AddAudioInput, AddVideoInput, Report
-from palaver.media.frames import HEADER, MANY, Codec, FrameSocket, Message, Type
-from palaver.media.pipelines import ForkServer, Pipeline
+from palaver.media.pipelines.control import AddAudioInput, AddVideoInput, Report
+from palaver.media.pipelines.frames import HEADER, MANY, Codec, FrameSocket, Message, Type
+from palaver.media.pipelines.process import ForkServer, Pipeline
 from palaver.mixing.decoding import VideoDecoder
 from palaver.mixing.encoding import CLOCK_RATE, VideoEncoder
 from palaver.mixing.sound import BLOCK, AudioDecoder, AudioEncoder, Samples

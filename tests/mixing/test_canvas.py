@@ -9,7 +9,7 @@ import av
 import numpy as np
 import pytest
 
-from palaver.media.control import Area, Compose, Tile
+from palaver.media.pipelines.control import Area, Compose, Tile
 from palaver.mixing.canvas import Box, Canvas, box, fitted, planes, same_picture, yuv
 from palaver.room.layout import region_sets
 

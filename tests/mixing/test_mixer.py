@@ -11,7 +11,7 @@ from functools import partial
 
 import pytest
 
-from palaver.media.control import (
+from palaver.media.pipelines.control import (
     AddAudioOutput,
     Area,
     Compose,
@@ -23,8 +23,8 @@ from palaver.media.control import (
     Stop,
     Tile,
 )
-from palaver.media.frames import Codec
-from palaver.media.pipelines import PipelineLost
+from palaver.media.pipelines.frames import Codec
+from palaver.media.pipelines.process import PipelineLost
 from palaver.room.layout import Base, region_sets
 from tests.mixing.scenes import VIDEO_CODECS, output, shade
 from tests.mixing.stand_in import SERVER, StandIn, running, until

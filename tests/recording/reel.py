@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from palaver.media.frames import UNKNOWN_LEVEL, Codec, Flag, Message, Type
+from palaver.media.pipelines.frames import UNKNOWN_LEVEL, Codec, Flag, Message, Type
 from palaver.mixing.encoding import CODECS as VIDEO
 from palaver.mixing.sound import CODECS as AUDIO
 from palaver.recording.control import Finished, Marked, Progress, Record

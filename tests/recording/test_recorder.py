@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from palaver.media.frames import Codec, Flag
+from palaver.media.pipelines.frames import Codec, Flag
 from palaver.recording.control import DISK_FULL, Finished, Marked
 from palaver.recording.formats import Container
 from tests.recording.media import decode, probe

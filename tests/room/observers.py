@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from palaver.room.values import (
         Composition,
         Kind,
-        LayerWish,
+        LayerPreference,
         ParticipantId,
         Stream,
         StreamId,
@@ -127,7 +127,7 @@ class Worker:
     ready: set[str] = field(default_factory=set)
     silent: set[tuple[str, Kind]] = field(default_factory=set)
     opened: set[tuple[type, str]] = field(default_factory=set)
-    layers: dict[tuple[SubscriptionId, str | None], LayerWish] = field(default_factory=dict)
+    layers: dict[tuple[SubscriptionId, str | None], LayerPreference] = field(default_factory=dict)
     views: dict[StreamId, Composition] = field(default_factory=dict)
 
     def hear(self, output: Outcome) -> None:

@@ -55,7 +55,7 @@ from palaver.room.values import (
     KINDS,
     Grant,
     Kind,
-    LayerWish,
+    LayerPreference,
     ParticipantId,
     Permission,
     Placement,
@@ -83,7 +83,7 @@ NOBODY = ParticipantId("zoe")
 STREAMS = [StreamId(name) for name in ("s1", "s2", "s3", "u1")]
 STRANGE_STREAMS = [COMMON, StreamId("u1"), StreamId("nothing")]
 SUBSCRIPTIONS = [SubscriptionId(name) for name in ("u1", "u2", "u3", "s3")]
-WISHES = [ANY_LAYER, ANY_LAYER, LayerWish("q"), LayerWish("x"), LayerWish(max_width=320)]
+WISHES = [ANY_LAYER, ANY_LAYER, LayerPreference("q"), LayerPreference("x"), LayerPreference(max_width=320)]
 ASKED = [None, None, None, VideoParameters(bitrate="x1"), VideoParameters(framerate=10.0)]
 
 

@@ -30,7 +30,7 @@ from palaver.room.messages import (
 from palaver.room.room import Room
 from palaver.room.values import (
     ANY_LAYER,
-    LayerWish,
+    LayerPreference,
     ParticipantId,
     Resolution,
     StreamId,
@@ -59,7 +59,7 @@ from tests.room.scenes import (
 )
 
 SIZES = {"q": Resolution(320, 180), "h": Resolution(640, 360), "f": Resolution(1280, 720)}
-LIMITS = LayerWish(max_width=640, max_height=480, max_framerate=15)
+LIMITS = LayerPreference(max_width=640, max_height=480, max_framerate=15)
 
 
 def layers(mid: str = "1") -> tuple[Track, ...]:
@@ -82,12 +82,12 @@ def ann_sends_layers(*members: ParticipantId, seen: bool = True) -> Room:
     return room
 
 
-def wish(room: Room) -> LayerWish:
+def wish(room: Room) -> LayerPreference:
     """What Ben's subscription wishes for its picture."""
     return next(track.layer for track in room.subscriptions[SUB].tracks if track.kind == "video")
 
 
-def ben_gets(room: Room, stream: str = CAM, **wishes: Any) -> LayerWish:
+def ben_gets(room: Room, stream: str = CAM, **wishes: Any) -> LayerPreference:
     (opened,) = room.handle(subscribe(BEN, stream=StreamId(stream), kinds=("video",), **wishes))
     assert isinstance(opened, OpenSink)
     assert opened.subscription.tracks[0].stream == CAM
@@ -128,18 +128,18 @@ def test_a_stream_s_id_leaves_the_layer_open() -> None:
 
 def test_a_layer_s_track_id_pins_it() -> None:
     room = ann_sends_layers(BEN)
-    assert ben_gets(room, layer("h")) == LayerWish("h")
+    assert ben_gets(room, layer("h")) == LayerPreference("h")
     assert room.subscriptions[SUB].tracks[0].track == layer("h")
 
 
 def test_a_layer_s_name_pins_it() -> None:
-    assert ben_gets(ann_sends_layers(BEN, seen=False), layer=LayerWish("f")) == LayerWish("f")
+    assert ben_gets(ann_sends_layers(BEN, seen=False), layer=LayerPreference("f")) == LayerPreference("f")
 
 
 @pytest.mark.parametrize("rid", SIZES)
 def test_a_layer_s_size_pins_it(rid: str) -> None:
     room = ann_sends_layers(BEN)
-    assert ben_gets(room, parameters=VideoParameters(SIZES[rid])) == LayerWish(rid)
+    assert ben_gets(room, parameters=VideoParameters(SIZES[rid])) == LayerPreference(rid)
 
 
 def test_limits_pin_nothing_and_are_never_refused() -> None:
@@ -157,7 +157,7 @@ def test_a_size_that_no_layer_has_is_refused() -> None:
 
 @pytest.mark.parametrize("stream", [CAM, StreamId("anns-1")])
 def test_a_layer_that_does_not_exist_is_refused(stream: StreamId) -> None:
-    command = subscribe(BEN, stream=stream, kinds=("video",), layer=LayerWish("x"))
+    command = subscribe(BEN, stream=stream, kinds=("video",), layer=LayerPreference("x"))
     refuse(ann_sends_layers(BEN), command, Fault.UNSATISFIABLE_VIDEO, stream, "Requested video stream")
 
 
@@ -165,7 +165,7 @@ def test_a_stream_without_layers_has_none_by_any_name() -> None:
     room = open_room(ANN, BEN)
     room.handle(publish(ANN))
     room.handle(ready())
-    command = subscribe(BEN, kinds=("video",), layer=LayerWish("q"))
+    command = subscribe(BEN, kinds=("video",), layer=LayerPreference("q"))
     refuse(room, command, Fault.UNSATISFIABLE_VIDEO, CAM, "Requested video stream")
 
 
@@ -191,15 +191,15 @@ def ben_watches_layers(**wishes: Any) -> Room:
 @pytest.mark.parametrize(
     ("command", "wanted"),
     [
-        (update(layer("h")), LayerWish("h")),
-        (update(parameters=VideoParameters(SIZES["f"])), LayerWish("f")),
-        (update(CAM, parameters=VideoParameters(SIZES["f"])), LayerWish("f")),
+        (update(layer("h")), LayerPreference("h")),
+        (update(parameters=VideoParameters(SIZES["f"])), LayerPreference("f")),
+        (update(CAM, parameters=VideoParameters(SIZES["f"])), LayerPreference("f")),
         (update(layer=LIMITS), LIMITS),
         (update(CAM, layer=LIMITS), LIMITS),
         (update(CAM), ANY_LAYER),
     ],
 )
-def test_an_update_chooses_the_layer_anew(command: UpdateSubscription, wanted: LayerWish) -> None:
+def test_an_update_chooses_the_layer_anew(command: UpdateSubscription, wanted: LayerPreference) -> None:
     room = ben_watches_layers(parameters=VideoParameters(SIZES["q"]))
     assert room.handle(command) == [SetSinkLayer(SUB, "11", wanted)]
     assert wish(room) == wanted
@@ -220,14 +220,14 @@ def test_an_update_chooses_the_layer_anew(command: UpdateSubscription, wanted: L
 def test_an_update_that_changes_nothing_is_fine(command: UpdateSubscription) -> None:
     room = ben_watches_layers(parameters=VideoParameters(SIZES["q"]))
     assert room.handle(command) == []
-    assert wish(room) == LayerWish("q")
+    assert wish(room) == LayerPreference("q")
 
 
 def test_a_pinned_layer_is_kept_though_its_size_changes() -> None:
     room = ben_watches_layers(parameters=VideoParameters(SIZES["q"]))
     room.handle(ResolutionSeen(CAM, layer("q"), Resolution(160, 90)))
     assert room.handle(update()) == []
-    assert wish(room) == LayerWish("q")
+    assert wish(room) == LayerPreference("q")
 
 
 def test_a_change_keeps_what_is_paused() -> None:
@@ -240,7 +240,7 @@ def test_a_change_keeps_what_is_paused() -> None:
 def test_a_layer_may_be_chosen_before_the_sink_is_ready() -> None:
     room = ann_sends_layers(BEN)
     room.handle(subscribe(BEN))
-    assert room.handle(update(layer("h"))) == [SetSinkLayer(SUB, "11", LayerWish("h"))]
+    assert room.handle(update(layer("h"))) == [SetSinkLayer(SUB, "11", LayerPreference("h"))]
     assert not of(room.handle(SinkReady(SUB)), SetSinkLayer)
 
 

@@ -267,7 +267,7 @@ def test_a_change_may_ask_a_sink_of_the_server_for_another_format_and_no_other()
     outcomes = room.handle(UpdateSubscription(None, SUB, (change,)))
     track = next(one for one in room.subscriptions[SUB].tracks if one.kind == "video")
     assert track.formats == (H264,)
-    assert track.remade
+    assert track.transcoded
     assert outcomes == [SetSinkOrigin(SUB, track)]
     room.handle(subscribe(ANN, SUB2, kinds=("video",), format=VP8))
     refuse(room, UpdateSubscription(ANN, SUB2, (change,)), Fault.CANNOT_UPDATE, SUB2)

@@ -214,7 +214,7 @@ def test_who_begins_to_watch_a_view_gets_it_as_it_is_even_if_it_is_empty() -> No
     room = open_room(ANN, BEN)
     assert composition(room) == Composition(VIEW)
     room.handle(SinkReady(SUB))
-    assert room.subscriptions[SUB].tracks[1].remade
+    assert room.subscriptions[SUB].tracks[1].transcoded
 
 
 def test_a_view_that_nobody_watches_is_not_told_with_other_subscriptions() -> None:

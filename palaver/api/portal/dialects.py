@@ -19,7 +19,7 @@ from palaver.room.values import (
     AudioFormat,
     Format,
     Kind,
-    LayerWish,
+    LayerPreference,
     Resolution,
     VideoFormat,
     VideoParameters,
@@ -58,7 +58,7 @@ class WantedTrack:
     origin: str
     format: Format | None
     parameters: VideoParameters | None
-    layer: LayerWish = ANY_LAYER
+    layer: LayerPreference = ANY_LAYER
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,13 +211,13 @@ def parameters(wanted: wire.SubscribeParameters | UnsetType) -> VideoParameters 
     return None if parsed == VideoParameters() else parsed
 
 
-def layer(wanted: wire.SubscribeParameters | UnsetType, rid: str | None = None) -> LayerWish:
+def layer(wanted: wire.SubscribeParameters | UnsetType, rid: str | None = None) -> LayerPreference:
     """Which layer is wished for, as far as it is not said by a track's id or a picture size."""
     if wanted is UNSET:
-        return LayerWish(rid)
+        return LayerPreference(rid)
     most = _given(wanted.max_resolution)
     width, height = (most.width, most.height) if most else (0, 0)
-    return LayerWish(rid, width, height, _given(wanted.max_framerate) or 0)
+    return LayerPreference(rid, width, height, _given(wanted.max_framerate) or 0)
 
 
 def _bitrate(wanted: float | str | UnsetType) -> float | str | None:

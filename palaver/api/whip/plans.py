@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from palaver.host import RoomHost
-    from palaver.media.offers import OfferedSection
+    from palaver.media.webrtc.offers import OfferedSection
 
 _SOURCES: Final[Mapping[Kind, str]] = {"audio": "mic", "video": "camera"}
 """OWT's words for where a track comes from; an encoder does not tell."""

@@ -11,8 +11,8 @@ from palaver.api.whip import plans, refusals
 from palaver.api.whip.endpoint import FRAGMENT, SDP, Endpoint
 from palaver.api.whip.sessions import Session, SessionEnded, digest
 from palaver.api.wire import errors
-from palaver.media import offers
 from palaver.media.ports import NegotiationError
+from palaver.media.webrtc import offers
 from palaver.room.endpoints import WebRtcSink, WebRtcSource
 from palaver.room.errors import Fault, RoomError
 from palaver.room.messages import Publish, Subscribe
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from palaver.api.whip.settings import WhipSettings
     from palaver.host import RoomHost, Rooms
     from palaver.jobs.opening import RoomOpener
-    from palaver.media.offers import OfferedSection
+    from palaver.media.webrtc.offers import OfferedSection
     from palaver.store import Store, TokenRecord
 
 _NAME: Final = re.compile(r"[0-9a-zA-Z_-]{1,128}")

@@ -10,8 +10,8 @@ from palaver.api.whip import refusals
 from palaver.api.whip.endpoint import FRAGMENT, SDP, Endpoint
 from palaver.api.whip.sessions import SessionEnded, new_etag
 from palaver.api.wire import errors
-from palaver.media import offers
 from palaver.media.ports import NegotiationError, TransportNotFound
+from palaver.media.webrtc import offers
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from palaver.api.whip.bearer import Bearers
     from palaver.api.whip.sessions import Protocol, Session, Sessions
     from palaver.api.whip.settings import WhipSettings
-    from palaver.media.offers import Fragment
+    from palaver.media.webrtc.offers import Fragment
 
 
 class SessionEndpoint(Endpoint):

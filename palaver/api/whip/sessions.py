@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Literal
 
 import structlog
 
-from palaver.media import offers
 from palaver.media.ports import NegotiationError, TransportNotFound
+from palaver.media.webrtc import offers
 from palaver.room.endpoints import WebRtcSource
 from palaver.room.errors import RoomError
 from palaver.room.messages import (

@@ -12,7 +12,7 @@ from palaver.room.values import (
     AudioFormat,
     Composition,
     Kind,
-    LayerWish,
+    LayerPreference,
     ParticipantId,
     StreamId,
     SubscribedTrack,
@@ -87,7 +87,7 @@ class SetSinkLayer:
 
     subscription: SubscriptionId
     mid: str
-    layer: LayerWish
+    layer: LayerPreference
 
 
 @dataclass(frozen=True, slots=True)

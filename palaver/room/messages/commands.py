@@ -14,7 +14,7 @@ from palaver.room.endpoints import Sink, Source
 from palaver.room.values import (
     Format,
     Kind,
-    LayerWish,
+    LayerPreference,
     ParticipantId,
     Permission,
     Placement,
@@ -105,7 +105,7 @@ class TrackChange:
     kind: Kind
     origin: StreamId | None = None
     parameters: VideoParameters | None = None
-    layer: LayerWish | None = None
+    layer: LayerPreference | None = None
     format: Format | None = None
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from palaver.room.messages import LayerSeen, OpenSink, SetSinkLayer
-from palaver.room.values import LayerWish, Resolution, RoomId, SubscriptionId, TrackId
+from palaver.room.values import LayerPreference, Resolution, RoomId, SubscriptionId, TrackId
 from tests.api.portal.house import Client, House, client, house, sdp
 from tests.offers import with_layers
 
@@ -53,7 +53,7 @@ async def receive(ben: Client, origin: str, **wishes: Any) -> Any:
     return answer["id"]
 
 
-def opened(here: House) -> LayerWish:
+def opened(here: House) -> LayerPreference:
     (action,) = [action for _, action in here.engine.performed if isinstance(action, OpenSink)]
     return action.subscription.tracks[0].layer
 
@@ -85,7 +85,7 @@ async def test_a_track_s_id_is_a_layer(here: House) -> None:
         await ben.login(await here.token())
         stream = await send_layers(here, ann)
         await receive(ben, f"{stream}-0:h")
-        assert opened(here) == LayerWish("h")
+        assert opened(here) == LayerPreference("h")
 
 
 async def test_layers_change_by_update(here: House) -> None:
@@ -94,7 +94,7 @@ async def test_layers_change_by_update(here: House) -> None:
         await ben.login(await here.token())
         stream = await send_layers(here, ann)
         subscription = await receive(ben, stream, parameters={"maxResolution": {"width": 640, "height": 480}})
-        assert opened(here) == LayerWish(max_width=640, max_height=480)
+        assert opened(here) == LayerPreference(max_width=640, max_height=480)
         changes: list[dict[str, Any]] = [
             {"parameters": {"resolution": {"width": 1280, "height": 720}}},
             {"from": f"{stream}-0:q"},
@@ -106,7 +106,12 @@ async def test_layers_change_by_update(here: House) -> None:
             update = {"id": subscription, "operation": "update", "data": {"video": video}}
             assert await ben.request("subscription-control", update) == ("ok",)
         wished = [action.layer for _, action in here.engine.performed if isinstance(action, SetSinkLayer)]
-        assert wished == [LayerWish("f"), LayerWish("q"), LayerWish(max_framerate=7.5), LayerWish()]
+        assert wished == [
+            LayerPreference("f"),
+            LayerPreference("q"),
+            LayerPreference(max_framerate=7.5),
+            LayerPreference(),
+        ]
         vga = {"video": {"parameters": {"resolution": {"width": 640, "height": 480}}}}
         assert await ben.request(
             "subscription-control", {"id": subscription, "operation": "update", "data": vga}
@@ -155,7 +160,7 @@ async def test_older_dialects_name_the_layer_and_hear_nothing_of_it(here: House,
         subscription = (await ben.ok("subscribe", wanted))["id"]
         await ben.offer(subscription, {"0": ("video", "recvonly")})
         await ben.hear("session-progress")
-        assert opened(here) == LayerWish("h")
+        assert opened(here) == LayerPreference("h")
         host = here.rooms.get(RoomId(here.definition.id))
         assert host is not None
         host.report(LayerSeen(SubscriptionId(subscription), "0", "h"))

@@ -19,7 +19,7 @@ from palaver.room.room import Room
 from palaver.room.values import (
     AudioFormat,
     Grant,
-    LayerWish,
+    LayerPreference,
     ParticipantId,
     Permission,
     Resolution,
@@ -269,7 +269,7 @@ def test_limits_are_a_wish_for_a_layer_and_not_parameters() -> None:
     planned = plan("subscribe", {"media": {"tracks": [video]}})
     assert isinstance(planned, Submit)
     assert isinstance(planned.command, Subscribe)
-    wish = LayerWish(max_width=640, max_height=360, max_framerate=15)
+    wish = LayerPreference(max_width=640, max_height=360, max_framerate=15)
     assert planned.command.tracks == (SubscribedTrack("video", StreamId("s"), mid="1", layer=wish),)
 
 
@@ -279,7 +279,9 @@ def test_older_dialects_name_a_layer(protocol: str) -> None:
     planned = plan("subscribe", request, protocol)
     assert isinstance(planned, Submit)
     assert isinstance(planned.command, Subscribe)
-    assert planned.command.tracks == (SubscribedTrack("video", StreamId("s"), mid="0", layer=LayerWish("h")),)
+    assert planned.command.tracks == (
+        SubscribedTrack("video", StreamId("s"), mid="0", layer=LayerPreference("h")),
+    )
 
 
 @pytest.mark.parametrize(
@@ -293,7 +295,10 @@ def test_older_dialects_name_a_layer(protocol: str) -> None:
             {"video": {"parameters": {"resolution": {"width": 4, "height": 3}, "bitrate": "x1"}}},
             (TrackChange("video", parameters=VideoParameters(Resolution(4, 3))),),
         ),
-        ({"video": {"parameters": LIMITS}}, (TrackChange("video", layer=LayerWish(None, 640, 360, 15)),)),
+        (
+            {"video": {"parameters": LIMITS}},
+            (TrackChange("video", layer=LayerPreference(None, 640, 360, 15)),),
+        ),
     ],
 )
 def test_an_update_says_only_what_changes(data: object, changes: tuple[TrackChange, ...]) -> None:

@@ -157,7 +157,11 @@ async def test_a_view_is_subscribed_to_in_another_form_and_that_is_changed(here:
         await ben.hear("progress", lambda data: data.get("sessionId") == answer["id"])
         (opened,) = [action for _, action in here.engine.performed if isinstance(action, OpenSink)]
         (track,) = opened.subscription.tracks
-        assert (track.stream, track.formats, track.remade) == (view(here), (VideoFormat("h264", "CB"),), True)
+        assert (track.stream, track.formats, track.transcoded) == (
+            view(here),
+            (VideoFormat("h264", "CB"),),
+            True,
+        )
 
         smaller = {"video": {"parameters": {"resolution": {"width": 160, "height": 120}}}}
         update = {"id": answer["id"], "operation": "update", "data": smaller}

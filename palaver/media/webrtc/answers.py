@@ -13,7 +13,7 @@ from palaver.media.ports import EngineError, NegotiationError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from palaver.media.sessions import Transport
+    from palaver.media.webrtc.sessions import Transport
 
 ANSWER_TIMEOUT_S: Final = 5.0
 """How long the core may take to answer an offer."""

@@ -17,10 +17,10 @@ import string
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from palaver.media import simulcast
-from palaver.media.formats import format_of, kind_of, made_as, same_stream
+from palaver.media.formats import Payload, format_of, kind_of, made_as, same_stream
 from palaver.media.ports import NegotiationError
-from palaver.media.sdp import Description, Payload, Section, parse
+from palaver.media.webrtc import simulcast
+from palaver.media.webrtc.sdp import Description, Section, parse
 from palaver.room.formats import accepts
 
 if TYPE_CHECKING:

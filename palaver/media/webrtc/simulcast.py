@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from palaver.media.sdp import Section
+    from palaver.media.webrtc.sdp import Section
 
 MAX_LAYERS: Final = 8
 """Layers of one section; an offer's further ones are not asked for."""

@@ -6,9 +6,10 @@ What is not understood is passed through untouched, so that a client's next attr
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
+from palaver.media.formats import Payload
 from palaver.media.ports import NegotiationError
 
 MAX_BYTES: Final = 1 << 20
@@ -17,17 +18,6 @@ _DIRECTION_LINES: Final = frozenset({"a=sendrecv", "a=sendonly", "a=recvonly", "
 _MEDIA: Final = re.compile(r"m=(\S+) (\d{1,5})(?:/\d{1,5})? (\S+) ?(.*)", re.ASCII)
 _NUMBER: Final = re.compile(r"\d{1,9}", re.ASCII)  # str.isdigit also likes "²", and int() tires of long ones
 _TOKEN: Final = re.compile(r"[!#-'*+\-.0-9A-Z^-~]{1,16}")
-
-
-@dataclass(slots=True)
-class Payload:
-    """One payload type of a section: number, codec and its parameters (RFC 8866 §6.6, §6.15)."""
-
-    number: int
-    codec: str = ""
-    clock_rate: int = 0
-    channels: int | None = None
-    fmtp: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

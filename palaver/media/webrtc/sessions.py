@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from palaver.media.formats import format_of
 from palaver.media.ports import EngineError
-from palaver.media.webrtc import new_stream_name
+from palaver.media.webrtc.negotiation import new_stream_name
 from palaver.room.endpoints import WebRtcSource
 from palaver.room.messages import OpenSink, OpenSource
 from palaver.room.values import ParticipantId, RoomId, StreamId, SubscribedTrack, Track, TrackId, TransportId
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from palaver.media.mixes import Order
     from palaver.media.production import Output
-    from palaver.media.webrtc import Bound, Wanted
-    from palaver.room.values import Kind, LayerWish, Resolution
+    from palaver.media.webrtc.negotiation import Bound, Wanted
+    from palaver.room.values import Kind, LayerPreference, Resolution
 
 SOURCE_GONE: Final = "Source stream loss"
 """Why a sink is lost whose source ended: OWT's words."""
@@ -55,7 +55,7 @@ class Session:
     wanted: dict[str, Wanted] = field(default_factory=dict)
     lanes: dict[str, Lane] = field(default_factory=dict)
     inactive: set[Kind] = field(default_factory=set)
-    layers: dict[str, LayerWish] = field(default_factory=dict)  # of a sink: what is wished for, by mid
+    layers: dict[str, LayerPreference] = field(default_factory=dict)  # of a sink: what is wished for, by mid
     sent: dict[str, str | None] = field(default_factory=dict)  # of a sink: the layer that is sent, by mid
     name: str = field(default_factory=new_stream_name)
     told: bool = False

@@ -11,6 +11,6 @@ if TYPE_CHECKING:
 
 def main(target: str, control: socket.socket, frames: socket.socket) -> None:
     """Run ``target`` ("package.module:function") in a new child with its two sockets."""
-    importlib.import_module("palaver.media.child").die_with_parent()
+    importlib.import_module("palaver.media.pipelines.child").die_with_parent()
     module, _, function = target.partition(":")
     getattr(importlib.import_module(module), function)(control, frames)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from palaver.media.formats import kind_of
 from palaver.media.ports import NegotiationError
-from palaver.media.sdp import parse
-from palaver.media.webrtc import candidate_line
+from palaver.media.webrtc.negotiation import candidate_line
+from palaver.media.webrtc.sdp import parse
 
 if TYPE_CHECKING:
     from palaver.room.values import Kind

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from palaver.media.sessions import RoomMedia
+from palaver.media.webrtc.sessions import RoomMedia
 from palaver.room.values import StreamId
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from palaver.media.sessions import Lane, Session, Transport
+    from palaver.media.webrtc.sessions import Lane, Session, Transport
     from palaver.room.values import RoomId, TransportId
 
 

@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import forkserver
 from typing import TYPE_CHECKING, Final, cast
 
-from palaver.media import entry
-from palaver.media.control import Alive, Command, ControlError, Ready, Report, Unpacker, packed
+from palaver.media.pipelines import entry
+from palaver.media.pipelines.control import Alive, Command, ControlError, Ready, Report, Unpacker, packed
 from palaver.media.ports import EngineError
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class ForkServer:
         self._preload = [
             *preload,
             entry.__name__,
-            "palaver.media.child",
+            "palaver.media.pipelines.child",
         ]  # the last one freezes what the others have brought
         self._starter = ThreadPoolExecutor(1, "pipeline-starter")
         self._prepared = False

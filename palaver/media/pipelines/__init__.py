@@ -1,0 +1,1 @@
+"""Child processes that exchange frames with the core: started, watched, told, and finished."""

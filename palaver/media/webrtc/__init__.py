@@ -1,0 +1,1 @@
+"""The WebRTC kind of source and sink: sections of clients' connections."""
