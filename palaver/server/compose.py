@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from palaver import __version__
 from palaver.api import site
+from palaver.api.auth.mauth import MAuth
 from palaver.api.auth.tokens import TokenDesk
 from palaver.api.clock import wall_clock
 from palaver.api.demo import Demo, DemoSettings
@@ -154,7 +155,14 @@ class Node:
             wall_clock,
         )
         self._limits = limits.of_connections(config, portal_settings)
+        mauth = MAuth(
+            store.services,
+            window_s=config.auth.replay_window_s,
+            ahead_s=config.auth.max_ahead_s,
+            capacity=config.auth.replay_capacity,
+        )
         parts = {
+            "auth": mauth.stats,
             "rooms": self._rooms.stats,
             "jobs": opener.stats,
             "media": engine.stats,
@@ -174,7 +182,7 @@ class Node:
             *DemoView(self._rooms, sessions).routes(),
             *site.routes(),
         ]
-        app = build(store, self._rooms, tokens, rest, extra)
+        app = build(store, self._rooms, tokens, rest, extra, mauth=mauth)
         self._server = self._http(self._portal.asgi(app))
 
     def _http(self, app: object) -> http.HttpServer:

@@ -128,6 +128,10 @@ class Auth(Section, frozen=True):
 
     replay_window_s: Seconds = 300.0
     """Seconds that a signature is good for, once. 0: it neither ages nor wears out, for old scripts that sign once."""
+    max_ahead_s: Seconds = 60.0
+    """Seconds that the clock of whoever signs may be ahead of ours."""
+    replay_capacity: Annotated[int, Meta(ge=1000)] = 100_000
+    """Signatures of one service that are remembered. Beyond, its oldest are forgotten, and none as old is accepted."""
     realm: str = "palaver"
     """What the WWW-Authenticate header of a refusal names."""
 

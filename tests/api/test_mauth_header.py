@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from palaver.api.auth.mauth import NotAuthenticated, parameters, sign, signature
+from palaver.api.auth.mauth import parameters, sign, signature
+from palaver.api.auth.refusals import NotAuthenticated
 
 WORD = st.text(st.characters(codec="ascii", exclude_characters='", ', categories=("L", "N", "P")), min_size=1)
 

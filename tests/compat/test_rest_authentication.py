@@ -106,8 +106,8 @@ async def test_all_protected_paths_need_a_signature(house: House) -> None:
         assert (await ask(house, None, path)).status_code == 401
 
 
-@pytest.mark.parametrize(("age_s", "status"), [(0, 200), (299, 200), (-299, 200), (301, 401), (-301, 401)])
-async def test_a_signature_is_fresh_for_five_minutes_either_way(
+@pytest.mark.parametrize(("age_s", "status"), [(0, 200), (299, 200), (-59, 200), (301, 401), (-61, 401)])
+async def test_a_signature_is_fresh_for_five_minutes_and_hardly_ahead(
     house: House, age_s: int, status: int
 ) -> None:
     given = sign(ANNA.id, ANNA.key, timestamp_ms=TIMESTAMP - age_s * 1000)

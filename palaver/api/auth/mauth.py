@@ -10,11 +10,12 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from palaver.api.auth.replay import ReplayGuard
+from palaver.api.auth.refusals import NotAuthenticated, Refusals
+from palaver.api.auth.replay import AHEAD_S, CAPACITY, ReplayGuard
 from palaver.api.clock import wall_clock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from palaver.store import Service, Services
 
@@ -29,11 +30,8 @@ _PARAMETER: Final = re.compile(
 _SERVICE: Final = re.compile(r"[0-9a-f]{24}")
 _TIMESTAMP: Final = re.compile(r"([0-9]{1,15})(?:\.[0-9]{1,9})?")
 _MAX_HEADER: Final = 4096
+_PURGE_EVERY_MS: Final = 60_000
 _NO_KEY: Final = secrets.token_hex(32)
-
-
-class NotAuthenticated(Exception):
-    """The request is not signed by a service that we know. The text is for the log: callers all get one answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +76,8 @@ def signature(key: str, text: str) -> str:
 class MAuth:
     """Checks signatures against the keys of ``services``.
 
-    ``window_s`` bounds the age of a signature, and each is accepted once; 0 turns both off.
+    ``window_s`` bounds the age of a signature, ``ahead_s`` how far it may be in the future, and each is accepted once;
+    a window of 0 turns all three off. ``capacity``: signatures of one service that are remembered.
     """
 
     def __init__(
@@ -86,30 +85,59 @@ class MAuth:
         services: Services,
         *,
         window_s: float = WINDOW_S,
+        ahead_s: float = AHEAD_S,
+        capacity: int = CAPACITY,
         clock: Callable[[], float] = wall_clock,
     ) -> None:
         self._services, self._clock = services, clock
-        self._replays = ReplayGuard(window_s) if window_s > 0 else None
+        self._replays = ReplayGuard(window_s, ahead_s=ahead_s, capacity=capacity) if window_s > 0 else None
+        self._purge_at_ms = 0
+        self.refusals = Refusals(clock)
 
     async def authenticate(self, header: str) -> Caller:
         """Whose request has this Authorization header (latin-1 text). Raises NotAuthenticated, StoreError."""
         given = parameters(header)
-        timestamp = _timestamp(given) if self._replays else 0
         now_ms = int(self._clock() * 1000)
-        if self._replays and not self._replays.fresh(timestamp, now_ms):
-            raise NotAuthenticated("not signed within the last minutes")
+        timestamp = self._fresh(given, now_ms)
         service = await self._service(given["serviceid"])
         expected = signature(_NO_KEY if service is None else service.key, _signed(given))
         if (
             not hmac.compare_digest(expected.encode(), given["signature"].encode("latin-1"))
             or service is None
         ):
-            raise NotAuthenticated("unknown service or wrong signature")
-        if self._replays and not self._replays.first(service.id, timestamp, given["cnonce"], now_ms):
-            raise NotAuthenticated("the same signature was used before")
+            raise NotAuthenticated("unknown service or wrong signature", "unknown")
+        self._once(service.id, timestamp, given["cnonce"], now_ms)
         if given.get("username") and given.get("role"):
             return Caller(service, _user(given["username"]), _text(given["role"]))
         return Caller(service)
+
+    def stats(self) -> Mapping[str, float]:
+        """Gauges and counters by metric name."""
+        remembered = self._replays.remembered if self._replays else 0
+        return {"auth_signatures_remembered": remembered, **self.refusals.stats()}
+
+    def _fresh(self, given: dict[str, str], now_ms: int) -> int:
+        """When the request was signed, which must be about now."""
+        if self._replays is None:
+            return 0
+        timestamp = _timestamp(given)
+        if self._replays.stale(timestamp, now_ms):
+            raise NotAuthenticated(f"signed {(now_ms - timestamp) / 1000:.0f} s ago by its clock", "stale")
+        if self._replays.ahead(timestamp, now_ms):
+            raise NotAuthenticated(f"signed {(timestamp - now_ms) / 1000:.0f} s ahead of our clock", "ahead")
+        return timestamp
+
+    def _once(self, service: str, timestamp: int, nonce: str, now_ms: int) -> None:
+        """Let a signature pass the first time."""
+        if self._replays is None:
+            return
+        if now_ms >= self._purge_at_ms or now_ms < self._purge_at_ms - 2 * _PURGE_EVERY_MS:
+            self._purge_at_ms = now_ms + _PURGE_EVERY_MS
+            self._replays.purge(now_ms)
+        if self._replays.forgotten(service, timestamp):
+            raise NotAuthenticated("its service signs more than is remembered", "forgotten")
+        if not self._replays.first(service, timestamp, nonce, now_ms):
+            raise NotAuthenticated("the same signature was used before", "replayed")
 
     async def _service(self, service: str) -> Service | None:
         return await self._services.get(service) if _SERVICE.fullmatch(service) else None

@@ -47,14 +47,15 @@ def build(
     extra_routes: Sequence[BaseRoute] = (),
     *,
     clock: Callable[[], float] = wall_clock,
+    mauth: MAuth | None = None,
 ) -> ASGIApp:
     """The application: OWT's resources, their description, and ``extra_routes``, which need no MAuth signature.
 
-    ``clock`` tells seconds since the epoch.
+    ``clock`` tells seconds since the epoch. ``mauth``: what checks signatures, where its numbers are of interest.
     """
     portal = PortalAddress(settings.public_url, secure=settings.secure, on_loopback=settings.on_loopback)
     api = Api(store, rooms, tokens, settings, ObjectIds(clock), portal, clock)
-    mauth = MAuth(store.services, window_s=settings.replay_window_s, clock=clock)
+    mauth = mauth or MAuth(store.services, window_s=settings.replay_window_s, clock=clock)
     app = Starlette(
         routes=[*_resources(api), *_descriptions(), *extra_routes],
         middleware=[

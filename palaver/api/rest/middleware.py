@@ -6,8 +6,9 @@ import secrets
 from typing import TYPE_CHECKING, Final
 
 import structlog
+from starlette.requests import ClientDisconnect
 
-from palaver.api.auth.mauth import MAuth, NotAuthenticated
+from palaver.api.auth.refusals import NotAuthenticated
 from palaver.api.http.answers import PLAIN, Answer, error
 from palaver.api.http.body import Disconnected
 from palaver.api.http.failures import store_failed
@@ -18,6 +19,7 @@ from palaver.store import StoreError
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from palaver.api.auth.mauth import MAuth
     from palaver.api.rest.settings import RestSettings
 
 PROTECTED: Final = ("/v1/rooms", "/v1.1/rooms", "/services", "/v1.1/stream-engine")
@@ -93,7 +95,7 @@ class Guard:
 
         try:
             await self._app(scope, receive, watched)
-        except Disconnected:
+        except (Disconnected, ClientDisconnect):
             _log.debug("client went away", path=scope["path"])
         except Exception:
             request = secrets.token_hex(8)
@@ -126,7 +128,7 @@ class Gate:
         try:
             caller = await self._mauth.authenticate(_authorization(scope))
         except NotAuthenticated as reason:
-            _log.debug("not authenticated", reason=str(reason), path=scope["path"])
+            self._mauth.refusals.count(reason, scope["path"])
             await self._refusal(scope, receive, send)
             return
         except StoreError as failure:
