@@ -71,6 +71,9 @@ class FakeEngine:
         self._ready: set[tuple[RoomId, TransportId]] = set()
         self._open: dict[tuple[RoomId, str], OpenSource | OpenSink] = {}
         self._bound: dict[tuple[RoomId, str], dict[str, Bound]] = {}
+        self._rejected: dict[
+            tuple[RoomId, str], set[str]
+        ] = {}  # sections of a session without a common codec
         self._muted: set[tuple[RoomId, str, Kind]] = set()
         self._told: set[tuple[RoomId, str]] = set()
         self._views: dict[tuple[RoomId, str], Composition] = {}
@@ -146,6 +149,7 @@ class FakeEngine:
         self._muted -= {(room, session, kind) for kind in KINDS}
         self._open.pop((room, session), None)
         self._bound.pop((room, session), None)
+        self._rejected.pop((room, session), None)
         self._told.discard((room, session))
 
     def _leave(self, room: RoomId, owner: ParticipantId) -> None:
@@ -168,7 +172,7 @@ class FakeEngine:
     def _wanted(self, room: RoomId, transport: TransportId) -> dict[str, Wanted]:
         wanted: dict[str, Wanted] = {}
         for session, action in self._on(room, transport).items():
-            bound = self._bound.get((room, session), {})
+            bound = self._settled(room, session)
             if isinstance(action, OpenSource):
                 for track in on_transport(action).tracks:
                     if track.mid not in bound:
@@ -181,9 +185,13 @@ class FakeEngine:
                         wanted[asked.mid] = want
         return wanted
 
+    def _settled(self, room: RoomId, session: str) -> set[str]:
+        """The sections of a session that no offer has to bring any more."""
+        return {*self._bound.get((room, session), ()), *self._rejected.get((room, session), ())}
+
     def _source_gone(self, room: RoomId, session: str, action: OpenSink) -> bool:
         """Whether the sink waits for a source that is no more."""
-        bound = self._bound.get((room, session), {})
+        bound = self._settled(room, session)
         waiting = [track for track in action.subscription.tracks if track.mid not in bound]
         return any(self._outgoing(room, session, track) is None for track in waiting)
 
@@ -218,6 +226,8 @@ class FakeEngine:
         prepared = plan(offer, self._wanted(room, transport), used)
         for bound in prepared.bound:
             self._bound.setdefault((room, bound.session), {})[bound.mid] = bound
+        for mid, session in prepared.rejected.items():
+            self._rejected.setdefault((room, session), set()).add(mid)
         for session, reason in prepared.failed.items():
             self.fail(room, session, reason)
         for session, action in sessions.items():
@@ -242,7 +252,7 @@ class FakeEngine:
             self._reports.put_nowait((room, TransportReady(transport)))
         for session, action in self._on(room, transport).items():
             bound = self._bound.get((room, session), {})
-            if (room, session) in self._told or not bound.keys() >= _mids(action):
+            if (room, session) in self._told or not self._settled(room, session) >= _mids(action):
                 continue
             self._told.add((room, session))
             if isinstance(action, OpenSource):

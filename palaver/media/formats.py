@@ -23,6 +23,8 @@ class Payload:
     clock_rate: int = 0
     channels: int | None = None
     fmtp: dict[str, str] = field(default_factory=dict)
+    times: dict[str, str] = field(default_factory=dict)
+    """The section's ``ptime`` and ``maxptime``, which it says for all of them."""
 
 
 AUDIO: Final = frozenset({"opus", "pcmu", "pcma", "g722"})
@@ -31,6 +33,11 @@ VIDEO: Final = frozenset({"vp8", "vp9", "h264", "h265", "av1"})
 # Where a codec's profile stands, and what its absence means: RFC 9628 §6; RFC 7798 §7.1; AV1 RTP payload §7.2.1.
 _PROFILE: Final = {"vp9": ("profile-id", "0"), "h265": ("profile-id", "1"), "av1": ("profile", "0")}
 _DEFAULT_LEVEL: Final = "42000a"  # RFC 6184, section 8.1: what an absent profile-level-id means
+_PROFILES: Final = ("CB", "B", "M", "H")
+"""Whoever decodes a profile decodes those before it: what Baseline has beyond Main, no encoder in use makes."""
+_LEVELS: Final = {"CB": "42e01f", "B": "42001f", "M": "4d001f", "H": "64001f"}
+_DECODES: Final = {0x58: "B", 0x6E: "H", 0x7A: "H", 0xF4: "H"}
+"""What decoders of other profiles decode: Extended, High 10, High 4:2:2 and High 4:4:4 Predictive."""
 _SET0: Final = 0x80  # constraint_set0_flag: obeys the Baseline profile
 _SET1: Final = 0x40  # constraint_set1_flag: obeys the Main profile
 
@@ -53,6 +60,19 @@ def h264_profile(payload: Payload) -> str | None:
     return None
 
 
+def h264_decodes(payload: Payload) -> str | None:
+    """The highest profile by OWT's words that a receiver decodes who offers ``payload``; None if it decodes none."""
+    idc, _ = _h264(payload) or (0, 0)
+    return h264_profile(payload) or _DECODES.get(idc)
+
+
+def h264_level(form: Format) -> str | None:
+    """The profile-level-id of a picture that is made as ``form``; None if it is not H264."""
+    if not isinstance(form, VideoFormat) or form.codec != "h264":
+        return None
+    return _LEVELS.get(form.profile or "CB", _LEVELS["CB"])
+
+
 def _h264(payload: Payload) -> tuple[int, int] | None:
     """profile_idc and the constraint flags, None if they cannot be read."""
     try:
@@ -63,10 +83,16 @@ def _h264(payload: Payload) -> tuple[int, int] | None:
 
 
 def format_of(payload: Payload) -> Format | None:
-    """The payload's codec in OWT's terms, or None if it is no codec that can be forwarded."""
+    """The payload's codec in OWT's terms, or None if it is none that can be forwarded.
+
+    A profile of H264 that OWT has no word for cannot: nobody could be told what to decode.
+    """
     codec = "h265" if payload.codec == "hevc" else payload.codec
+    if codec == "h264":
+        profile = h264_profile(payload)
+        return VideoFormat(codec, profile) if profile is not None else None
     if codec in VIDEO:
-        return VideoFormat(codec, h264_profile(payload) if codec == "h264" else None)
+        return VideoFormat(codec)
     if codec not in AUDIO:
         return None
     if codec == "opus":
@@ -81,15 +107,64 @@ def made_as(payload: Payload, formats: Iterable[Format]) -> Format | None:
 
     RFC 7587, section 7: Opus says two channels in SDP whatever it carries, so mono can be sent as well.
     """
-    offered = format_of(payload)
+    offered = _received(payload)
     if offered is None:
         return None
     for allowed in formats:
-        mono = isinstance(allowed, AudioFormat) and allowed.codec == "opus" and allowed.channels == 1
-        form = replace(offered, channels=1) if mono and isinstance(offered, AudioFormat) else offered
+        form = _made(allowed, offered)
         if accepts(allowed, form):
             return form
     return None
+
+
+def _received(payload: Payload) -> Format | None:
+    """The most that whoever offers ``payload`` can receive."""
+    if payload.codec == "h264":
+        profile = h264_decodes(payload)
+        return VideoFormat("h264", profile) if profile is not None else None
+    return format_of(payload)
+
+
+def _made(allowed: Format, received: Format) -> Format:
+    """What is made of ``allowed`` for a receiver: mono where that is wanted, H264 in a profile that both take."""
+    if isinstance(allowed, AudioFormat) and isinstance(received, AudioFormat):
+        mono = allowed.codec == "opus" and allowed.channels == 1
+        return replace(received, channels=1) if mono else received
+    if isinstance(allowed, VideoFormat) and isinstance(received, VideoFormat):
+        lower = allowed.profile in _PROFILES and _decodes(received.profile, allowed.profile)
+        return replace(received, profile=allowed.profile) if lower else received
+    return received
+
+
+def _decodes(able: str | None, profile: str | None) -> bool:
+    """Whether who decodes profile ``able`` decodes ``profile``."""
+    known = able in _PROFILES and profile in _PROFILES
+    return known and _PROFILES.index(str(profile)) <= _PROFILES.index(str(able))
+
+
+def carries(payload: Payload, published: Payload) -> bool:
+    """Whether what is ``published`` can be sent to a receiver as ``payload``, without transcoding."""
+    if payload.codec != "h264" or published.codec != "h264":
+        return same_stream(payload, published)
+    return payload.clock_rate == published.clock_rate and _decodes(
+        h264_decodes(payload), h264_profile(published)
+    )
+
+
+def closeness(payload: Payload, published: Payload) -> int:
+    """How well ``payload``, which carries what is ``published``, suits it: of several the greatest is taken.
+
+    A receiver without packetization mode 1 has not said that it puts fragments together (RFC 6184, section 6.2). All in
+    use do, so that it comes last, but not to nothing.
+    """
+    if payload.codec != "h264":
+        return 0
+    fragments = _mode(payload) == "1" or _mode(published) != "1"
+    return 4 * fragments + 2 * (_mode(payload) == _mode(published)) + _same_h264_profile(payload, published)
+
+
+def _mode(payload: Payload) -> str:
+    return payload.fmtp.get("packetization-mode", "0")
 
 
 def same_stream(payload: Payload, published: Payload) -> bool:

@@ -10,7 +10,7 @@ import structlog
 
 from palaver.media import _core
 from palaver.media.backlog import Backlog
-from palaver.media.formats import same_stream
+from palaver.media.formats import carries
 from palaver.media.mixes import PRELOAD, Mixes
 from palaver.media.pipelines.process import ForkServer
 from palaver.media.ports import EngineError, NegotiationError, TransportNotFound
@@ -324,7 +324,7 @@ class LocalEngine:
             answer = await self._ask(found, prepared.offer)
             self._check_alive(found)
             self._settle(found, prepared)
-            return finish(answer, found.names(), self._public)
+            return finish(answer, found.names(), self._public, prepared.parameters)
 
     def _check_alive(self, transport: Transport) -> None:
         self._check_open()
@@ -354,6 +354,10 @@ class LocalEngine:
         """Bind what the answered offer brought, end what it cannot carry."""
         for bound in prepared.bound:
             self._bind(transport, bound)
+        for mid, name in prepared.rejected.items():
+            if session := transport.sessions.get(name):
+                session.wanted.pop(mid, None)
+                self._log.info("no common codec", session=name, section=mid, room=transport.room)
         for name, reason in prepared.failed.items():
             self._fail(transport.sessions.get(name), reason)
         for session in list(transport.sessions.values()):
@@ -395,7 +399,7 @@ class LocalEngine:
         room, transport = session.transport.room, session.transport.handle
         media = self._transports.room(room)
         source = media.source_lane(track) if media else None
-        if source is not None and not track.transcoded and same_stream(bound.payload, source.bound.payload):
+        if source is not None and not track.transcoded and carries(bound.payload, source.bound.payload):
             return Lane(bound, self._core.subscribe(source.handle, transport, bound.mid))
         owner, thread = session.transport.owner, self._transports.place(room)[0]
         order = self._mixes.demand(room, track, bound.payload, owner, thread, media)
@@ -424,7 +428,7 @@ class LocalEngine:
         """See Engine."""
         found = self._owned(room, owner, transport)
         line = candidate_line(candidate)
-        if not found.negotiated and found.answer is None:
+        if line is None or (not found.negotiated and found.answer is None):
             return  # before the offer there is nothing to add it to; the client's checks will show its address
         try:
             self._core.add_candidate(found.handle, line)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from palaver.media.formats import format_of, made_as
+from palaver.media.formats import format_of, h264_level, made_as
 from palaver.media.production import Feed, Output, OutputSpec, Production
 from palaver.room.formats import encoding
 from palaver.room.messages import SpeakerHeard
@@ -126,7 +126,7 @@ class Mixes:
             return None
         spec = OutputSpec(
             wanted,
-            payload.fmtp.get("profile-level-id") if payload.codec == "h264" else None,
+            h264_level(wanted),
             _parameters(track, wanted, composition, _size(source)),
             listener if composition is not None and isinstance(wanted, AudioFormat) else None,
         )

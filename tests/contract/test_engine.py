@@ -142,14 +142,26 @@ async def test_an_impossible_codec_costs_its_session_only(bench: Bench) -> None:
         guest.add("video", "sendonly"),
         guest.add("video", "sendonly"),
     )
-    await bench.open_source("s", "ann", audio=audio, video=video, formats=(H265,))
-    await bench.open_source("t", "ann", video=other)
+    await bench.open_source("s", "ann", video=video, formats=(H265,))
+    await bench.open_source("t", "ann", audio=audio, video=other)
     await guest.negotiate()
     await bench.heard("SourceReady", "t")
     lost = await bench.heard("SourceLost", "s")
     assert lost == SourceLost(S, "No proper video codec")
     await bench.engine.perform(ROOM, CloseSource(S))
     assert sorted(bench.story()) == [("SourceLost", "s"), ("SourceReady", "t"), ("TransportReady", "ann")]
+
+
+async def test_an_impossible_codec_costs_its_track_only(bench: Bench) -> None:
+    guest = bench.guest("ann")
+    audio, video = guest.add("audio", "sendonly"), guest.add("video", "sendonly")
+    await bench.open_source("s", "ann", audio=audio, video=video, formats=(H265,))
+    answer = await guest.negotiate()
+    ready = await bench.heard("SourceReady", "s")
+    assert isinstance(ready, SourceReady)
+    assert [track.kind for track in ready.tracks] == ["audio"]
+    assert [line.split(" ")[1] for line in answer.splitlines() if line.startswith("m=")] != ["0", "0"]
+    assert "m=video 0 " in answer
 
 
 async def test_a_subscription_is_ready(bench: Bench) -> None:
@@ -276,10 +288,17 @@ async def test_a_lost_transport_takes_its_sessions_with_it(bench: Bench) -> None
         await bench.engine.negotiate(ROOM, ANN, TransportId("ann"), offer(("audio", "0", "sendonly")))
 
 
-@pytest.mark.parametrize("bad", ["", "x", "candidate:" + "1" * 600, f"{CANDIDATE}\r\na=mid:0"])
+@pytest.mark.parametrize("bad", ["y", "x", "candidate:" + "1" * 600, f"{CANDIDATE}\r\na=mid:0"])
 async def test_candidates_are_taken_or_refused(bench: Bench, bad: str) -> None:
     ann = await bench.published()
-    for good in (CANDIDATE, f"a={CANDIDATE}", "candidate:1 1 udp 1 a.local 5 typ host", "candidate:junk"):
+    for good in (
+        CANDIDATE,
+        f"a={CANDIDATE}",
+        "candidate:1 1 udp 1 a.local 5 typ host",
+        "candidate:junk",
+        "",
+        "a=",
+    ):
         await bench.engine.add_candidate(ROOM, ANN, TransportId("ann"), good)
     with pytest.raises(NegotiationError, match="candidate"):
         await bench.engine.add_candidate(ROOM, ANN, TransportId("ann"), bad)

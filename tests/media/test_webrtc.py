@@ -93,18 +93,43 @@ def test_a_subscriber_gets_the_vp9_profile_of_the_source(profile: str) -> None:
 def test_a_subscriber_without_the_source_s_codec_fails() -> None:
     made = plan(chromium("receiver"), {"1": Outgoing("t", "video", published("h265"))}, {})
     assert made.failed == {"t": "No proper video codec"}
-    assert section(made, "1").direction == "inactive"
+    assert section(made, "1").refused
     assert not made.bound
 
 
 @pytest.mark.parametrize(
-    "order", [{"0": MIC, "1": Incoming("s", "video", ())}, {"0": Incoming("s", "audio", ()), "1": CAMERA}]
+    ("order", "left"),
+    [
+        ({"0": MIC, "1": Incoming("s", "video", ())}, "0"),
+        ({"0": Incoming("s", "audio", ()), "1": CAMERA}, "1"),
+    ],
 )
-def test_a_session_with_one_impossible_track_gets_none(order: dict[str, Wanted]) -> None:
+def test_a_section_without_a_common_codec_is_rejected_and_the_others_live(
+    order: dict[str, Wanted], left: str
+) -> None:
+    made = plan(chromium("camera"), order, {})
+    assert not made.failed
+    assert list(bound(made)) == [left]
+    (rejected,) = made.rejected
+    assert made.rejected == {rejected: "s"}
+    assert section(made, rejected).refused
+    assert not section(made, left).refused
+    assert f"a=group:BUNDLE {left}" in parse(made.offer).session
+
+
+def test_a_session_without_any_common_codec_fails() -> None:
+    order = {"0": Incoming("s", "audio", ()), "1": Incoming("s", "video", ())}
     made = plan(chromium("camera"), order, {})
     assert list(made.failed) == ["s"]
     assert not made.bound
-    assert {s.direction for s in parse(made.offer).sections} == {"inactive"}
+    assert {s.direction for s in parse(made.offer).sections} == {"inactive"}, "the connection stays"
+
+
+def test_a_session_that_waits_for_another_section_is_not_given_up() -> None:
+    order = {"1": Incoming("s", "video", ()), "7": CAMERA}
+    assert not plan(chromium("camera"), order, {}).failed
+    used = bound(plan(chromium("camera"), {"0": MIC}, {}))
+    assert not plan(chromium("camera"), {"1": Incoming("s", "video", ())}, used).failed
 
 
 def test_one_session_s_failure_leaves_the_others_alone() -> None:
@@ -315,7 +340,12 @@ def test_a_candidate_may_carry_the_attribute_s_prefix() -> None:
     assert candidate_line(f" a={HOST}\r\n") == candidate_line(HOST) == HOST
 
 
-@pytest.mark.parametrize("text", ["", "a=", "a=mid:0", f"{HOST}\r\na=mid:0", "candidate:" + "1" * 600])
+@pytest.mark.parametrize("text", ["", " ", "a=", "candidate:", "a=candidate:", "a=end-of-candidates"])
+def test_the_end_of_candidates_is_no_candidate_and_no_mistake(text: str) -> None:
+    assert candidate_line(text) is None
+
+
+@pytest.mark.parametrize("text", ["a=mid:0", "candidat", f"{HOST}\r\na=mid:0", "candidate:" + "1" * 600])
 def test_what_is_no_candidate_is_refused(text: str) -> None:
     with pytest.raises(NegotiationError, match="not of the form candidate"):
         candidate_line(text)
@@ -384,8 +414,7 @@ def test_giving_up_many_sessions_costs_each_section_the_same(monkeypatch: pytest
         text = offer(*[("video", str(n), "sendonly") for n in range(sections)])
         looked = 0
         made = plan(text, wanted, {})
-        assert (len(made.bound), len(made.failed)) == (0, sections // 2)
-        assert {s.direction for s in parse(made.offer).sections} == {"inactive"}
+        assert (len(made.bound), len(made.rejected)) == (sections // 2, sections // 2)
         return looked / sections
 
     assert cost(512) == cost(8)

@@ -118,7 +118,7 @@ class Sessions:
         wanted = _sections(first)
         try:
             answer = await self.negotiate(session, session.offer)
-            if offers.closed_sections(answer).intersection(wanted):
+            if offers.closed_sections(answer).issuperset(wanted):
                 raise NegotiationError(await self._verdict(session))
         except BaseException:
             self.end(session, "the offer was refused")

@@ -5,6 +5,7 @@ The client always offers (RFC 8829, section 5.3). Before the core answers, each 
 * a section that a source waits for keeps the first payload type, in the client's order, that the room accepts, and the
   simulcast layers that are offered for it;
 * a section that a sink waits for keeps the one that carries the source's own format;
+* a section without such a payload type is rejected, the others live;
 * every other section becomes ``inactive``: it was never asked for, or what it carried has ended.
 
 What is told by SSRCs alone (Chromium's older simulcast) is taken out, so that one encoding arrives.
@@ -17,9 +18,10 @@ import string
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from palaver.media.formats import Payload, format_of, kind_of, made_as, same_stream
+from palaver.media.formats import Payload, carries, closeness, format_of, kind_of, made_as, same_stream
 from palaver.media.ports import NegotiationError
 from palaver.media.webrtc import simulcast
+from palaver.media.webrtc.parameters import Parameters, Refusal, Sound, answered, sound_made, sound_of
 from palaver.media.webrtc.sdp import Description, Section, parse
 from palaver.room.formats import accepts
 
@@ -65,16 +67,19 @@ class Outgoing:
     formats: tuple[Format, ...] = ()
 
     def choose(self, payloads: Sequence[Payload]) -> Payload | None:
-        """The first that carries the source's format; else the first that can be made."""
-        for payload in payloads:
-            if self.published is not None and same_stream(payload, self.published):
-                return payload
-        return next((payload for payload in payloads if self._can_be_made(payload)), None)
+        """The one that suits the source's format best, of equals the first; else the best that can be made."""
+        if (published := self.published) is not None:
+            able = [payload for payload in payloads if carries(payload, published)]
+            if able:
+                return max(able, key=lambda payload: closeness(payload, published))
+        made = [payload for payload in payloads if made_as(payload, self.formats) is not None]
+        return next((payload for payload in made if _takes_fragments(payload)), made[0] if made else None)
 
-    def _can_be_made(self, payload: Payload) -> bool:
-        if payload.codec == "h264" and payload.fmtp.get("packetization-mode") != "1":
-            return False  # frames are cut into fragments, which mode 0 does not know (RFC 6184, section 6.2)
-        return made_as(payload, self.formats) is not None
+    def sound(self, payload: Payload) -> Sound | None:
+        """What will be heard of it as ``payload``."""
+        if self.published is not None and carries(payload, self.published):
+            return sound_of(self.published)
+        return sound_made(made_as(payload, self.formats))
 
     def fits(self, direction: str) -> bool:
         """Whether the client means to receive here."""
@@ -82,6 +87,11 @@ class Outgoing:
 
 
 Wanted = Incoming | Outgoing
+
+
+def _takes_fragments(payload: Payload) -> bool:
+    """Pictures that are made are cut into fragments, which mode 0 does not know (RFC 6184, section 6.2)."""
+    return payload.codec != "h264" or payload.fmtp.get("packetization-mode") == "1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +105,8 @@ class Bound:
     numbers: tuple[int, ...]
     sends: bool  # from the server's side
     layers: tuple[str, ...] = ()
+    sent: Sound | None = None
+    """Where the server sends audio: what it is."""
 
     def fits(self, direction: str) -> bool:
         """Whether the client still means to use the section for it."""
@@ -103,15 +115,19 @@ class Bound:
 
 @dataclass(slots=True)
 class Plan:
-    """What becomes of one offer: what the core gets, which sections are newly bound, which sessions cannot work.
+    """What becomes of one offer: what the core gets, which sections are newly bound, which cannot be.
 
-    ``stopped`` are the sections that were in use and cannot carry anything any more (RFC 8829 §5.2.2).
+    ``rejected`` are the sections without a common codec, each with the session that waited for it; a session with
+    nothing else has ``failed``. ``stopped`` are those that were in use and cannot carry anything any more (RFC 8829
+    §5.2.2). ``parameters`` are for the answer, by mid.
     """
 
     offer: str
     bound: list[Bound] = field(default_factory=list)
+    rejected: dict[str, str] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     stopped: set[str] = field(default_factory=set)
+    parameters: dict[str, Parameters | Refusal] = field(default_factory=dict)
 
 
 def plan(offer: str, wanted: Mapping[str, Wanted], used: Mapping[str, Bound]) -> Plan:
@@ -123,30 +139,32 @@ def plan(offer: str, wanted: Mapping[str, Wanted], used: Mapping[str, Bound]) ->
         if kind is None or section.refused:
             continue
         if (bound := used.get(section.mid)) is not None:
-            _repeat(section, bound)
+            _repeat(section, bound, result)
         elif (
             (want := wanted.get(section.mid)) is None or want.kind != kind or not want.fits(section.direction)
         ):
             _close(section)
         elif (payload := want.choose(section.payloads())) is None:
-            result.failed[want.session] = f"No proper {kind} codec"
+            result.rejected[section.mid] = want.session
             _close(section)
         else:
-            result.bound.append(_bind(section, want, kind, payload))
-    _withdraw(description, result)
+            _bind(section, want, payload, result)
+    _reject(description, result, wanted, used)
     result.stopped = used.keys() - {section.mid for section in description.sections if not section.refused}
     result.offer = str(description)
     return result
 
 
-def _bind(section: Section, want: Wanted, kind: Kind, payload: Payload) -> Bound:
+def _bind(section: Section, want: Wanted, payload: Payload, result: Plan) -> None:
     numbers = tuple(p.number for p in section.payloads() if p == payload or _accompanies(p, payload.number))
     section.keep(list(numbers))
     outgoing = isinstance(want, Outgoing)
     layers = () if outgoing else simulcast.offered(section, payload.number)
     simulcast.reduce(section, layers)
     section.direction = "recvonly" if outgoing else "sendonly"
-    return Bound(want.session, kind, section.mid, payload, numbers, outgoing, layers)
+    sent = want.sound(payload) if isinstance(want, Outgoing) and want.kind == "audio" else None
+    result.bound.append(Bound(want.session, want.kind, section.mid, payload, numbers, outgoing, layers, sent))
+    result.parameters[section.mid] = answered(payload, sent)
 
 
 def _accompanies(payload: Payload, codec: int) -> bool:
@@ -156,7 +174,7 @@ def _accompanies(payload: Payload, codec: int) -> bool:
     return payload.codec == "red" and f"{codec}/{codec}" in payload.fmtp
 
 
-def _repeat(section: Section, bound: Bound) -> None:
+def _repeat(section: Section, bound: Bound, result: Plan) -> None:
     """A section in use stays what it was agreed to be; only the client's direction may change (RFC 3264 §8)."""
     payloads = {p.number: p for p in section.payloads()}
     if not bound.fits(section.direction):
@@ -168,17 +186,24 @@ def _repeat(section: Section, bound: Bound) -> None:
         still = simulcast.offered(section, bound.payload.number)
         simulcast.reduce(section, [rid for rid in bound.layers if rid in still])
         section.direction = "recvonly" if bound.sends else "sendonly"
+        result.parameters[section.mid] = answered(payload, bound.sent)
 
 
-def _withdraw(description: Description, result: Plan) -> None:
-    """A session with one impossible track does not get its other one."""
-    withdrawn = {bound.mid for bound in result.bound if bound.session in result.failed}
-    if not withdrawn:
-        return
-    result.bound = [bound for bound in result.bound if bound.mid not in withdrawn]
-    for section in description.sections:
-        if section.mid in withdrawn:
-            _close(section)
+def _reject(
+    description: Description, result: Plan, wanted: Mapping[str, Wanted], used: Mapping[str, Bound]
+) -> None:
+    """Sections without a common codec get port 0, unless nothing at all would be left of the connection."""
+    alive = {bound.session for bound in (*result.bound, *used.values())}
+    alive |= {want.session for mid, want in wanted.items() if mid not in result.rejected}
+    kinds = {mid: wanted[mid].kind for mid in result.rejected}
+    for mid, session in result.rejected.items():
+        if session not in alive:
+            result.failed.setdefault(session, f"No proper {kinds[mid]} codec")
+    if len(result.rejected) < sum(not section.refused for section in description.sections):
+        description.reject(result.rejected)
+        for section in description.sections:
+            if section.mid in result.rejected:
+                result.parameters[section.mid] = Refusal.of(section)
 
 
 def _close(section: Section) -> None:
@@ -190,9 +215,14 @@ def _close(section: Section) -> None:
     section.without("ssrc", "ssrc-group", "msid", "rid", "simulcast")
 
 
-def candidate_line(text: str) -> str:
-    """A remote candidate without ``a=`` (RFC 8839 §5.1). Raises NegotiationError if it is none."""
+def candidate_line(text: str) -> str | None:
+    """A remote candidate without ``a=`` (RFC 8839 §5.1). Raises NegotiationError if it is none.
+
+    None: it says that there are no more (RFC 8838 §8.2), which nothing here waits for.
+    """
     line = text.strip().removeprefix("a=")
+    if line in ("", "candidate:", "end-of-candidates"):
+        return None
     if not line.startswith("candidate:") or len(line) > MAX_CANDIDATE or not line.isprintable():
         raise NegotiationError("the candidate is not of the form candidate:…")
     return line
@@ -203,11 +233,17 @@ def new_stream_name() -> str:
     return "".join(secrets.choice(_LETTERS) for _ in range(10))
 
 
-def finish(answer: str, names: Mapping[str, str], public_addresses: Sequence[str] = ()) -> str:
+def finish(
+    answer: str,
+    names: Mapping[str, str],
+    public_addresses: Sequence[str] = (),
+    parameters: Mapping[str, Parameters | Refusal] | None = None,
+) -> str:
     """The answer as the client gets it.
 
     ``names`` maps each sending section's mid to the stream name of its subscription: clients pair audio and video by
-    it. Every section carries every candidate; ``public_addresses`` stand for this machine behind a 1:1 NAT.
+    it. Every section in use carries every candidate; ``public_addresses`` stand for this machine behind a 1:1 NAT.
+    ``parameters`` of the codecs, and how sections are refused, are by mid.
     """
     description = parse(answer)
     found = [
@@ -216,8 +252,11 @@ def finish(answer: str, names: Mapping[str, str], public_addresses: Sequence[str
     candidates = _candidates(list(dict.fromkeys(found)), public_addresses)
     description.session = [_origin(line) for line in description.session]
     for section in description.sections:
+        if parameters and section.mid in parameters:
+            parameters[section.mid].write(section)
         section.without("candidate", "end-of-candidates")
-        section.lines += [*candidates, "a=end-of-candidates"]
+        if not section.refused:
+            section.lines += [*candidates, "a=end-of-candidates"]
         if section.kind != "application":
             _name(section, names.get(section.mid))
     return str(description)

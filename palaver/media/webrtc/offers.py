@@ -106,7 +106,8 @@ def read_fragment(text: str) -> Fragment:
     for number, line in enumerate(lines, 1):
         if len(line) < 3 or line[1] != "=" or not line.isprintable():
             raise NegotiationError(f"line {number} of the fragment is not of the form <letter>=<value>")
-    candidates = tuple(candidate_line(line) for line in lines if line.startswith("a=candidate:"))
+    found = (candidate_line(line) for line in lines if line.startswith("a=candidate:"))
+    candidates = tuple(line for line in found if line is not None)
     if len(candidates) > MAX_CANDIDATES:
         raise NegotiationError(f"the fragment has more than {MAX_CANDIDATES} candidates")
     ufrag, pwd = _value(lines, "ice-ufrag"), _value(lines, "ice-pwd")

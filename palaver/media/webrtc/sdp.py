@@ -7,15 +7,22 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from palaver.media.formats import Payload
 from palaver.media.ports import NegotiationError
 
+if TYPE_CHECKING:
+    from collections.abc import Container
+
 MAX_BYTES: Final = 1 << 20
 MAX_SECTIONS: Final = 512
+MAX_SHOWN: Final = 80
+"""Characters of a wrong line that its error repeats."""
+_FORBIDDEN: Final = re.compile(r"[\0\r\ud800-\udfff]")  # RFC 8866 §9: byte-string; and what is no character
 _DIRECTION_LINES: Final = frozenset({"a=sendrecv", "a=sendonly", "a=recvonly", "a=inactive"})
 _MEDIA: Final = re.compile(r"m=(\S+) (\d{1,5})(?:/\d{1,5})? (\S+) ?(.*)", re.ASCII)
+_BUNDLE: Final = re.compile(r"a=group:BUNDLE( |$)")
 _NUMBER: Final = re.compile(r"\d{1,9}", re.ASCII)  # str.isdigit also likes "²", and int() tires of long ones
 _TOKEN: Final = re.compile(r"[!#-'*+\-.0-9A-Z^-~]{1,16}")
 
@@ -52,6 +59,13 @@ class Section:
         self.lines = [line for line in self.lines if line not in _DIRECTION_LINES]
         self.lines.append(f"a={direction}")
 
+    def reject(self) -> None:
+        """Give it port 0: nothing will ever flow here (RFC 3264 §6)."""
+        matched = _MEDIA.fullmatch(self.lines[0])
+        if matched is not None:
+            self.lines[0] = f"m={matched[1]} 0 {matched[3]} {matched[4]}".rstrip()
+        self.without("bundle-only")
+
     def value(self, attribute: str) -> str:
         """The value of the first ``a=attribute:…`` line, or an empty string."""
         prefix = f"a={attribute}:"
@@ -66,7 +80,8 @@ class Section:
         """The payload types in the order of the ``m=`` line, which is the author's preference."""
         matched = _MEDIA.fullmatch(self.lines[0])
         numbers = matched[4].split() if matched else []
-        found = {n: Payload(n) for n in map(_number, numbers) if n is not None and n < 128}
+        times = {name: value for name in ("ptime", "maxptime") if (value := self.value(name))}
+        found = {n: Payload(n, times=times) for n in map(_number, numbers) if n is not None and n < 128}
         for line in self.lines:
             name, _, value = line.partition(":")
             number, _, rest = value.partition(" ")
@@ -131,6 +146,16 @@ class Description:
         lines = self.session + [line for section in self.sections for line in section.lines]
         return "\r\n".join(lines) + "\r\n"
 
+    def reject(self, mids: Container[str]) -> None:
+        """Take these sections out of the group that shares one transport, and give them port 0 (RFC 8843 §7.2.1)."""
+        for section in self.sections:
+            if section.mid in mids:
+                section.reject()
+        self.session = [
+            " ".join(word for word in line.split(" ") if word not in mids) if _BUNDLE.match(line) else line
+            for line in self.session
+        ]
+
     def section(self, mid: str) -> Section | None:
         """The section called ``mid``, or None."""
         return next((section for section in self.sections if section.mid == mid), None)
@@ -144,12 +169,10 @@ def parse(text: str) -> Description:
     while lines and not lines[-1]:
         lines.pop()
     for number, line in enumerate(lines, 1):
-        if len(line) < 2 or line[1] != "=" or not line[0].isalpha() or not line.isprintable():
-            raise NegotiationError(
-                f"line {number} of the session description is not of the form <letter>=<value>"
-            )
+        if len(line) < 2 or line[1] != "=" or not line[0].isalpha() or _FORBIDDEN.search(line):
+            raise _bad(number, line, "is not of the form <letter>=<value>")
     if not lines or lines[0] != "v=0":
-        raise NegotiationError("line 1 of the session description is not v=0")
+        raise _bad(1, lines[0] if lines else "", "is not v=0")
     starts = [at for at, line in enumerate(lines) if line.startswith("m=")]
     if len(starts) > MAX_SECTIONS:
         raise NegotiationError(
@@ -165,16 +188,39 @@ def parse(text: str) -> Description:
     return description
 
 
+def _bad(number: int, line: str, what: str) -> NegotiationError:
+    """What is wrong with a line: its number, what it should be, and how it begins."""
+    shown = ascii(line[:MAX_SHOWN]) + ("…" if len(line) > MAX_SHOWN else "")
+    return NegotiationError(f"line {number} of the session description {what}: {shown}")
+
+
 def _check(description: Description, starts: list[int]) -> None:
     mids: set[str] = set()
-    for section, at in zip(description.sections, starts, strict=True):
+    for section, start in zip(description.sections, starts, strict=True):
         if not _MEDIA.fullmatch(section.lines[0]):
-            raise NegotiationError(f"line {at + 1} of the session description is not a usable m= line")
-        mid = section.mid
-        if not _TOKEN.fullmatch(mid):
-            raise NegotiationError(
-                f"the media section at line {at + 1} has no usable a=mid (1 to 16 token characters)"
-            )
-        if mid in mids:
-            raise NegotiationError(f"a=mid:{mid} stands twice in the offer")
-        mids.add(mid)
+            raise _bad(start + 1, section.lines[0], "is not a usable m= line")
+        at, line = next(
+            ((at, line) for at, line in enumerate(section.lines) if line.startswith("a=mid:")),
+            (0, section.lines[0]),
+        )
+        if not _TOKEN.fullmatch(section.mid):
+            raise _bad(start + at + 1, line, "has no usable a=mid (1 to 16 token characters)")
+        if section.mid in mids:
+            raise _bad(start + at + 1, line, "names a section that was named before")
+        mids.add(section.mid)
+        _check_payloads(section, start)
+
+
+def _check_payloads(section: Section, start: int) -> None:
+    """A number means one thing in a section (RFC 8866 §5.14, §6.6)."""
+    matched = _MEDIA.fullmatch(section.lines[0])
+    numbers = matched[4].split() if matched else []
+    if len(set(numbers)) != len(numbers):
+        raise _bad(start + 1, section.lines[0], "names a payload type twice")
+    mapped: set[str] = set()
+    for at, line in enumerate(section.lines):
+        if line.startswith("a=rtpmap:"):
+            number = line[len("a=rtpmap:") :].split(" ", 1)[0]
+            if number in mapped:
+                raise _bad(start + at + 1, line, "says again what a payload type means")
+            mapped.add(number)
