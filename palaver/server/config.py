@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
@@ -199,6 +199,9 @@ NOT_SETTINGS: Final = (
 
 Settings = dict[str, dict[str, Any]]
 
+_SERVICE_LINK: Final = re.compile(r"(?:tcp|udp|sctp)://\S*")
+"""What Kubernetes puts into ``NAME_PORT`` for a service called NAME, as a service "palaver-http" does."""
+
 _PLACE: Final = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)")
 _TYPE: Final = re.compile(r"`([^`]*)`")
 _TYPES: Final = {
@@ -210,8 +213,16 @@ _TYPES: Final = {
 }
 
 
-def load(path: Path | None, environ: Mapping[str, str], flags: Settings) -> Config:
-    """The configuration of a file (or none), the environment and the command line. Raises ConfigError."""
+def load(
+    path: Path | None,
+    environ: Mapping[str, str],
+    flags: Settings,
+    warn: Callable[[str], None] = lambda _words: None,
+) -> Config:
+    """The configuration of a file (or none), the environment and the command line. Raises ConfigError.
+
+    ``warn`` is told which variables ``PALAVER_…`` of the environment are no settings: they may be somebody else's.
+    """
     text = ""
     if path is not None:
         try:
@@ -222,7 +233,10 @@ def load(path: Path | None, environ: Mapping[str, str], flags: Settings) -> Conf
             raise ConfigError(f"{path}: {error}") from error
     merged = _from_file(text, path)
     sources = {(s, k): f"{path}:{_line(text, s, k)}" for s, table in merged.items() for k in table}
-    for section, key, name, value in _from_environment(environ):
+    found, foreign = _from_environment(environ)
+    if foreign:
+        warn(f"environment: no such setting, ignored: {', '.join(foreign)}")
+    for section, key, name, value in found:
         merged.setdefault(section, {})[key] = value
         sources[section, key] = f"environment variable {name}"
     for section, table in flags.items():
@@ -251,19 +265,22 @@ def _from_file(text: str, path: Path | None) -> Settings:
     return document
 
 
-def _from_environment(environ: Mapping[str, str]) -> list[tuple[str, str, str, Any]]:
-    found = []
+def _from_environment(environ: Mapping[str, str]) -> tuple[list[tuple[str, str, str, Any]], list[str]]:
+    """The settings (section, key, variable, value), and the variables that are none."""
+    found, foreign = [], []
     known = {
         f"PALAVER_{s}_{k}".upper(): (s, k) for s, kind in SECTIONS.items() for k in kind.__struct_fields__
     }
     for name, value in environ.items():
         if not name.startswith("PALAVER_") or name in NOT_SETTINGS:
             continue
-        if name not in known:
-            raise ConfigError(f"environment variable {name}: no such setting{_hint(name, known)}")
+        if name not in known or (name.endswith("_PORT") and _SERVICE_LINK.fullmatch(value)):
+            close = "" if name in known else _hint(name, known, " (did you mean {}?)")
+            foreign.append(name + close)
+            continue
         section, key = known[name]
         found.append((section, key, name, _listed(section, key, value)))
-    return found
+    return found, foreign
 
 
 def _listed(section: str, key: str, value: str) -> Any:
@@ -300,9 +317,9 @@ def _lower(text: str) -> str:
     return text[:1].lower() + text[1:]
 
 
-def _hint(wrong: str, known: Any) -> str:
+def _hint(wrong: str, known: Any, words: str = "; did you mean {}?") -> str:
     close = difflib.get_close_matches(wrong, list(known), n=1)
-    return f"; did you mean {close[0]}?" if close else ""
+    return words.format(close[0]) if close else ""
 
 
 def _line(text: str, section: str, key: str | None) -> int:

@@ -32,6 +32,24 @@ app = typer.Typer(
     help="A WebRTC conference server.",
 )
 
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def palaver(
+    *,
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """A WebRTC conference server."""
+
+
 app.add_typer(rooms.app, name="rooms")
 app.add_typer(participants.app, name="participants")
 app.add_typer(streams.app, name="streams")

@@ -83,8 +83,12 @@ def _greet(config: Config, directory: DataDirectory, listening: Listening) -> No
     """What a person wants to know first, on stdout."""
     urls = listening.urls()
     demo = listening.on_loopback or config.page.demo
-    lines = [f"Palaver {__version__}", "", f"  talk     {urls[0]}/" + ("" if demo else "  (with a token)")]
+    lines = [f"Palaver {__version__}", "", f"  talk     {urls[0]}/"]
     lines += [f"           {url}/" for url in urls[1:]]
+    if not demo:
+        lines += [
+            "           by invitation only; --demo lets everybody who can reach this server in by a name"
+        ]
     lines += [f"  API      {urls[0]}/docs", f"  data     {directory.path}"]
     certificate = listening.certificate
     if certificate is not None and certificate.fingerprint is not None:

@@ -28,7 +28,9 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
 
 
 def test_version_is_the_packages() -> None:
-    assert run("version").stdout.strip() == __version__
+    for asked in ("version", "--version"):
+        done = run(asked)
+        assert (done.returncode, done.stdout.strip()) == (0, __version__)
 
 
 def test_keys_as_json_hold_both_services(server: Server) -> None:

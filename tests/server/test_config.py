@@ -56,8 +56,27 @@ def test_a_mistake_in_the_environment_names_the_variable() -> None:
         ConfigError, match=r"environment variable PALAVER_HTTP_PORT: http\.port: expected whole number"
     ):
         load(None, {"PALAVER_HTTP_PORT": "x"}, {})
-    with pytest.raises(ConfigError, match="such setting; did you mean PALAVER_HTTP_PORT"):
-        load(None, {"PALAVER_HTTP_PROT": "1"}, {})
+
+
+def test_a_variable_that_is_no_setting_is_warned_about_and_ignored() -> None:
+    said: list[str] = []
+    config = load(None, {"PALAVER_HTTP_PROT": "1", "PALAVER_HTTP_PORT": "4000"}, {}, said.append)
+    assert config.http.port == 4000
+    (words,) = said
+    assert words.endswith("ignored: PALAVER_HTTP_PROT (did you mean PALAVER_HTTP_PORT?)")
+
+
+def test_what_kubernetes_puts_beside_a_service_is_not_taken_for_settings() -> None:
+    environ = {
+        "PALAVER_SERVICE_HOST": "10.96.0.7",
+        "PALAVER_SERVICE_PORT": "3000",
+        "PALAVER_PORT": "tcp://10.96.0.7:3000",
+        "PALAVER_PORT_3000_TCP_ADDR": "10.96.0.7",
+        "PALAVER_HTTP_PORT": "tcp://10.96.0.8:3000",  # of a service called palaver-http
+    }
+    said: list[str] = []
+    assert load(None, environ, {}, said.append) == load(None, {}, {})
+    assert all(name in said[0] for name in environ)
 
 
 def test_a_file_that_is_not_there_is_said_by_name(tmp_path: Path) -> None:

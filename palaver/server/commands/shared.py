@@ -30,11 +30,16 @@ def fail(message: object, code: int = 1) -> NoReturn:
     raise typer.Exit(code)
 
 
+def warn(message: str) -> None:
+    """Tell people something that does not keep the command from its work."""
+    typer.echo(f"palaver: {message}", err=True)
+
+
 def read_configuration(file: Path | None, flags: Settings) -> Config:
     """The configuration. Raises ConfigError."""
     if file is None and DEFAULT_CONFIG.is_file():
         file = DEFAULT_CONFIG
-    return load(file, os.environ, flags)
+    return load(file, os.environ, flags, warn)
 
 
 def configuration(file: Path | None, flags: Settings) -> Config:
