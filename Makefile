@@ -100,7 +100,7 @@ $(STAMPS)/load: $(STAMPS)/core $(shell find rust/bench -name '*.rs' -o -name Car
 	@touch $@
 
 $(STAMPS)/apt-test: tools/apt.sh
-	bash tools/apt.sh chromium:chromium firefox-esr:firefox-esr ip:iproute2 /usr/lib/postgresql/15/bin/initdb:postgresql ffmpeg:ffmpeg
+	bash tools/apt.sh chromium:chromium firefox-esr:firefox-esr ip:iproute2 /usr/lib/postgresql/15/bin/initdb:postgresql ffmpeg:ffmpeg nginx:nginx-light caddy:caddy
 	@touch $@
 
 $(STAMPS)/apt-bench: tools/apt.sh

@@ -2,6 +2,7 @@ import { defineConfig } from "vite";
 
 // Nothing inline and nothing from elsewhere: the server allows only its own files.
 export default defineConfig({
+  base: "./", // the server may be behind a proxy, below a path
   resolve: { alias: { "palaver-client": new URL("../client/src/index.ts", import.meta.url).pathname } },
   build: { target: "es2022", assetsInlineLimit: 0, modulePreload: { polyfill: false } },
   server: {

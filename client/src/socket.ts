@@ -11,9 +11,11 @@ export interface PortalSocket {
   disconnect(): void;
 }
 
-/** A socket of its own to `url`, that connects again by itself, without end. */
+/** A socket of its own to the server at `url`, that connects again by itself, without end. */
 export function openSocket(url: string): PortalSocket {
-  const socket = io(url, { forceNew: true, reconnectionDelay: 500, reconnectionDelayMax: 4000 });
+  const { origin, pathname } = new URL(url);
+  const path = `${pathname.replace(/\/$/, "")}/socket.io`; // Socket.IO would take the path for a namespace
+  const socket = io(origin, { path, forceNew: true, reconnectionDelay: 500, reconnectionDelayMax: 4000 });
   return {
     on: (event, listener) => void socket.on(event, listener as (data: unknown) => void),
     emit: (name, data, answer) =>

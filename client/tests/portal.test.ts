@@ -29,6 +29,7 @@ describe("a token", () => {
     expect(portalOf(btoa('{"host":"a:1","secure":true}'))).toBe("https://a:1");
     expect(portalOf(btoa('{"host":"a:1","secure":false}'))).toBe("http://a:1");
     expect(portalOf(btoa('{"host":"https://a","secure":false}'))).toBe("https://a");
+    expect(portalOf(btoa('{"host":"a","secure":true,"path":"/rtc"}'))).toBe("https://a/rtc");
   });
 
   it("that is none is refused before anything is opened", async () => {

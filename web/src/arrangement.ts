@@ -1,6 +1,7 @@
 /** Who is where in the room's view, as far as we may say so. */
 
 import type { Conference, RoomStream } from "palaver-client";
+import { place } from "./place.js";
 import { UNREACHABLE } from "./words.js";
 
 /** How a view is laid out: equal tiles, or one large picture, which may follow whoever speaks. */
@@ -27,7 +28,7 @@ export class Arrangement {
     readonly open: boolean,
   ) {
     const parts = [conference.room.id, "views", view].map(encodeURIComponent);
-    this.#address = `/demo/rooms/${parts.join("/")}`;
+    this.#address = place(`demo/rooms/${parts.join("/")}`);
   }
 
   may(stream: RoomStream): boolean {

@@ -22,7 +22,7 @@ export function deviceChoice(devices: Devices): { element: HTMLElement; close: (
   navigator.mediaDevices?.addEventListener("devicechange", changed);
   changed();
   return {
-    element: h("div", { class: "choice" }, ...lists.map(({ element }) => element)),
+    element: h("div", { class: "device-choice" }, ...lists.map(({ element }) => element)),
     close: () => {
       stop();
       navigator.mediaDevices?.removeEventListener("devicechange", changed);

@@ -1,5 +1,6 @@
 /** How the page gets its token: by the demo, or from the address. */
 
+import { place } from "./place.js";
 import { UNREACHABLE } from "./words.js";
 
 /** `demo`: anybody may enter any room by name. `token`: the address brought one. `closed`: neither. */
@@ -19,7 +20,7 @@ export async function findEntrance(): Promise<Entrance> {
   const token = new URLSearchParams(location.hash.slice(1)).get("token");
   if (token) return { way: "token", token };
   try {
-    const answer = await fetch("/demo/config", { signal: AbortSignal.timeout(8000) });
+    const answer = await fetch(place("demo/config"), { signal: AbortSignal.timeout(8000) });
     if (!answer.ok) return { way: "closed" };
     const { demo } = (await answer.json()) as { demo: boolean };
     return { way: demo ? "demo" : "closed" };
@@ -32,7 +33,7 @@ export async function findEntrance(): Promise<Entrance> {
 export async function demoPass(room: string, user: string): Promise<Pass> {
   let answer: Response;
   try {
-    answer = await fetch("/demo/join", {
+    answer = await fetch(place("demo/join"), {
       method: "POST",
       headers: { "content-type": "application/json" },
       body: JSON.stringify({ room, user }),
@@ -88,5 +89,5 @@ export function freshRoom(): string {
 }
 
 export function inviteLink(room: string): string {
-  return `${location.origin}/?room=${encodeURIComponent(room)}`;
+  return place(`?room=${encodeURIComponent(room)}`);
 }

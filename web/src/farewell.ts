@@ -4,6 +4,7 @@ import type { Ending } from "palaver-client";
 import { brand } from "./controls.js";
 import { h } from "./dom.js";
 import type { Screen } from "./lobby.js";
+import { place } from "./place.js";
 
 const WORDS: Record<Ending, [title: string, text: string]> = {
   left: ["You have left", "It was good to have you here."],
@@ -31,7 +32,7 @@ export function farewell(ending: Ending, rejoin: (() => Promise<void>) | undefin
     h("p", { class: "lead" }, rejoin ? text : `${text} To come back, ask for a new link.`),
     problem,
     rejoin && again,
-    rejoin && h("a", { class: "quiet", href: "/" }, "Go to another room"),
+    rejoin && h("a", { class: "quiet", href: place("") }, "Go to another room"),
   );
   queueMicrotask(() => again.focus());
   return {

@@ -7,7 +7,7 @@ import { h } from "./dom.js";
 import { type Entrance, freshRoom } from "./entrance.js";
 import { wakeAudio } from "./loudness.js";
 import { meter } from "./meter.js";
-import { deviceProblems, hueOf, initials, UNREACHABLE } from "./words.js";
+import { deviceProblems, hueOf, initials, isSpent } from "./words.js";
 
 const NAME_KEY = "palaver.name";
 
@@ -17,7 +17,11 @@ export interface Wish {
 }
 
 /** Resolves nothing: `enter` is called at Join, and its rejection is shown with the form as it was. */
-export function lobby(entrance: Entrance, devices: Devices, enter: (wish: Wish) => Promise<void>): Screen {
+export function lobby(
+  entrance: Exclude<Entrance, { way: "closed" | "offline" }>,
+  devices: Devices,
+  enter: (wish: Wish) => Promise<void>,
+): Screen {
   const closing: (() => void)[] = [];
   const name = h("input", {
     id: "name",
@@ -42,17 +46,17 @@ export function lobby(entrance: Entrance, devices: Devices, enter: (wish: Wish) 
   const problem = h("p", { class: "problem-text", role: "alert" });
   const join = h("button", { type: "submit", class: "primary", "data-testid": "lobby-join" }, "Join");
   const demo = entrance.way === "demo";
+  const title = h("h1", {}, invitedTo() || !demo ? "You are invited" : "Meet face to face");
   const form = h(
     "form",
     { class: "card", novalidate: true },
-    h("h1", {}, invitedTo() || entrance.way === "token" ? "You are invited" : "Meet face to face"),
-    h("p", { class: "lead" }, lead(entrance)),
+    title,
+    h("p", { class: "lead" }, lead(demo)),
     demo && field("Your name", name),
     demo && field("Room", room, "Everybody who enters the same name meets here."),
     problem,
     join,
   );
-  if (entrance.way === "closed" || entrance.way === "offline") join.disabled = true;
 
   form.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -70,8 +74,11 @@ export function lobby(entrance: Entrance, devices: Devices, enter: (wish: Wish) 
       await enter({ user: name.value.trim(), room: room.value.trim() });
     } catch (error) {
       problem.textContent = error instanceof Error ? error.message : String(error);
-      join.disabled = entrance.way === "token";
-      join.textContent = "Join";
+      join.disabled = false;
+      join.textContent = demo ? "Join" : "Try again";
+      if (entrance.way !== "token" || !isSpent(error)) return;
+      join.remove();
+      title.textContent = "This link cannot be used";
     }
   };
 
@@ -102,17 +109,9 @@ function invitedTo(): string | undefined {
   return new URLSearchParams(location.search).get("room")?.trim() || undefined;
 }
 
-function lead(entrance: Entrance): string {
-  switch (entrance.way) {
-    case "demo":
-      return invitedTo() ? "Check how you look, then step in." : "Pick a room, share its link, and talk.";
-    case "token":
-      return "Your link holds a place in a room. Check how you look, then step in.";
-    case "closed":
-      return "Rooms here open by invitation. Follow the link that you were given.";
-    case "offline":
-      return UNREACHABLE;
-  }
+function lead(demo: boolean): string {
+  if (!demo) return "Your link holds a place in a room. Check how you look, then step in.";
+  return invitedTo() ? "Check how you look, then step in." : "Pick a room, share its link, and talk.";
 }
 
 function field(label: string, input: HTMLInputElement, hint?: string): HTMLElement {

@@ -1,10 +1,12 @@
 /** The way through the page: lobby, conference, farewell. */
 
 import { type Conference, type Ending, join } from "palaver-client";
+import { closed, offline } from "./closed.js";
 import { Devices } from "./devices.js";
-import { demoPass, type Entrance, findEntrance, type Pass } from "./entrance.js";
+import { demoPass, type Entrance, findEntrance, inviteLink, type Pass } from "./entrance.js";
 import { farewell } from "./farewell.js";
 import { lobby, type Screen, type Wish } from "./lobby.js";
+import { place } from "./place.js";
 import { Stage } from "./stage.js";
 import { explained } from "./words.js";
 
@@ -27,13 +29,13 @@ async function enter(entrance: Entrance, wish: Wish): Promise<void> {
   let room: string | undefined;
   try {
     const { token, room: name } = await pass(entrance, wish);
-    conference = await join(token);
+    conference = await join(token, { portal: place("") });
     room = name;
   } catch (error) {
     throw new Error(explained(error), { cause: error });
   }
   // A used token is of no more use in the address; a room's name is.
-  history.replaceState(null, "", room ? `/?room=${encodeURIComponent(room)}` : "/");
+  history.replaceState(null, "", room ? inviteLink(room) : place(""));
   document.title = room ? `${room} · Palaver` : "Palaver";
   change(new Stage(conference, devices, room));
   const goodbye = () => void conference.leave();
@@ -57,5 +59,9 @@ function over(entrance: Entrance, wish: Wish, ending: Ending): void {
 }
 
 const entrance = await findEntrance();
-change(lobby(entrance, devices, (wish) => enter(entrance, wish)));
-if (entrance.way === "demo" || entrance.way === "token") await devices.start();
+if (entrance.way === "closed") change(closed());
+else if (entrance.way === "offline") change(offline());
+else {
+  change(lobby(entrance, devices, (wish) => enter(entrance, wish)));
+  await devices.start();
+}

@@ -27,6 +27,13 @@ export function explained(error: unknown): string {
   return known ?? failure ?? `That did not work: ${reason}`;
 }
 
+/** Whether an error of joining, or its cause, says that the token will never be good again. */
+export function isSpent(error: unknown): boolean {
+  if (error instanceof Error && error.cause !== undefined) return isSpent(error.cause);
+  const refused = error instanceof PalaverError && error.code === "refused";
+  return refused && /\b(token|expired)\b/i.test(error.message);
+}
+
 const DEVICE_PROBLEMS: Record<string, (device: string) => string> = {
   NotAllowedError: (device) =>
     `Your browser blocks the ${device}. Allow it next to the address bar, or join without.`,

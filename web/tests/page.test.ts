@@ -4,7 +4,7 @@ import { linked } from "../src/chat.js";
 import { freshRoom, inviteLink } from "../src/entrance.js";
 import { fit } from "../src/layout.js";
 import { Replay } from "../src/replay.js";
-import { deviceProblem, explained, initials } from "../src/words.js";
+import { deviceProblem, explained, initials, isSpent } from "../src/words.js";
 
 describe("the grid", () => {
   it("puts everybody on the screen, in every shape of window", () => {
@@ -69,6 +69,15 @@ describe("words", () => {
     expect(explained(new PalaverError("refused", "Invalid token"))).toContain("Ask for a new one");
     expect(explained(new PalaverError("unreachable", "x"))).toContain("cannot be reached");
     expect(explained(new Error("something new"))).toContain("something new");
+  });
+
+  it("tell a link that is spent from one that may be tried again", () => {
+    const wrapped = (message: string) => new Error("x", { cause: new PalaverError("refused", message) });
+    for (const message of ["Expired", "Invalid token", "Token was used already, or its room is gone"])
+      expect(isSpent(wrapped(message))).toBe(true);
+    for (const message of ["Room is full", "Joining room failed"])
+      expect(isSpent(wrapped(message))).toBe(false);
+    expect(isSpent(new PalaverError("timeout", "token"))).toBe(false);
   });
 
   it("name the device and the reason", () => {
