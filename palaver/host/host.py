@@ -16,6 +16,7 @@ from palaver.room.messages import (
     Action,
     ChangeTogether,
     Close,
+    ForgetSinkOrigin,
     Join,
     Leave,
     Mix,
@@ -396,7 +397,7 @@ def _loss(action: Action, reason: str) -> Report | None:
             return SourceLost(stream, reason)
         case OpenSink(subscription=subscription):
             return SinkLost(subscription.id, reason)
-        case SetSinkActive() | SetSinkLayer() | SetSinkOrigin():
+        case SetSinkActive() | SetSinkLayer() | SetSinkOrigin() | ForgetSinkOrigin():
             return SinkLost(action.subscription, reason)
         case _:
             return None

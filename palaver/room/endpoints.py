@@ -8,6 +8,8 @@ A new kind is a class here, in ``Source`` or ``Sink``. What the room needs to kn
     Those that it must bring.
 ``origin``
     Where a source's stream comes from, in OWT's words.
+``lasting``
+    Whether a sink goes on when a stream that it draws from ends, until there is another of the same participant.
 ``ready_timeout_s``
     How long it may take to begin; None: as long as a client may negotiate.
 """
@@ -63,6 +65,7 @@ class WebRtcSink:
     """A subscription that leaves on sections of a client's transport, each track on that of its ``mid``."""
 
     ready_timeout_s: ClassVar = None
+    lasting: ClassVar = False
 
     transport: TransportId
 
@@ -113,11 +116,14 @@ class _ServerSink:
     """A sink that the server opens."""
 
     ready_timeout_s: ClassVar = 60.0
+    lasting: ClassVar = False
 
 
 @dataclass(frozen=True, slots=True)
 class FileSink(_ServerSink):
     """A recording into a file; ``path`` is relative to where recordings are kept."""
+
+    lasting: ClassVar = True
 
     path: str
     container: str

@@ -26,7 +26,7 @@ from palaver.room.messages import (
     Unpublish,
 )
 from palaver.room.moves import STREAM_MOVES
-from palaver.room.reasons import SOURCE_LOSS, TERMINATED
+from palaver.room.reasons import TERMINATED
 from palaver.room.values import Stream, StreamState, VideoParameters
 
 if TYPE_CHECKING:
@@ -140,6 +140,7 @@ class Streams:
             *(SetSourceActive(ready.id, kind, False) for kind in sorted(muted) if ready.track(kind)),
             SessionReady(stream.owner, stream.transport, ready.id),
             StreamAdded(ready),
+            *self._subscriptions.adopt(ready),
         ]
 
     def interrupted(self, report: SourceInterrupted) -> list[Outcome]:
@@ -206,7 +207,7 @@ class Streams:
         state = self._state
         outcomes: list[Outcome] = []
         for subscription in state.register.subscribers(stream.id):
-            outcomes += self._subscriptions.end(subscription, StreamRemoved, SOURCE_LOSS)
+            outcomes += self._subscriptions.source_ended(subscription, stream)
         assert STREAM_MOVES[stream.state, trigger] is StreamState.ENDED
         outcomes += state.views.ended(stream)
         del state.register.streams[stream.id]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from palaver.room.checks import check_granted, existing_kinds, kinds_of
 from palaver.room.errors import Fault, RoomError
 from palaver.room.messages import (
     CloseSink,
+    ForgetSinkOrigin,
     LayerChanged,
     OpenSink,
     SessionFailed,
@@ -30,7 +31,7 @@ from palaver.room.values import Subscription, SubscriptionState
 if TYPE_CHECKING:
     from palaver.room.messages import LayerSeen, Outcome, SetSubscriptionActive, Subscribe, UpdateSubscription
     from palaver.room.state import RoomState
-    from palaver.room.values import Stream, SubscribedTrack
+    from palaver.room.values import Kind, Stream, SubscribedTrack, SubscriptionId
 
 
 @dataclass(slots=True)
@@ -38,6 +39,8 @@ class Subscriptions:
     """Changes the subscriptions of a room. Every sink that it opens it also closes, once."""
 
     _state: RoomState
+    # What lasting subscriptions wait for: of each kind the stream that ended, and who published it.
+    _waiting: dict[SubscriptionId, dict[Kind, tuple[str, ...]]] = field(default_factory=dict)
 
     def subscribe(self, command: Subscribe) -> list[Outcome]:
         """Somebody wants to receive tracks."""
@@ -51,7 +54,9 @@ class Subscriptions:
         mids = [track.mid for track in tracks]
         transport = state.transports.checked(command.by, command.sink, mids)
 
-        subscription = Subscription(command.subscription, command.by, transport, tracks)
+        subscription = Subscription(
+            command.subscription, command.by, transport, tracks, lasting=command.sink.lasting
+        )
         register.subscriptions[subscription.id] = subscription
         state.transports.bind(command.by, transport, subscription.id, mids)
         state.negotiations.start(subscription.id, command.sink.ready_timeout_s)
@@ -113,12 +118,54 @@ class Subscriptions:
         """A subscription has these tracks from now on, each in place of one before."""
         self._state.register.subscriptions[subscription.id] = replace(subscription, tracks=tracks)
         outcomes: list[Outcome] = [*self._state.views.compositions(tracks)]
+        waiting = self._waiting.get(subscription.id, {})
         for old, new in zip(subscription.tracks, tracks, strict=True):
-            if not same_media(old, new):
+            if found := new.kind in waiting and new.stream in self._state.register.streams:
+                del waiting[new.kind]
+            if found or not same_media(old, new):
                 outcomes += [SetSinkOrigin(subscription.id, new)]
             elif new.mid is not None and new.layer != old.layer:
                 outcomes += [SetSinkLayer(subscription.id, new.mid, new.layer)]
         return outcomes
+
+    def source_ended(self, subscription: Subscription, stream: Stream) -> list[Outcome]:
+        """A stream that is drawn from has ended: so does the subscription, unless it is a lasting one."""
+        if not subscription.lasting:
+            return self.end(subscription, StreamRemoved, SOURCE_LOSS)
+        kinds = sorted({track.kind for track in subscription.tracks if track.stream == stream.id})
+        waiting = self._waiting.setdefault(subscription.id, {})
+        new = [kind for kind in kinds if kind not in waiting]
+        waiting |= dict.fromkeys(new, self._identity(stream))
+        return [ForgetSinkOrigin(subscription.id, kind) for kind in new]
+
+    def adopt(self, stream: Stream) -> list[Outcome]:
+        """A stream is live: lasting subscriptions that wait for one of its publisher draw from it from now on."""
+        outcomes: list[Outcome] = []
+        for subscription_id, waiting in list(self._waiting.items()):
+            for kind, identity in list(waiting.items()):
+                if not set(identity) & set(self._identity(stream)) or stream.track(kind) is None:
+                    continue
+                register = self._state.register
+                subscription = register.subscriptions[subscription_id]
+                try:
+                    tracks = changed(
+                        subscription, [TrackChange(kind, stream.id)], register.streams, self._state.config
+                    )
+                except RoomError:
+                    continue  # it cannot be had in that form: perhaps the next one can
+                register.subscriptions[subscription_id] = replace(subscription, tracks=tracks)
+                del waiting[kind]
+                new = next(track for track in tracks if track.kind == kind)
+                outcomes += [*self._state.views.compositions(tracks), SetSinkOrigin(subscription_id, new)]
+        self._waiting = {one: waiting for one, waiting in self._waiting.items() if waiting}
+        return outcomes
+
+    def _identity(self, stream: Stream) -> tuple[str, ...]:
+        """By what a stream is recognised when it comes again."""
+        owner = self._state.register.participants.get(stream.owner) if stream.owner is not None else None
+        return (
+            (f"stream {stream.id}", f"user {owner.user}") if owner is not None else (f"stream {stream.id}",)
+        )
 
     def layer_seen(self, report: LayerSeen) -> list[Outcome]:
         """Another layer is sent on a section."""
@@ -154,6 +201,7 @@ class Subscriptions:
         """Close a subscription; its owner is told ``reason``, if there is one."""
         assert SUBSCRIPTION_MOVES[subscription.state, trigger] is SubscriptionState.ENDED
         del self._state.register.subscriptions[subscription.id]
+        self._waiting.pop(subscription.id, None)
         self._state.negotiations.end(subscription.id)
         outcomes: list[Outcome] = [CloseSink(subscription.id)]
         if subscription.transport is not None:

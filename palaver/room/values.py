@@ -224,13 +224,17 @@ class SubscriptionState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """Who receives which tracks; without ``owner`` the server itself."""
+    """Who receives which tracks; without ``owner`` the server itself.
+
+    A ``lasting`` one goes on without its sources, and waits for others of the same people.
+    """
 
     id: SubscriptionId
     owner: ParticipantId | None
     transport: TransportId | None
     tracks: tuple[SubscribedTrack, ...]
     state: SubscriptionState = SubscriptionState.NEGOTIATING
+    lasting: bool = False
 
 
 @dataclass(frozen=True, slots=True)

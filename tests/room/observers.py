@@ -9,6 +9,7 @@ from palaver.room.endpoints import transport_of
 from palaver.room.messages import (
     CloseSink,
     CloseSource,
+    ForgetSinkOrigin,
     LayoutChanged,
     OpenSink,
     OpenSource,
@@ -161,10 +162,14 @@ class Worker:
             case SetSinkLayer(subscription_id, mid, layer):
                 assert self.layers[subscription_id, mid] != layer, "wished again what was wished for"
                 self.layers[subscription_id, mid] = layer
-            case SetSinkOrigin(subscription_id, track):
-                assert subscription_id in self.sinks
-                assert track.stream in self.sources | self.views.keys()
-                self.layers[subscription_id, track.mid] = track.layer
+            case SetSinkOrigin() | ForgetSinkOrigin():
+                self._redirect(output)
+
+    def _redirect(self, action: SetSinkOrigin | ForgetSinkOrigin) -> None:
+        assert action.subscription in self.sinks
+        if isinstance(action, SetSinkOrigin):
+            assert action.track.stream in self.sources | self.views.keys()
+            self.layers[action.subscription, action.track.mid] = action.track.layer
 
     def _switch(self, session: str, kind: Kind, active: bool) -> None:
         assert ((session, kind) in self.silent) == active, "switched to what it was"

@@ -18,9 +18,11 @@ from palaver.room.messages import (
     Close,
     CloseSink,
     CloseSource,
+    ForgetSinkOrigin,
     Mix,
     OpenSink,
     OpenSource,
+    Outcome,
     Publish,
     SessionFailed,
     SessionReady,
@@ -50,12 +52,15 @@ from palaver.room.room import Room
 from palaver.room.values import (
     KINDS,
     MediaOut,
+    ParticipantId,
     Resolution,
     Stream,
+    StreamId,
     StreamState,
     SubscribedTrack,
     Subscription,
     Track,
+    TransportId,
     VideoFormat,
     VideoParameters,
 )
@@ -174,7 +179,7 @@ def test_a_sink_that_fails_is_told() -> None:
         CloseSink(SUB),
         SessionFailed(None, None, SUB, "disk full"),
     ]
-    room.handle(record())
+    room.handle(replace(record(), sink=PushSink("rtmp://there/live", "rtmp")))
     assert SessionFailed(None, None, SUB, SOURCE_LOSS) in room.handle(Unpublish(None, CAM))
 
 
@@ -278,3 +283,65 @@ def test_a_sink_s_track_without_a_section_is_replaced_by_its_kind() -> None:
     action = OpenSink(Subscription(SUB, None, None, tracks), PushSink("rtmp://far/live", "rtmp"))
     other = SubscribedTrack("video", COMMON)
     assert action.redirected(other).subscription.tracks == (tracks[0], other)
+
+
+def camera(stream: str, transport: str = ANNS) -> WebRtcSource:
+    return WebRtcSource(TransportId(transport), (PublishedTrack("video", f"{stream}-v", "camera"),))
+
+
+def shows(room: Room, stream: StreamId, by: ParticipantId = ANN, transport: str = ANNS) -> list[Outcome]:
+    """A participant publishes a picture."""
+    room.handle(Publish(by, stream, camera(stream, transport)))
+    return room.handle(SourceReady(stream, (PICTURE,)))
+
+
+def recorded(room: Room, stream: StreamId) -> Room:
+    """The picture of ``stream`` is recorded."""
+    room.handle(Subscribe(None, SUB, FILE, (SubscribedTrack("video", stream),)))
+    room.handle(SinkReady(SUB))
+    return room
+
+
+def test_a_recording_goes_on_when_its_stream_ends() -> None:
+    room = open_room(ANN)
+    shows(room, CAM)
+    recorded(room, CAM)
+    assert room.handle(Unpublish(ANN, CAM)) == [
+        ForgetSinkOrigin(SUB, "video"),
+        CloseSource(CAM),
+        StreamRemoved(CAM),
+    ]
+    assert SUB in room.subscriptions
+
+
+def test_a_camera_that_is_switched_on_again_is_recorded_again() -> None:
+    room = open_room(ANN, BEN)
+    shows(room, CAM)
+    recorded(room, CAM)
+    room.handle(Unpublish(ANN, CAM))
+    assert of(shows(room, StreamId("bens"), BEN, "bens transport"), SetSinkOrigin) == []
+    (redirected,) = of(shows(room, SCREEN), SetSinkOrigin)
+    assert redirected == SetSinkOrigin(SUB, room.subscriptions[SUB].tracks[0])
+    assert room.subscriptions[SUB].tracks[0].stream == SCREEN
+    assert of(room.handle(Unpublish(ANN, SCREEN)), ForgetSinkOrigin) == [ForgetSinkOrigin(SUB, "video")]
+
+
+def test_a_recording_goes_on_with_another_stream_that_it_is_told_to_take() -> None:
+    room = open_room(ANN, BEN)
+    shows(room, CAM)
+    recorded(room, CAM)
+    room.handle(Unpublish(ANN, CAM))
+    shows(room, StreamId("bens"), BEN, "bens transport")
+    changed = room.handle(UpdateSubscription(None, SUB, (TrackChange("video", StreamId("bens")),)))
+    assert of(changed, SetSinkOrigin) == [SetSinkOrigin(SUB, room.subscriptions[SUB].tracks[0])]
+    assert room.subscriptions[SUB].tracks[0].stream == "bens"
+    assert of(shows(room, CAM), SetSinkOrigin) == [], "it does not wait any more"
+
+
+def test_who_waits_for_a_stream_is_forgotten_with_its_end() -> None:
+    room = open_room(ANN)
+    shows(room, CAM)
+    recorded(room, CAM)
+    room.handle(Unpublish(ANN, CAM))
+    assert room.handle(Unsubscribe(None, SUB)) == [CloseSink(SUB)]
+    assert of(shows(room, CAM), SetSinkOrigin) == []

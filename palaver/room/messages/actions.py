@@ -102,6 +102,14 @@ class SetSinkOrigin:
 
 
 @dataclass(frozen=True, slots=True)
+class ForgetSinkOrigin:
+    """What a lasting sink took of this kind has ended: nothing comes until there is another origin."""
+
+    subscription: SubscriptionId
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
 class SetComposition:
     """Make the mixed stream ``view`` of this from now on."""
 
@@ -125,6 +133,7 @@ Action: TypeAlias = (
     | SetSinkActive
     | SetSinkLayer
     | SetSinkOrigin
+    | ForgetSinkOrigin
     | SetComposition
     | CloseTransports
 )
