@@ -1,0 +1,58 @@
+"""What a node and a puller say to each other, beside what all pipelines understand."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+from msgspec import Meta, Struct
+
+VIDEO_TRACK: Final = 1
+AUDIO_TRACK: Final = 2
+
+
+class Pull(Struct, tag=True, kw_only=True):
+    """Receive this stream from now on, and again whenever it breaks off; the first command, said once.
+
+    ``audio`` and ``video``: True demands the kind, False leaves it out. ``loop``: a file begins again at its end.
+    """
+
+    url: str
+    transport: Literal["tcp", "udp"] = "tcp"
+    buffer_size: Annotated[int, Meta(ge=0, le=1 << 26)] = 8192
+    audio: bool | Literal["auto"] = "auto"
+    video: bool | Literal["auto"] = "auto"
+    loop: bool = False
+    allow_loopback: bool = False
+    tls_verify: bool = True
+
+
+class FoundAudio(Struct, kw_only=True):
+    """Sound, as it leaves the puller."""
+
+    codec: str
+    sample_rate: int
+    channels: int
+
+
+class FoundVideo(Struct, kw_only=True):
+    """Pictures, as they leave the puller. 0: not known."""
+
+    codec: str
+    profile: str | None
+    width: int
+    height: int
+    framerate: float
+
+
+class TracksFound(Struct, tag=True, kw_only=True):
+    """Media flows: for the first time, again after an interruption, or in another form."""
+
+    audio: FoundAudio | None
+    video: FoundVideo | None
+
+
+class Interrupted(Struct, tag=True, kw_only=True):
+    """Nothing comes; the puller tries again by itself, unless ``final``."""
+
+    reason: str
+    final: bool = False
