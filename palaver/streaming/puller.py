@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any, TypeAlias
 
-    from palaver.media.frames import FrameSocket
+    from palaver.media.pipelines.frames import FrameSocket
 
     Packet: TypeAlias = av.Packet[Any]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import av
 from av.bitstream import BitStreamFilterContext
 
-from palaver.media.frames import Codec
+from palaver.media.pipelines.frames import Codec
 from palaver.streaming.control import FoundAudio, FoundVideo
 from palaver.streaming.pictures import ParameterSets, Reordering, avcc_sets
 from palaver.streaming.sounds import RATE, OpusMaker
