@@ -19,7 +19,7 @@ Made by `make wire` from `palaver/server/config.py`; do not edit.
 
 No setting is needed. Each can be given as a line in `palaver.toml` (read from the current directory, or `--config FILE`), or as
 an environment variable; flags of `palaver serve` win over the environment, the environment over the file. Lists are separated by
-commas in an environment variable. Two more variables come before all settings: `PALAVER_DATA_DIR` (`--data-dir`, default
+commas in an environment variable. A variable whose name ends in `_FILE`, such as `PALAVER_SERVICE_SUPER_KEY_FILE`, names a file with the value. Two more variables come before all settings: `PALAVER_DATA_DIR` (`--data-dir`, default
 `./palaver-data`) and `PALAVER_CONFIG` (`--config`). Those of commands that ask a server are in [command-line.md](command-line.md).
 Other variables `PALAVER_…` are warned about and ignored, such as those that Kubernetes sets for a service of that name.
 """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import functools
 import os
 import socket
 from dataclasses import dataclass
@@ -34,17 +35,18 @@ from palaver.api.wire.rooms import config_of
 from palaver.host.rooms import Rooms
 from palaver.jobs.opening import RoomOpener
 from palaver.media.local import LocalEngine
-from palaver.server import addresses, http, limits, services, state, tls
+from palaver.server import addresses, http, limits, operator, services, state, tls
 from palaver.server.observe import Health, LoopLag
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from palaver.server.config import Config
     from palaver.server.data import Account, DataDirectory
     from palaver.server.tls import Certificate
     from palaver.store import Store
 
+Socket = socket.socket
 _BACKLOG: Final = 2048
 
 
@@ -59,6 +61,7 @@ class Listening:
     socket: socket.socket
     certificate: Certificate | None
     on_loopback: bool
+    operator: Socket | None = None
 
     def urls(self) -> list[str]:
         """The server's addresses as people type them, the most useful first."""
@@ -77,17 +80,19 @@ def listen(config: Config, directory: DataDirectory) -> Listening:
         certificate = tls.given(wanted.tls_cert, wanted.tls_key)
     elif not (on_loopback or wanted.plain):
         certificate = tls.self_signed(directory.path, addresses.media_addresses(wanted.host))
+    bound = _bind(wanted.host, wanted.port)
+    own = _bind(config.operator.host, config.operator.port) if config.operator.port else None
+    return Listening(bound, certificate, on_loopback, own)
+
+
+def _bind(host: str, port: int) -> socket.socket:
     try:
-        info = socket.getaddrinfo(wanted.host, wanted.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[
-            0
-        ]
-        bound = socket.create_server(
-            info[4][:2], family=info[0], backlog=_BACKLOG, dualstack_ipv6=wanted.host == "::"
+        info = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        return socket.create_server(
+            info[4][:2], family=info[0], backlog=_BACKLOG, dualstack_ipv6=host == "::"
         )
     except OSError as error:
-        reason = _reason(error)
-        raise StartError(f"cannot listen on {wanted.host} port {wanted.port}: {reason}") from error
-    return Listening(bound, certificate, on_loopback)
+        raise StartError(f"cannot listen on {host} port {port}: {_reason(error)}") from error
 
 
 def _reason(error: OSError) -> str:
@@ -172,11 +177,15 @@ class Node:
             "http": self._limits.stats,
             "store": store.stats,
         }
-        self._health = Health(parts, self._lag, store.ping)
+        tried: dict[str, Callable[[], Awaitable[None]]] = {
+            "database": store.try_writing,
+            "data directory": functools.partial(asyncio.to_thread, directory.try_writing),
+        }
+        self._health = Health(parts, self._lag, tried)
         extra = [
             Route("/healthz", self._health.alive),
             Route("/readyz", self._health.ready),
-            Route("/metrics", self._health.metrics),
+            *([] if config.operator.port else operator.routes(config.operator, self._health)),
             *whip.routes(),
             *demo.routes(),
             *DemoView(self._rooms, sessions).routes(),
@@ -184,6 +193,12 @@ class Node:
         ]
         app = build(store, self._rooms, tokens, rest, extra, mauth=mauth)
         self._server = self._http(self._portal.asgi(app))
+        self._operator = http.server(
+            operator.application(config.operator, self._health),
+            self._limits,
+            certificate=None,
+            grace_s=config.http.drain_s,
+        )
 
     def _http(self, app: object) -> http.HttpServer:
         certificate = self._listening.certificate
@@ -203,6 +218,9 @@ class Node:
                 parts.create_task(self._lag.run(), name="loop lag"),
             ]
             serving = parts.create_task(self._server.serve(sockets=[self._listening.socket]), name="http")
+            if self._listening.operator is not None:
+                own = self._operator.serve(sockets=[self._listening.operator])
+                running.append(parts.create_task(own, name="operator"))
             parts.create_task(self._announce(greet), name="announce")
             await stop.wait()
             self._log.info("draining", seconds=self._config.http.drain_s)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
@@ -16,7 +17,6 @@ from msgspec import Meta, Struct, field
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Positive = Annotated[float, Meta(gt=0)]
@@ -159,6 +159,19 @@ class Rooms(Section, frozen=True):
     """Seconds after which a room that nobody uses stops; its definition stays."""
 
 
+class Operator(Section, frozen=True):
+    """What is for the operator alone: where it is served, and whether."""
+
+    port: Port = 0
+    """TCP port of `/metrics`, `/docs` and `/openapi.json`, in plain HTTP; 0: they are at `http.port` like all else."""
+    host: str = "127.0.0.1"
+    """Address of that port."""
+    metrics: bool = True
+    """Serve `/metrics`."""
+    docs: bool = True
+    """Serve `/docs` and `/openapi.json`."""
+
+
 class Page(Section, frozen=True):
     """The conference page at `/`."""
 
@@ -186,6 +199,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     service: Service = field(default_factory=Service)
     database: Database = field(default_factory=Database)
     rooms: Rooms = field(default_factory=Rooms)
+    operator: Operator = field(default_factory=Operator)
     page: Page = field(default_factory=Page)
     log: Log = field(default_factory=Log)
 
@@ -193,9 +207,12 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 SECTIONS: Final[Mapping[str, type[Section]]] = {f.name: f.type for f in msgspec.structs.fields(Config)}
 NOT_SETTINGS: Final = (
     *("PALAVER_DATA_DIR", "PALAVER_CONFIG"),
-    *("PALAVER_URL", "PALAVER_SERVICE", "PALAVER_KEY", "PALAVER_CA"),
+    *("PALAVER_URL", "PALAVER_SERVICE", "PALAVER_KEY", "PALAVER_KEY_FILE", "PALAVER_CA"),
 )
 """Environment variables of the command line: what is read before the configuration, and which server to ask."""
+
+_FILE: Final = "_FILE"
+"""Ends the name of a variable that names a file with the setting's value: keys and URLs with passwords."""
 
 Settings = dict[str, dict[str, Any]]
 
@@ -274,6 +291,8 @@ def _from_environment(environ: Mapping[str, str]) -> tuple[list[tuple[str, str, 
     for name, value in environ.items():
         if not name.startswith("PALAVER_") or name in NOT_SETTINGS:
             continue
+        if name not in known and name.removesuffix(_FILE) in known:
+            name, value = name.removesuffix(_FILE), _content(name, value)
         if name not in known or (name.endswith("_PORT") and _SERVICE_LINK.fullmatch(value)):
             close = "" if name in known else _hint(name, known, " (did you mean {}?)")
             foreign.append(name + close)
@@ -281,6 +300,16 @@ def _from_environment(environ: Mapping[str, str]) -> tuple[list[tuple[str, str, 
         section, key = known[name]
         found.append((section, key, name, _listed(section, key, value)))
     return found, foreign
+
+
+def _content(name: str, file: str) -> str:
+    """What stands in the file that an environment variable names, without the end of its line."""
+    try:
+        return Path(file).read_text("utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"environment variable {name}: {file}: {getattr(error, 'strerror', error)}"
+        ) from error
 
 
 def _listed(section: str, key: str, value: str) -> Any:

@@ -6,8 +6,9 @@ import contextlib
 import fcntl
 import os
 import secrets
+import stat
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 
@@ -16,19 +17,24 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SECRETS_FILE: Final = "secrets.json"
+_PROBE: Final = ".writable"
+_PROBE_BYTES: Final = 65_536
 
 
 class DataError(Exception):
     """The data directory cannot be used; the text says why and where."""
 
 
+Key = Annotated[str, msgspec.Meta(pattern="^([0-9a-fA-F]{2}){32,}$")]
+
+
 class Secrets(msgspec.Struct, frozen=True):
     """Random keys as hex: of the store, of tokens, of reconnection tickets, of the page's cookies."""
 
-    master: str
-    tokens: str
-    tickets: str
-    cookies: str
+    master: Key
+    tokens: Key
+    tickets: Key
+    cookies: Key
 
 
 class Account(msgspec.Struct, frozen=True):
@@ -50,17 +56,42 @@ class DataDirectory:
         """SQLite in this directory."""
         return f"sqlite:///{self.path / 'palaver.db'}"
 
+    def try_writing(self) -> None:
+        """Write some bytes into it, as a look whether that is possible. Raises OSError."""
+        descriptor = os.open(self.path / _PROBE, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(bytes(_PROBE_BYTES))
+
 
 def open_directory(path: Path) -> DataDirectory:
-    """The directory with its secrets, made where they do not exist. Raises DataError."""
+    """The directory with its secrets, made where they do not exist, closed to others. Raises DataError."""
     path = path.absolute()
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _close_to_others(path)
         return DataDirectory(path, _secrets(path / SECRETS_FILE))
     except OSError as error:
         raise DataError(f"data directory {path}: {error.strerror or error}") from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise DataError(f"data directory {path}: {SECRETS_FILE} is damaged: {error}") from error
+
+
+def _close_to_others(path: Path) -> None:
+    """Take the rights of others away from the directory and the files in it. Raises DataError, OSError."""
+    for one in (path, *path.iterdir()):
+        with contextlib.suppress(FileNotFoundError):  # SQLite's and our own temporary files go away
+            _close(one, directory=one == path)
+
+
+def _close(path: Path, *, directory: bool) -> None:
+    mode = path.lstat().st_mode
+    if not mode & 0o077 or not (directory or stat.S_ISREG(mode)):
+        return
+    try:
+        path.chmod(0o700 if directory else 0o600)
+    except PermissionError:  # it is another's, whose group may be how we may use it
+        if mode & 0o007:
+            raise DataError(f"{path} is open to everybody and not ours to change: chmod o= it") from None
 
 
 def _secrets(file: Path) -> Secrets:

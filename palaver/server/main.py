@@ -17,8 +17,10 @@ from palaver.server.commands.shared import (
     AsJson,
     ConfigFile,
     DataDir,
+    SuperKeyFile,
     configuration,
     fail,
+    secret_in,
 )
 
 if TYPE_CHECKING:
@@ -77,9 +79,15 @@ def serve(
     tls_cert: Annotated[str | None, typer.Option(help="PEM file of the certificate.")] = None,
     tls_key: Annotated[str | None, typer.Option(help="PEM file of its key.")] = None,
     super_id: Annotated[str | None, typer.Option(help="Id of the super service.")] = None,
-    super_key: Annotated[str | None, typer.Option(help="Key of the super service.")] = None,
+    super_key: Annotated[
+        str | None,
+        typer.Option(help="Key of the super service; others can read it in the list of processes."),
+    ] = None,
+    super_key_file: SuperKeyFile = None,
 ) -> None:
     """Run the server. Without any option: for this machine only, with data in ./palaver-data."""
+    if super_key_file is not None:
+        super_key = secret_in(super_key_file, "--super-key-file")
     flags: Settings = {
         "http": given(host=host, port=port, tls_cert=tls_cert, tls_key=tls_key, plain=plain_http or None),
         "media": given(port=media_port),

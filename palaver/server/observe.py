@@ -23,7 +23,8 @@ from palaver import __version__
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-_PING_TIMEOUT_S: Final = 2.0
+_TRIAL_TIMEOUT_S: Final = 2.0
+_TRY_EVERY_S: Final = 1.0
 _LAG_PERIOD_S: Final = 1.0
 
 # At lower levels they write down what passes through them: frames, statements, tokens.
@@ -60,7 +61,11 @@ def configure_logging(level: str, form: str) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,  # libraries' own entries have not passed it yet
+                renderer,
+            ],
         )
     )
     root = logging.getLogger()
@@ -135,10 +140,14 @@ def _gauge(name: str, text: str, value: float, labels: Mapping[str, str] | None 
 class Health:
     """The three pages of an operator: /healthz (alive), /readyz (may get traffic), /metrics."""
 
-    def __init__(self, parts: Mapping[str, Stats], lag: LoopLag, ping: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self, parts: Mapping[str, Stats], lag: LoopLag, tried: Mapping[str, Callable[[], Awaitable[None]]]
+    ) -> None:
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(Collector(parts, lag))
-        self._ping = ping
+        self._tried = tried
+        self._found: tuple[float, dict[str, str]] = (float("-inf"), {})
+        self._looking = asyncio.Lock()
         self.draining = False
         self.started = False
 
@@ -152,21 +161,35 @@ class Health:
 
     async def ready(self, _request: Request) -> Response:
         """200 when this server may get traffic, else 503 and what is missing."""
-        failing = {}
+        failing: dict[str, str] = {}
         if not self.started:
             failing["server"] = "starting"
         if self.draining:
             failing["server"] = "draining"
-        try:
-            async with asyncio.timeout(_PING_TIMEOUT_S):
-                await self._ping()
-        except TimeoutError:
-            failing["database"] = f"no answer within {_PING_TIMEOUT_S:.0f} s"
-        except Exception as error:  # whatever it is, we are not ready and say so
-            failing["database"] = type(error).__name__
+        failing |= await self._failing()
         return _json(
             503 if failing else 200, {"status": "not ready" if failing else "ok", "failing": failing}
         )
+
+    async def _failing(self) -> dict[str, str]:
+        """What cannot be done now; tried at most once a second, however many ask."""
+        async with self._looking:
+            at, found = self._found
+            if time.monotonic() - at > _TRY_EVERY_S:
+                found = {name: why for name, one in self._tried.items() if (why := await _why_not(one))}
+                self._found = (time.monotonic(), found)
+            return found
+
+
+async def _why_not(trial: Callable[[], Awaitable[None]]) -> str:
+    try:
+        async with asyncio.timeout(_TRIAL_TIMEOUT_S):
+            await trial()
+    except TimeoutError:
+        return f"no answer within {_TRIAL_TIMEOUT_S:.0f} s"
+    except Exception as error:  # whatever it is, we are not ready and say so
+        return type(error).__name__
+    return ""
 
 
 def _json(status: int, body: object) -> Response:

@@ -14,6 +14,7 @@ import msgspec
 import structlog
 
 from palaver import __version__
+from palaver.server import addresses
 from palaver.server.data import Account, DataDirectory, DataError, locked, open_directory
 from palaver.server.services import SAMPLE, SUPER
 from palaver.server.tls import TlsError
@@ -39,6 +40,7 @@ def run_server(config: Config, data_dir: Path, fail: Fail) -> int:
 
     configure_logging(config.log.level, config.log.format)
     _allow_descriptors()
+    os.umask(0o077)  # what we make is ours alone, the database's files included
     try:
         directory = open_directory(data_dir)
         with locked(directory):
@@ -89,7 +91,10 @@ def _greet(config: Config, directory: DataDirectory, listening: Listening) -> No
         lines += [
             "           by invitation only; --demo lets everybody who can reach this server in by a name"
         ]
-    lines += [f"  API      {urls[0]}/docs", f"  data     {directory.path}"]
+    if config.operator.docs:
+        own = f"http://{addresses.in_url(config.operator.host)}:{config.operator.port}"
+        lines.append(f"  API      {own if config.operator.port else urls[0]}/docs")
+    lines.append(f"  data     {directory.path}")
     certificate = listening.certificate
     if certificate is not None and certificate.fingerprint is not None:
         lines += [

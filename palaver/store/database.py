@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from sqlalchemy.engine import URL, Connection, make_url
@@ -53,11 +55,24 @@ def parse_url(text: str) -> URL:
     """``text`` if it names a database that we can use; raises StoreError."""
     try:
         url = make_url(text)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # such as a port that is no number
         raise StoreError("database: expected sqlite:///… or postgresql://…") from None
     if url.drivername not in _SQLITE | _POSTGRESQL:
         raise StoreError(f"database: {url.drivername} is neither sqlite nor postgresql")
+    if is_sqlite(url):
+        _check_file(url)
     return url
+
+
+def _check_file(url: URL) -> None:
+    if url.host or url.query or "\0" in (url.database or ""):
+        raise StoreError("database: expected sqlite:///path, with nothing before or after the path")
+    if not in_memory(url):
+        with contextlib.suppress(OSError):  # it does not exist yet, or opening it says what is wrong
+            if Path(url.database or "").stat().st_size == 0:
+                raise StoreError(
+                    f"database: {url.database} has 0 bytes: restore it, or remove it to begin with an empty one"
+                )
 
 
 def is_sqlite(url: URL) -> bool:

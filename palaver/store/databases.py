@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from palaver.store.database import is_sqlite
+from palaver.store.errors import StoreError
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
@@ -13,11 +14,17 @@ if TYPE_CHECKING:
 
 
 def make_database(url: URL) -> Database:
-    """The database that ``url`` names; nothing is opened yet. What the other kind needs is not imported."""
+    """The database that ``url`` names; nothing is opened yet. What the other kind needs is not imported.
+
+    Raises StoreError without the driver.
+    """
     if is_sqlite(url):
         from palaver.store.sqlite import Sqlite
 
         return Sqlite(url)
     from palaver.store.postgresql import Postgresql
 
-    return Postgresql(url)
+    try:
+        return Postgresql(url)
+    except ModuleNotFoundError as error:
+        raise StoreError(f"database: {error}: install palaver[postgresql]") from error

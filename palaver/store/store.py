@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import insert, select, text
+from sqlalchemy import insert, select, text, update
 
 from palaver.store.cache import Cache
 from palaver.store.database import Database, parse_url
@@ -23,12 +23,31 @@ from palaver.store.tokens import Tokens
 from palaver.store.work import First
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Coroutine, Mapping
 
     from sqlalchemy.engine import Connection
 
 _MARK: Final = "palaver"
 _PING: Final = text("SELECT 1")
+_WRITTEN: Final = "written"
+
+
+async def _first(opening: Coroutine[Any, Any, None]) -> None:
+    """Open a database; what its driver does not like about the URL comes with the first connection."""
+    try:
+        await opening
+    except (TypeError, ValueError) as error:
+        raise StoreError(f"the database cannot be opened: {error}") from error
+
+
+def _write_mark(connection: Connection) -> None:
+    """Change a row: the number of times that this was done."""
+    found = connection.execute(select(marks.c.value).where(marks.c.name == _WRITTEN)).scalar()
+    if found is None:
+        connection.execute(insert(marks).values(name=_WRITTEN, value="0"))
+    else:
+        changed = str(int(found) + 1)
+        connection.execute(update(marks).where(marks.c.name == _WRITTEN).values(value=changed))
 
 
 class Store:
@@ -57,7 +76,7 @@ class Store:
         """
         database = make_database(parse_url(url))
         try:
-            await migrate(database)
+            await _first(migrate(database))
             vault = Vault(master_key)
             await _check(database, vault)
         except BaseException:
@@ -68,6 +87,10 @@ class Store:
     async def ping(self) -> None:
         """Raise StoreError unless the database answers."""
         await self._database.read(First(_PING))
+
+    async def try_writing(self) -> None:
+        """Raise StoreError unless the database can be written."""
+        await self._database.write(_write_mark)
 
     def stats(self) -> Mapping[str, float]:
         """Counters by metric name."""

@@ -11,7 +11,7 @@ import httpx
 
 from palaver.api.auth.mauth import sign
 from palaver.api.auth.tokens import TokenDesk
-from palaver.api.rest.app import build
+from palaver.api.rest.app import build, descriptions
 from palaver.api.rest.settings import RestSettings
 from palaver.api.whip.routes import WhipAndWhep
 from palaver.api.whip.settings import WhipSettings
@@ -141,7 +141,9 @@ async def make_house(
             store, rooms, RoomOpener(store, rooms, config_of), desk, whip_settings or WhipSettings()
         )
         extra_routes = [*whip.routes(), *extra_routes]
-        app = build(store, rooms, desk, settings or RestSettings(), extra_routes, clock=clock)
+        app = build(
+            store, rooms, desk, settings or RestSettings(), [*descriptions(), *extra_routes], clock=clock
+        )
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
             yield House(store, rooms, engine, whip, desk, clock, client, app)

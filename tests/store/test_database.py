@@ -200,3 +200,42 @@ async def test_a_database_of_an_older_version_is_brought_up_to_date(
     await migrate(empty)
     assert await empty.read(described) == now
     await empty.close()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "nonsense",
+        "mysql://host/name",
+        "postgresql://user:secret@host:port/name",
+        "postgresql://127.0.0.1:1/name?bogus=secret",
+        "postgresql://[::1/name",
+        "sqlite://host/name",
+        "sqlite:////nowhere/at/all.db",
+        "sqlite:///a%00b",
+        "sqlite:///name?bogus=1",
+        "sqlite:////etc/passwd",
+    ],
+)
+async def test_a_url_that_cannot_be_used_is_an_error_of_one_line(url: str) -> None:
+    with pytest.raises(StoreError, match="database") as refused:
+        await Store.open(url, master_key=MASTER)
+    assert "\n" not in str(refused.value)
+    assert "secret" not in str(refused.value)
+
+
+def test_a_database_of_zero_bytes_is_not_taken_for_a_new_one(path: Path) -> None:
+    path.touch()
+    with pytest.raises(StoreError, match="0 bytes: restore it"):
+        asyncio.run(opened(path))
+    assert path.stat().st_size == 0
+
+
+async def test_writing_is_tried(path: Path) -> None:
+    store = await opened(path)
+    try:
+        await store.try_writing()
+        await store.try_writing()
+        await store.ping()
+    finally:
+        await store.close()

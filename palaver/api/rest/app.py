@@ -49,7 +49,7 @@ def build(
     clock: Callable[[], float] = wall_clock,
     mauth: MAuth | None = None,
 ) -> ASGIApp:
-    """The application: OWT's resources, their description, and ``extra_routes``, which need no MAuth signature.
+    """The application: OWT's resources, and ``extra_routes``, which need no MAuth signature.
 
     ``clock`` tells seconds since the epoch. ``mauth``: what checks signatures, where its numbers are of interest.
     """
@@ -57,7 +57,7 @@ def build(
     api = Api(store, rooms, tokens, settings, ObjectIds(clock), portal, clock)
     mauth = mauth or MAuth(store.services, window_s=settings.replay_window_s, clock=clock)
     app = Starlette(
-        routes=[*_resources(api), *_descriptions(), *extra_routes],
+        routes=[*_resources(api), *extra_routes],
         middleware=[
             Middleware(Headers, settings=settings),
             Middleware(Guard),
@@ -81,7 +81,8 @@ def _resources(api: Api) -> list[BaseRoute]:
     ]
 
 
-def _descriptions() -> list[BaseRoute]:
+def descriptions() -> list[BaseRoute]:
+    """``/openapi.json``, and ``/docs`` for people."""
     page = _Fixed(_page)
     return [Route("/openapi.json", _Fixed(_document)), Route("/docs", page), Route("/docs/", page)]
 

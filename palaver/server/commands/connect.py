@@ -17,6 +17,7 @@ from palaver.server.commands.shared import (
     DataDir,
     configuration,
     fail,
+    secret_in,
 )
 
 if TYPE_CHECKING:
@@ -37,7 +38,10 @@ ServiceId = Annotated[
     str | None, typer.Option("--service", envvar="PALAVER_SERVICE", help="Id of a service, with --url.")
 ]
 ServiceKey = Annotated[
-    str | None, typer.Option("--key", envvar="PALAVER_KEY", help="Its key; better in the variable.")
+    str | None, typer.Option("--key", envvar="PALAVER_KEY", help="Its key; better in the variable or a file.")
+]
+KeyFile = Annotated[
+    Path | None, typer.Option("--key-file", envvar="PALAVER_KEY_FILE", help="File with that key.")
 ]
 TrustFile = Annotated[
     Path | None,
@@ -54,23 +58,25 @@ class Target:
     url: Url = None
     service: ServiceId = None
     key: ServiceKey = None
+    key_file: KeyFile = None
     ca: TrustFile = None
 
     def client(self) -> Palaver:
         """A client of that server, or the end with a message."""
         if self.url is None:
-            if self.service or self.key or self.ca:
-                fail("--service, --key and --ca need --url", 2)
+            if self.service or self.key or self.key_file or self.ca:
+                fail("--service, --key, --key-file and --ca need --url", 2)
             from palaver.server.run import api_of
 
             return api_of(configuration(self.config, {}), existing(self.data_dir), fail)
-        if not (self.service and self.key):
-            fail("--url needs --service and --key (or PALAVER_SERVICE and PALAVER_KEY)", 2)
+        key = self.key or (secret_in(self.key_file, "--key-file") if self.key_file else None)
+        if not (self.service and key):
+            fail("--url needs --service and --key-file or --key (or PALAVER_SERVICE and PALAVER_KEY)", 2)
         if not self.url.startswith(("http://", "https://")):
             fail("--url: expected http://host:port or https://host:port", 2)
         from palaver.client import Palaver
 
-        return Palaver(self.url, self.service, self.key, verify=self._trusted())
+        return Palaver(self.url, self.service, key, verify=self._trusted())
 
     def _trusted(self) -> ssl.SSLContext | bool:
         if self.ca is None:

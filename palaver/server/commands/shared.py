@@ -21,6 +21,7 @@ ConfigFile = Annotated[
     Path | None,
     typer.Option("--config", envvar="PALAVER_CONFIG", help="Settings; default: palaver.toml, if there."),
 ]
+SuperKeyFile = Annotated[Path | None, typer.Option("--super-key-file", help="File with that key.")]
 AsJson = Annotated[bool, typer.Option("--json", help="For scripts.")]
 
 
@@ -48,3 +49,11 @@ def configuration(file: Path | None, flags: Settings) -> Config:
         return read_configuration(file, flags)
     except ConfigError as error:
         fail(error, 2)
+
+
+def secret_in(file: Path, option: str) -> str:
+    """The secret that a file holds, without the end of its line, or the end with a message."""
+    try:
+        return file.read_text("utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        fail(f"{option} {file}: {getattr(error, 'strerror', None) or error}", 2)
