@@ -7,21 +7,19 @@ from __future__ import annotations
 
 import io
 import os
-from fractions import Fraction
 from typing import TYPE_CHECKING, Final, cast
 
 import av
-from av.error import FFmpegError
 
+from palaver.muxing.muxer import Muxer
 from palaver.recording.formats import Container, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-MICRO: Final = Fraction(1, 1_000_000)
-_STEP_US: Final = 1000
-"""Frames of one track are apart by this at least: Matroska counts milliseconds."""
+    from palaver.muxing.muxer import VideoForm
+
 _INTERLEAVE_US: Final = "200000"
 """So long the muxer waits for frames of the other track before it goes on with one."""
 
@@ -35,21 +33,6 @@ _MUXERS: Final[Mapping[Container, tuple[str, dict[str, str]]]] = {
     "ts": ("mpegts", {}),
     "ogg": ("ogg", {"page_duration": "500000"}),
 }
-# How FFmpeg reads a bare key frame of a codec that has parameter sets, which the container's header repeats.
-_WITH_PARAMETERS: Final = {"h264": "h264", "h265": "hevc", "av1": "obu"}
-_TEMPORAL_DELIMITER: Final = b"\x12\x00"
-_DECODERS: Final = {"vp8": "vp8", "vp9": "vp9"}
-_AUDIO: Final = {
-    "opus": ("libopus", 48_000, "stereo"),
-    "aac": ("aac", 48_000, "stereo"),
-    "pcmu": ("pcm_s16le", 8_000, "mono"),
-    "pcma": ("pcm_s16le", 8_000, "mono"),
-}
-_AAC_BPS: Final = 128_000
-
-
-class Unreadable(Exception):
-    """A key frame that does not tell what a decoder needs."""
 
 
 class PartFile(io.RawIOBase):
@@ -101,43 +84,8 @@ class PartFile(io.RawIOBase):
         super().close()
 
 
-class VideoForm:
-    """What a container's header says of a picture, read from its first key frame."""
-
-    def __init__(self, codec: str, key_frame: bytes) -> None:
-        """Raises Unreadable."""
-        self.codec = codec
-        self.template: av.VideoStream | None = None
-        try:
-            if codec in _WITH_PARAMETERS:
-                self._read(key_frame)
-            else:
-                self._decode(key_frame)
-        except (FFmpegError, EOFError, ValueError, IndexError) as error:
-            raise Unreadable(f"the first key frame of {codec} cannot be read: {error}") from error
-        if not self.width or not self.height:
-            raise Unreadable(f"the first key frame of {codec} has no size")
-
-    def _read(self, key_frame: bytes) -> None:
-        delimiter = _TEMPORAL_DELIMITER if self.codec == "av1" else b""
-        # Kept: a stream is of no use without what it was read from.
-        self._source = av.open(io.BytesIO(delimiter + key_frame), format=_WITH_PARAMETERS[self.codec])
-        self.template = self._source.streams.video[0]
-        self.width, self.height = self.template.width, self.template.height
-
-    def _decode(self, key_frame: bytes) -> None:
-        context = av.CodecContext.create(_DECODERS[self.codec], "r")
-        assert isinstance(context, av.VideoCodecContext)
-        context.thread_count = 1
-        pictures = [*context.decode(av.Packet(key_frame)), *context.decode(None)]
-        self.width, self.height = pictures[0].width, pictures[0].height
-
-
-class Writer:
-    """One part. Times are microseconds from its beginning, in ascending order of each track but for what is fixed here.
-
-    AAC is encoded here, since its header and its frames must come from one encoder; all else comes encoded.
-    """
+class Writer(Muxer):
+    """One part of a recording."""
 
     def __init__(
         self, file: PartFile, container: Container, audio: str | None, video: VideoForm | None
@@ -148,92 +96,9 @@ class Writer:
         muxer, options = _MUXERS[container]
         options = {**options, "flush_packets": "1", "max_interleave_delta": _INTERLEAVE_US}
         self._file = file
-        self._output = av.open(file, "w", format=muxer, options=options)
-        self._video = self._video_stream(video) if video is not None else None
-        self._audio = self._audio_stream(audio) if audio is not None else None
-        self._aac = self._audio if audio == "aac" else None
-        self._last: dict[int, int] = {}
-        # MP4 says how long a picture is shown, which the next one tells: each waits for it.
-        self._holds = muxer == "mp4"
-        self._held: av.Packet[av.VideoStream] | None = None
-        self._samples = 0
-        self.end_us = 0
-        """Where the longest track ends so far."""
-
-    def _video_stream(self, form: VideoForm) -> av.VideoStream:
-        if form.template is not None:
-            stream = self._output.add_stream_from_template(form.template, opaque=True)
-        else:
-            stream = cast(
-                "av.VideoStream",
-                self._output.add_mux_stream(form.codec, width=form.width, height=form.height),
-            )
-        stream.time_base = MICRO
-        return stream
-
-    def _audio_stream(self, codec: str) -> av.AudioStream:
-        encoder, rate, layout = _AUDIO[codec]
-        stream = cast("av.AudioStream", self._output.add_stream(encoder, rate=rate))
-        stream.layout = layout
-        if codec == "aac":
-            stream.bit_rate = _AAC_BPS
-        return stream
-
-    def write_video(self, payload: bytes, at_us: int, *, key_frame: bool) -> None:
-        """A picture. Raises OSError."""
-        assert self._video is not None
-        self._write(self._video, payload, at_us, 0, key_frame=key_frame)
-
-    def write_audio(self, payload: bytes, at_us: int, duration_us: int) -> None:
-        """A frame of sound. Raises OSError."""
-        assert self._audio is not None
-        self._write(self._audio, payload, at_us, duration_us, key_frame=True)
-
-    def encode_audio(self, samples: av.AudioFrame) -> None:
-        """Sound that follows what was encoded before: float planes, 48 kHz, stereo; of any length. Raises OSError."""
-        assert self._aac is not None
-        samples.pts, samples.time_base, samples.sample_rate = self._samples, Fraction(1, 48_000), 48_000
-        self._samples += samples.samples
-        self._mux_encoded(samples)
-
-    def _mux_encoded(self, samples: av.AudioFrame | None) -> None:
-        assert self._aac is not None
-        for packet in self._aac.encode(samples):
-            if packet.pts is not None and packet.pts >= 0:  # before that is the encoder's run-up: silence
-                end = (packet.pts + (packet.duration or 0)) * packet.time_base
-                self.end_us = max(self.end_us, int(end / MICRO))
-                self._output.mux(packet)
-
-    def _write(
-        self,
-        stream: av.VideoStream | av.AudioStream,
-        payload: bytes,
-        at_us: int,
-        duration_us: int,
-        *,
-        key_frame: bool,
-    ) -> None:
-        packet = av.Packet(payload)
-        at_us = max(at_us, self._last.get(stream.index, -_STEP_US) + _STEP_US)
-        self._last[stream.index] = at_us
-        self.end_us = max(self.end_us, at_us + duration_us)
-        packet.stream, packet.time_base = stream, MICRO
-        packet.pts = packet.dts = at_us
-        packet.is_keyframe = key_frame
-        if duration_us:
-            packet.duration = duration_us
-        if self._holds and stream is self._video:
-            self._mux_held(at_us)
-            self._held = packet  # type: ignore[assignment]  # a packet of the video stream, as was just seen
-        else:
-            self._output.mux(packet)
-
-    def _mux_held(self, until_us: int | None = None) -> None:
-        if self._held is not None:
-            if until_us is not None:
-                self._held.duration = until_us - (self._held.pts or 0)
-            self._output.mux(self._held)
-            self._held = None
+        super().__init__(
+            av.open(file, "w", format=muxer, options=options), audio, video, holds=muxer == "mp4"
+        )
 
     @property
     def size(self) -> int:
@@ -243,10 +108,7 @@ class Writer:
     def close(self) -> None:
         """Finish the file. Raises OSError if that cannot be; what was written before stays playable."""
         try:
-            if self._aac is not None and self._samples:
-                self._mux_encoded(None)
-            self._mux_held()
-            self._output.close()
+            self.finish()
             self._file.sync()
         finally:
             self._file.close()

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from palaver.media.timeline import SECOND_NS
-from palaver.recording.container import PartFile, Unreadable, VideoForm, Writer
+from palaver.muxing.muxer import Unreadable, VideoForm
+from palaver.muxing.tracks import FIRST_AUDIO, FileClock, PictureTrack, SoundTrack
+from palaver.recording.container import PartFile, Writer
 from palaver.recording.control import DISK_FULL, Finished, Marked, Progress
-from palaver.recording.tracks import FIRST_AUDIO, FileClock, PictureTrack, SoundTrack
 
 if TYPE_CHECKING:
     from collections.abc import Callable

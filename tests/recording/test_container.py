@@ -9,7 +9,8 @@ import av
 import numpy as np
 import pytest
 
-from palaver.recording.container import PartFile, Unreadable, VideoForm, Writer
+from palaver.muxing.muxer import Unreadable, VideoForm
+from palaver.recording.container import PartFile, Writer
 from palaver.recording.formats import AUDIO_CODECS, CONTAINERS, VIDEO_CODECS, Container, refusal, suitable
 from tests.recording.media import FPS, decode, pictures, probe, sound
 

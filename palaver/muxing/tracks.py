@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from palaver.media.pipelines.frames import Message
-    from palaver.recording.container import Writer
+    from palaver.muxing.muxer import Muxer
 
 _MS: Final = 1_000_000
 _FRAME_NS: Final = 20 * _MS
@@ -122,7 +122,7 @@ class SoundTrack:
         """When a frame was captured."""
         return self._timeline.place(message.pts, message.clock_rate, message.time_ns).at_ns
 
-    def write(self, message: Message, at_ns: int, writer: Writer) -> None:
+    def write(self, message: Message, at_ns: int, writer: Muxer) -> None:
         """A frame at its place in the file, and silence before it where nothing was."""
         if not message.payload:
             return
@@ -142,7 +142,7 @@ class SoundTrack:
         duration_us = self._duration(message.payload, None) // 1000
         writer.write_audio(payload, at_ns // 1000, duration_us)
 
-    def silence_until(self, at_ns: int, writer: Writer) -> None:
+    def silence_until(self, at_ns: int, writer: Muxer) -> None:
         """Nothing will come for before ``at_ns``."""
         self._filler.begin(0)
         self._write_silence(self._filler.until(at_ns), writer)
@@ -154,7 +154,7 @@ class SoundTrack:
             return len(payload) * SECOND_NS // 8_000
         return opus_duration_ns(payload) if self._stored == "opus" else _FRAME_NS
 
-    def _write_silence(self, positions: list[int], writer: Writer) -> None:
+    def _write_silence(self, positions: list[int], writer: Muxer) -> None:
         for at_ns in positions:
             if self._stored == "aac":
                 self._encode(np.zeros((RATE // 50, 2), np.float32), at_ns, writer)
@@ -162,7 +162,7 @@ class SoundTrack:
                 payload = _PCM_SILENCE if self._table is not None else _OPUS_SILENCE
                 writer.write_audio(payload, at_ns // 1000, _FRAME_NS // 1000)
 
-    def _encode(self, samples: NDArray[np.float32], at_ns: int, writer: Writer) -> None:
+    def _encode(self, samples: NDArray[np.float32], at_ns: int, writer: Muxer) -> None:
         """Samples have no stamps of their own: small holes are filled, and what overlaps is cut."""
         hole = at_ns * RATE // SECOND_NS - self._samples
         if hole >= _LEAST_HOLE_SAMPLES:
@@ -224,12 +224,12 @@ class PictureTrack:
             return None
         return at_ns
 
-    def write(self, message: Message, at_ns: int, now_ns: int, writer: Writer) -> None:
+    def write(self, message: Message, at_ns: int, now_ns: int, writer: Muxer) -> None:
         """A picture at its place in the file."""
         self._seen_ns, self._slate_ns, self._end_ns = now_ns, None, at_ns
         writer.write_video(message.payload, at_ns // 1000, key_frame=message.key_frame)
 
-    def darken(self, at_ns: int, now_ns: int, writer: Writer) -> None:
+    def darken(self, at_ns: int, now_ns: int, writer: Muxer) -> None:
         """Show black if nothing else is there, once more from time to time."""
         if self._seen_ns is not None and now_ns - self._seen_ns < STALLED_NS:
             return

@@ -1,0 +1,1 @@
+"""Encoded frames into files and connections: what recordings and streaming-outs share."""
