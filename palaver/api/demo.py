@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute, Route
 from palaver.api.demo_answers import Refused, answered, body_of, json_answer
 from palaver.api.demo_session import DemoSessions, same_origin
 from palaver.api.http.ids import ObjectIds
+from palaver.api.sources import source_of
 from palaver.api.wire.rooms import new_room
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class Demo:
             raise Refused(403, 1102, "Joining without an invitation is switched off on this server.")
         if not same_origin(request):
             raise Refused(403, 1102, "Only this server's own page may ask for this.")
-        self._limit(request.client.host if request.client else "")
+        self._limit(source_of(request.client.host if request.client else ""))
         wanted = await body_of(request, JoinRequest)
         for name, text in (("room", wanted.room), ("user", wanted.user)):
             visible = text.translate(_JOINERS)
@@ -101,15 +102,15 @@ class Demo:
                 raise Refused(400, 1301, f"{name}: expected 1 to 64 printable characters")
         return wanted
 
-    def _limit(self, address: str) -> None:
-        """So many joins a minute from one address."""
+    def _limit(self, source: str) -> None:
+        """So many joins a minute from one source."""
         now = self._clock()
-        visits = [t for t in self._visits.pop(address, []) if now - t < 60]
-        self._visits[address] = [*visits, now]
+        visits = [t for t in self._visits.pop(source, []) if now - t < 60]
+        self._visits[source] = [*visits, now]
         if len(self._visits) > _ADDRESSES:
             self._visits.popitem(last=False)
         if len(visits) >= _PER_MINUTE:
-            self._visits[address] = visits
+            self._visits[source] = visits
             raise Refused(429, 1301, "Too many joins from your address; wait a minute.")
 
     async def _room(self, name: str) -> RoomDefinition:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
+
+from palaver.api.names import name_in
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -21,42 +24,57 @@ _POLICY: Final = "; ".join(
         "img-src 'self' data: blob:",
         "media-src 'self' blob: mediastream:",
         "font-src 'self'",
-        "connect-src 'self' ws: wss:",
         "manifest-src 'self'",
         "base-uri 'none'",
         "form-action 'self'",
         "frame-ancestors 'none'",
     )
 )
-_HEADERS: Final = {
-    "content-security-policy": _POLICY,
-    "referrer-policy": "no-referrer",
-    "x-frame-options": "DENY",
-    "permissions-policy": "camera=(self), microphone=(self), display-capture=(self)",
-}
+_PORTAL: Final = re.compile(r"https?://[A-Za-z0-9.\[\]:_-]+")
 _FOR_EVER: Final = "public, max-age=31536000, immutable"  # names under assets/ carry a hash of the content
 
 
-def routes() -> list[BaseRoute]:
+def headers(host: str, public_url: str) -> dict[str, str]:
+    """Those of the page when it was asked for at ``host``; ``public_url``: where clients find the portal, or "".
+
+    Sockets lead to these two alone: not every browser takes 'self' for a websocket's origin.
+    """
+    places = ["'self'"]
+    if name_in(host) is not None:
+        places += [f"ws://{host}", f"wss://{host}"]
+    if portal := _PORTAL.match(public_url):
+        places += [portal[0], portal[0].replace("http", "ws", 1)]
+    return {
+        "content-security-policy": f"{_POLICY}; connect-src {' '.join(places)}",
+        "referrer-policy": "no-referrer",
+        "x-frame-options": "DENY",
+        "permissions-policy": "camera=(self), microphone=(self), display-capture=(self)",
+    }
+
+
+def routes(public_url: str = "") -> list[BaseRoute]:
     """``/`` and everything the page loads."""
     folder = next((f for f in (_CHECKOUT, _PACKAGED) if (f / "index.html").is_file()), None)
-    site = _Site(folder)
+    site = _Site(folder, public_url)
     return [Route("/", site.page), Route("/assets/{name}", site.asset), Route("/{name}", site.file)]
 
 
 class _Site:
     """Looks for files when they are asked for: a build under a running server changes their names."""
 
-    def __init__(self, folder: Path | None) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path | None, public_url: str) -> None:
+        self._folder, self._public_url = folder, public_url
 
-    async def page(self, _request: Request) -> Response:
+    def _headers(self, request: Request) -> dict[str, str]:
+        return headers(request.headers.get("host", ""), self._public_url)
+
+    async def page(self, request: Request) -> Response:
         """The page itself, never cached, so that an update arrives."""
         page = _files(self._folder).get("index.html") if self._folder else None
         if page is None:
             text = "The conference page is not built. In the checkout: make build\n"
-            return PlainTextResponse(text, 503, headers=_HEADERS)
-        return FileResponse(page, headers={**_HEADERS, "cache-control": "no-cache"})
+            return PlainTextResponse(text, 503, headers=self._headers(request))
+        return FileResponse(page, headers={**self._headers(request), "cache-control": "no-cache"})
 
     async def asset(self, request: Request) -> Response:
         """A script, style or picture whose name changes with its content."""
@@ -74,7 +92,7 @@ class _Site:
                 404,
                 media_type="application/json; charset=utf-8",
             )
-        return FileResponse(file, headers={**_HEADERS, "cache-control": caching})
+        return FileResponse(file, headers={**self._headers(request), "cache-control": caching})
 
 
 def _files(folder: Path) -> dict[str, Path]:

@@ -10,6 +10,7 @@ import os
 import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 import structlog
 from starlette.routing import Route
@@ -23,6 +24,7 @@ from palaver.api.demo import Demo, DemoSettings
 from palaver.api.demo_session import DemoSessions
 from palaver.api.demo_view import DemoView
 from palaver.api.http.portal_address import PortalAddress
+from palaver.api.names import KnownNames
 from palaver.api.portal.server import Portal
 from palaver.api.portal.settings import PortalSettings
 from palaver.api.rest.app import build
@@ -187,9 +189,8 @@ class Node:
             Route("/readyz", self._health.ready),
             *([] if config.operator.port else operator.routes(config.operator, self._health)),
             *whip.routes(),
-            *demo.routes(),
-            *DemoView(self._rooms, sessions).routes(),
-            *site.routes(),
+            *_names(config).guard([*demo.routes(), *DemoView(self._rooms, sessions).routes()]),
+            *site.routes(config.portal.public_url),
         ]
         app = build(store, self._rooms, tokens, rest, extra, mauth=mauth)
         self._server = self._http(self._portal.asgi(app))
@@ -256,6 +257,14 @@ class Node:
         for host in self._rooms.running():
             await self._rooms.close(host.room.config.id)
         self._server.should_exit = True
+
+
+def _names(config: Config) -> KnownNames:
+    """The names of a server that lets people in unasked; where it was told to let everybody in, any."""
+    if config.page.demo and not config.page.names:
+        return KnownNames(None)
+    own = (config.http.host, socket.gethostname(), urlsplit(config.portal.public_url).hostname or "")
+    return KnownNames([*config.page.names, *own])
 
 
 def _rest_settings(config: Config, listening: Listening) -> RestSettings:

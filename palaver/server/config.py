@@ -177,6 +177,9 @@ class Page(Section, frozen=True):
 
     demo: bool = False
     """Let people at the page join without a token although other machines can reach us. On loopback they always may."""
+    names: list[str] = field(default_factory=list)
+    """Names by which browsers reach a server where people join without a token, beside its own. Without `page.demo`, or
+    with names here, others are refused: a page from elsewhere could make its name lead to this machine."""
 
 
 class Log(Section, frozen=True):

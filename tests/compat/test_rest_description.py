@@ -131,6 +131,10 @@ async def test_the_page_shows_everything_and_loads_nothing(house: House) -> None
     answer = await house.client.get("/docs")
     assert answer.headers["content-type"].startswith("text/html")
     assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+    assert answer.headers["x-frame-options"] == "DENY"
+    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert "camera=()" in answer.headers["permissions-policy"]
     page = Loads()
     page.feed(answer.text)
     assert page.wanted == [("a", "/openapi.json")]

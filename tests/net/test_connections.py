@@ -249,3 +249,13 @@ def test_a_body_before_the_login_is_small(server: Server) -> None:
         sid = opened.split('"sid":"')[1].split('"')[0]
         answer = http.post(f"/socket.io/?EIO=4&transport=polling&sid={sid}", content="4" + "x" * EARLY)
     assert answer.status_code == 413
+
+
+def test_a_name_that_is_not_ours_cannot_join_people(server: Server) -> None:
+    wanted = {"room": "a room", "user": "ann"}
+    refused = httpx2.post(
+        server.url + "/demo/join", json=wanted, headers={"host": "evil.example"}, timeout=10
+    )
+    assert refused.status_code == 403
+    assert "page.names" in refused.json()["error"]["message"]
+    assert httpx2.post(server.url + "/demo/join", json=wanted, timeout=10).status_code == 200

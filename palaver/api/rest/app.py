@@ -35,7 +35,15 @@ if TYPE_CHECKING:
     from palaver.host import Rooms
     from palaver.store import Store
 
-_PAGE_POLICY: Final = ((b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'"),)
+_PAGE_POLICY: Final = (
+    (
+        b"content-security-policy",
+        b"default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-frame-options", b"DENY"),
+    (b"permissions-policy", b"camera=(), microphone=(), display-capture=()"),
+)
 _NOT_FOUND: Final = error(errors.NOT_FOUND, "Resource not found")
 
 
