@@ -17,6 +17,8 @@ const USE_CANDIDATE: u16 = 0x0025;
 pub struct Demux {
     by_ufrag: HashMap<String, TransportId>,
     by_path: HashMap<Path, TransportId>,
+    /// Who else has shown a path of somebody's to be its own, and is to prove it; of several the last.
+    claims: HashMap<Path, TransportId>,
 }
 
 impl Demux {
@@ -34,14 +36,31 @@ impl Demux {
 
     /// Give `path` to `transport`; returns who had it.
     pub fn add_path(&mut self, path: Path, transport: TransportId) -> Option<TransportId> {
+        self.claims.remove(&path);
         self.by_path.insert(path, transport)
     }
 
-    /// Forget `path` if `transport` still has it.
+    /// Forget `path` if `transport` still has it; whoever claims it, gets it.
     pub fn remove_path(&mut self, path: Path, transport: TransportId) {
+        if self.claims.get(&path) == Some(&transport) {
+            self.claims.remove(&path);
+        }
         if self.by_path.get(&path) == Some(&transport) {
             self.by_path.remove(&path);
+            if let Some(claimant) = self.claims.remove(&path) {
+                self.by_path.insert(path, claimant);
+            }
         }
+    }
+
+    /// `transport` says that `path` is its own.
+    pub fn claim(&mut self, path: Path, transport: TransportId) {
+        self.claims.insert(path, transport);
+    }
+
+    /// Who says that `path` is its own, though another has it.
+    pub fn claimed(&self, path: Path) -> Option<TransportId> {
+        self.claims.get(&path).copied()
     }
 
     pub fn by_path(&self, path: Path) -> Option<TransportId> {
@@ -57,6 +76,11 @@ impl Demux {
 /// Whether a datagram is STUN (RFC 7983 §7).
 pub fn is_stun(datagram: &[u8]) -> bool {
     datagram.len() >= HEADER && datagram[0] < 4 && datagram[4..8] == MAGIC_COOKIE
+}
+
+/// Whether a datagram is an answer to a binding request of ours (RFC 8489 §5).
+pub fn is_success(datagram: &[u8]) -> bool {
+    is_stun(datagram) && datagram[..2] == [1, 1]
 }
 
 /// Whether a datagram is DTLS (RFC 7983 §7).

@@ -24,6 +24,7 @@
 //! | [`channel`] | data channels between the transports of a group |
 //! | [`pacer`] | spreads bursts of video towards a narrow path |
 //! | [`demux`] | whose datagram this is |
+//! | [`check`] | whether a peer is where it says that it is |
 //! | [`paths`] | the ways to one peer: known, and in use |
 //! | [`tcp`] | media over TCP: frames, and the connections of a thread |
 //! | [`throttle`] | when a publisher is asked for a key frame |
@@ -40,6 +41,7 @@
 pub mod allocation;
 pub mod bwe;
 pub mod channel;
+pub mod check;
 pub mod clock;
 pub mod codec;
 pub mod consumer;

@@ -124,6 +124,15 @@ pub fn inspect(offer: &str, previous: &Outline) -> Result<Outline, Refusal> {
     Ok(Outline { sections })
 }
 
+/// The ICE user name and password of the peer: those of the first section, whose transport all share.
+pub fn credentials(offer: &str) -> Option<(String, String)> {
+    let parts = split(offer);
+    let (session, media) = parts.split_first()?;
+    let find =
+        |name| media.first().and_then(|part| attribute(part, name)).or_else(|| attribute(session, name));
+    Some((find("ice-ufrag")?.trim().to_owned(), find("ice-pwd")?.trim().to_owned()))
+}
+
 /// The session's lines, then those of each section.
 fn split(offer: &str) -> Vec<Vec<&str>> {
     let mut parts = vec![Vec::new()];

@@ -65,6 +65,9 @@ counters!(
         packets_unknown,
         /// STUN that names a peer of ours and was not signed by it.
         stun_forged,
+        /// Checks whether a peer is where it says that it is, and the answers.
+        checks_sent,
+        checks_answered,
         /// RTCP that was not authentic, a replay, or not what it said it was.
         rtcp_refused,
         keyframe_requests,
@@ -111,6 +114,8 @@ counters!(
         packets_sent,
         bytes_received,
         bytes_sent,
+        /// What was not sent, or not at once, as the peer had not proven to be there.
+        packets_withheld,
         probes,
         /// What may be sent; 0 while nothing limits it.
         target_bps,

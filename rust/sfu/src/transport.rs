@@ -3,6 +3,8 @@
 //! str0m may panic on input it did not foresee. Every call into it goes through [`Transport::guarded`]: a panic ends
 //! this transport and nothing else.
 
+mod handshake;
+mod reach;
 mod ssrcs;
 
 use std::collections::HashMap;
@@ -41,6 +43,7 @@ use crate::rate::Rate;
 use crate::sdp::{self, Outline};
 use crate::srtp::{self, Exported, Opener, Refused};
 use crate::stats::TransportStats;
+use handshake::Handshake;
 use ssrcs::Ssrcs;
 
 /// Candidates taken from the peer. An ICE-lite agent does not need any.
@@ -114,6 +117,9 @@ pub struct Transport {
     clock_offset: Option<u64>,
     outline: Outline,
     credentials: IceCreds,
+    /// The peer's.
+    remote: Option<IceCreds>,
+    handshake: Handshake,
     streams: HashMap<Ssrc, (Mid, Option<Rid>)>,
     candidates: usize,
     connecting: bool,
@@ -175,6 +181,8 @@ impl Transport {
             clock_offset: None,
             outline: Outline::default(),
             credentials: IceCreds { ufrag: String::new(), pass: String::new() },
+            remote: None,
+            handshake: Handshake::default(),
             streams: HashMap::new(),
             candidates: 0,
             connecting: false,
@@ -219,6 +227,7 @@ impl Transport {
                 other => NegotiationError::Broken(other),
             })?;
         self.outline = outline;
+        self.remote = sdp::credentials(offer).map(|(ufrag, pass)| IceCreds { ufrag, pass });
         if self.credentials.ufrag != credentials.ufrag {
             self.credentials = credentials;
             self.paths.restart();
@@ -274,6 +283,9 @@ impl Transport {
     pub fn receive(&mut self, now: Instant, path: Path, datagram: &[u8]) -> Result<bool, Fault> {
         self.hear(now, path, datagram.len());
         let connected = self.connected;
+        if !connected {
+            self.handshake.came_by = Some(path);
+        }
         self.guarded(|rtc| {
             let Ok(receive) = Receive::new(path.protocol, path.remote, path.local, datagram) else {
                 return Ok(false);
@@ -297,7 +309,7 @@ impl Transport {
     pub fn hear(&mut self, now: Instant, path: Path, bytes: usize) {
         self.stats.packets_received.add(1);
         self.stats.bytes_received.add(bytes as u64);
-        self.paths.hear(path, now);
+        self.paths.hear(path, bytes, now);
     }
 
     /// Let time pass.
@@ -325,15 +337,7 @@ impl Transport {
                         self.rtc_deadline = deadline;
                         break;
                     }
-                    Output::Transmit(packet) => {
-                        self.stats.packets_sent.add(1);
-                        self.stats.bytes_sent.add(packet.contents.len() as u64);
-                        let mut path = Path::of(&packet);
-                        if !demux::is_stun(&packet.contents) {
-                            path = self.paths.choose(path, now); // answers to checks go where those came from
-                        }
-                        outlet.transmit(path, &packet.contents);
-                    }
+                    Output::Transmit(packet) => self.transmit(&packet, now, outlet),
                     Output::Event(event) => self.note(event, now, &mut happened)?,
                 }
             }
@@ -359,6 +363,9 @@ impl Transport {
             Event::Connected => {
                 self.connected = true;
                 self.connect_by = None;
+                if let Some(path) = std::mem::take(&mut self.handshake).only_way() {
+                    self.paths.prove(path, now);
+                }
                 self.start_egress(now)?;
                 happened(TransportEvent::Connected);
             }

@@ -16,7 +16,7 @@ impl Router {
         let Origin::Home(home) = &mut producer.origin else { return };
         let Some(transport) = self.transports.get_mut(&home.transport) else { return };
         let Some(egress) = &mut transport.egress else { return };
-        egress.set_path(transport.paths.current());
+        egress.set_path(transport.paths.proven());
         for (ssrc, lost) in home.lost(now) {
             egress.ask(*ssrc, &lost, out);
             self.stats.repairs_requested.add(lost.len() as u64);

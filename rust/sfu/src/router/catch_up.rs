@@ -38,7 +38,7 @@ impl Router {
             consumer.caught_up = key;
             forward.interrupt();
         }
-        egress.set_path(transport.paths.current());
+        egress.set_path(transport.paths.proven());
         let moment = self.setup.clock.at(now);
         let mut forwarded = 0;
         for packet in &packets {

@@ -198,7 +198,7 @@ impl Router {
             };
             let Some(transport) = self.transports.get_mut(&consumer.transport) else { continue };
             let Some(egress) = &mut transport.egress else { continue };
-            egress.set_path(transport.paths.current());
+            egress.set_path(transport.paths.proven());
             let forward = &mut consumer.forward;
             let (before, mut starved_of, mut overflown) = (forwarded, None, false);
             let mut send = |packet: &MediaPacket, forward: &mut Forward| match forward.accept(

@@ -37,7 +37,7 @@ impl Router {
             Some(Ok(plain)) => {
                 transport.hear(now, path, datagram.len());
                 if let Some(egress) = &mut transport.egress {
-                    egress.set_path(transport.paths.current());
+                    egress.set_path(transport.paths.proven());
                 }
                 self.heed(id, self.setup.clock.at(now), plain, out)
             }
@@ -169,7 +169,7 @@ impl Router {
     pub(super) fn report(&mut self, id: TransportId, now: Instant, out: &mut dyn Outlet) {
         let Some(transport) = self.transports.get_mut(&id) else { return };
         let Some(egress) = &mut transport.egress else { return };
-        egress.set_path(transport.paths.current());
+        egress.set_path(transport.paths.proven());
         let moment = self.setup.clock.at(now);
         let mut any = false;
         for consumer in transport.consumers.values() {

@@ -128,6 +128,9 @@ impl Router {
 
     /// Take in one datagram of a burst. Media in it waits for [`Self::forward`]. False: it is a stranger's.
     pub fn receive(&mut self, now: Instant, path: Path, datagram: &[u8], out: &mut dyn Outlet) -> bool {
+        if demux::is_success(datagram) {
+            return self.take_answer(now, path, datagram, out);
+        }
         let owner = if demux::is_stun(datagram) {
             self.authenticate(now, path, datagram, out)
         } else {
@@ -163,7 +166,8 @@ impl Router {
         }
     }
 
-    /// The transport that an authentic STUN message is for. From now on the path it came by belongs to it.
+    /// The transport that an authentic STUN message is for. The path it came by belongs to it from now on, or, if it was
+    /// another's, as soon as the peer has proven to be there.
     fn authenticate(
         &mut self,
         now: Instant,
@@ -185,13 +189,48 @@ impl Router {
         if shown == Shown::Refused {
             return None;
         }
-        if self.demux.by_path(path) != Some(id)
-            && let Some(former) = self.demux.add_path(path, id)
+        if transport.check(path, now, out) {
+            self.stats.checks_sent.add(1);
+        }
+        match self.demux.by_path(path) {
+            None => {
+                self.demux.add_path(path, id);
+            }
+            // Whoever has the path keeps it until the other has proven to be there.
+            Some(former) if former != id => {
+                if transport.paths.is_proven(path) {
+                    self.hand_over(path, id);
+                } else {
+                    self.demux.claim(path, id);
+                }
+            }
+            Some(_) => {}
+        }
+        Some(id)
+    }
+
+    /// The answer to a check of ours. False: it is none.
+    fn take_answer(&mut self, now: Instant, path: Path, datagram: &[u8], out: &mut dyn Outlet) -> bool {
+        for id in [self.demux.by_path(path), self.demux.claimed(path)].into_iter().flatten() {
+            let Some(transport) = self.transports.get_mut(&id) else { continue };
+            if transport.answered(path, datagram, now, out) {
+                transport.hear(now, path, datagram.len());
+                self.stats.checks_answered.add(1);
+                self.hand_over(path, id);
+                return true;
+            }
+        }
+        self.stats.packets_unknown.add(1);
+        false
+    }
+
+    /// From now on `path` belongs to the transport `id`.
+    fn hand_over(&mut self, path: Path, id: TransportId) {
+        if let Some(former) = self.demux.add_path(path, id).filter(|former| *former != id)
             && let Some(former) = self.transports.get_mut(&former)
         {
             former.paths.lose(path);
         }
-        Some(id)
     }
 
     /// Let time pass.
@@ -425,7 +464,7 @@ impl Router {
         let Some(transport) = self.transports.get_mut(&id) else { return };
         let ssrcs = transport.own_ssrcs();
         if let Some(egress) = &mut transport.egress {
-            egress.set_path(transport.paths.current());
+            egress.set_path(transport.paths.proven());
             egress.goodbye(&ssrcs, out);
         }
         if transport.close().is_ok() {

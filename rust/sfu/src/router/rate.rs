@@ -209,7 +209,7 @@ impl Router {
         let moment = self.setup.clock.at(now);
         let Some(transport) = self.transports.get_mut(&id) else { return };
         let Some(egress) = &mut transport.egress else { return };
-        egress.set_path(transport.paths.current());
+        egress.set_path(transport.paths.proven());
         let mut forwarded = 0;
         while let Some(Waiting { consumer, packet, rewritten }) = egress.pacer.pop(now) {
             let Some(consumer) = self.consumers.get_mut(&consumer) else { continue };
@@ -226,7 +226,7 @@ impl Router {
         let moment = self.setup.clock.at(now);
         let Some(transport) = self.transports.get_mut(&id) else { return 0 };
         let Some(egress) = &mut transport.egress else { return 0 };
-        egress.set_path(transport.paths.current());
+        egress.set_path(transport.paths.proven());
         for consumer in transport.consumers.values() {
             let Some(consumer) = self.consumers.get_mut(consumer) else { continue };
             let Some(producer) = self.producers.get(&consumer.producer) else { continue };

@@ -21,6 +21,7 @@ mod outputs;
 mod rate;
 mod reaping;
 mod redundancy;
+mod reflection;
 mod relaying;
 mod renegotiation;
 mod repair;

@@ -119,6 +119,8 @@ pub struct World {
     /// If it is there, what routers send is noted in it.
     pub sent: Option<Vec<Vec<u8>>>,
     pub crypto: Arc<CryptoProvider>,
+    /// What routers sent to where nobody is.
+    pub strayed: Vec<Vec<u8>>,
     travelled: u64,
     ids: IdSource,
 }
@@ -167,6 +169,7 @@ impl World {
             paths: HashMap::new(),
             sent: None,
             crypto,
+            strayed: Vec::new(),
             travelled: 0,
             ids,
         }
@@ -358,6 +361,8 @@ impl World {
             self.routers[thread].receive(at, path, &contents, &mut self.tray);
         } else if let Some(client) = self.clients.iter_mut().find(|client| client.address == destination) {
             client.receive(at, source, &contents);
+        } else if source.ip() == router_address(0).ip() {
+            self.strayed.push(contents);
         }
     }
 
