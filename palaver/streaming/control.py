@@ -56,3 +56,34 @@ class Interrupted(Struct, tag=True, kw_only=True):
 
     reason: str
     final: bool = False
+
+
+class Push(Struct, tag=True, kw_only=True):
+    """Send what the inputs bring to this place from now on; the first command, said once.
+
+    A ``url`` with credentials or a stream key is told to nobody else. For HLS and DASH without one, ``folder`` is where
+    the files go. ``audio`` and ``video`` are codecs, None for no such track.
+    """
+
+    url: str = ""
+    folder: str = ""
+    protocol: Literal["rtmp", "rtsp", "hls", "dash"]
+    audio: str | None
+    video: str | None
+    width: Annotated[int, Meta(ge=0, le=16384)] = 0
+    height: Annotated[int, Meta(ge=0, le=16384)] = 0
+    method: Literal["PUT", "POST"] = "PUT"
+    segment_s: Annotated[float, Meta(ge=0.2, le=60)] = 2.0
+    listed: Annotated[int, Meta(ge=1, le=10_000)] = 5
+    allow_loopback: bool = False
+    tls_verify: bool = True
+
+
+class Connected(Struct, tag=True, kw_only=True):
+    """The other side takes what is sent, for the first time or again."""
+
+
+class PushProgress(Struct, tag=True, kw_only=True):
+    """How much was sent since the start."""
+
+    seconds: float

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import socket
 import ssl
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 from palaver.streaming.causes import StreamUnavailable
 
@@ -97,25 +98,31 @@ class HttpReader:
 
     def _request(self, url: str, start: int) -> http.client.HTTPResponse:
         parts = urlsplit(url)
-        connection = _Checked(
-            parts.hostname or "", self._resolve(url), parts.scheme == "https", self._timeout_s
-        )
+        connection = checked_connection(url, self._resolve(url), self._timeout_s)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         headers = {"host": parts.netloc.rpartition("@")[2], "user-agent": "palaver", "accept": "*/*"}
-        if parts.username is not None:
-            headers["authorization"] = _basic(parts.username, parts.password or "")
+        headers |= authorization(url)
         if start:
             headers["range"] = f"bytes={start}-"
         connection.request("GET", target, headers=headers)
         return connection.getresponse()
 
 
-def _basic(user: str, password: str) -> str:
-    import base64
-    from urllib.parse import unquote
+def authorization(url: str) -> dict[str, str]:
+    """The header that user name and password in ``url`` give (RFC 7617); none without them."""
+    parts = urlsplit(url)
+    if parts.username is None:
+        return {}
+    pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
+    return {"authorization": "Basic " + base64.b64encode(pair).decode()}
 
-    pair = f"{unquote(user)}:{unquote(password)}".encode()
-    return "Basic " + base64.b64encode(pair).decode()
+
+def checked_connection(
+    url: str, addresses: list[tuple[str, int]], timeout_s: float
+) -> http.client.HTTPConnection:
+    """A connection to one of ``addresses``, for a request to ``url``; it is made with the request."""
+    parts = urlsplit(url)
+    return _Checked(parts.hostname or "", addresses, parts.scheme == "https", timeout_s)
 
 
 class _Checked(http.client.HTTPConnection):
