@@ -12,9 +12,10 @@ export VIRTUAL_ENV := $(CURDIR)/.venv
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 RUST := Cargo.toml Cargo.lock $(shell find rust/sfu rust/py -name '*.rs' -o -name Cargo.toml)
+LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url $(if $(UPGRADE),--upgrade)
 WEB := package.json package-lock.json $(shell find client/src web/src web/public client/*.json web/*.json web/index.html web/vite.config.ts -type f 2>/dev/null)
 
-.PHONY: help build serve test check lint unit bench fuzz soak wire docs clean
+.PHONY: help build serve test check lint unit bench fuzz soak wire lock docs clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -37,6 +38,7 @@ lint: build $(STAMPS)/dev
 	lint-imports
 	$(PYTHON) tools/file_sizes.py
 	$(PYTHON) tools/links.py
+	$(BIN)/python tools/locked.py
 	cargo fmt --check
 	cargo clippy --release --workspace --all-targets --quiet -- -D warnings
 	npm run --silent check
@@ -49,6 +51,12 @@ unit:
 
 wire: $(STAMPS)/dev ## regenerate what is made from the code: wire types, state diagrams, docs/configuration.md
 	$(PYTHON) tools/generated.py
+
+lock: $(STAMPS)/tools ## pin Python's libraries with their hashes, after pyproject.toml changed; UPGRADE=1: in their newest versions
+	[ -x $(BIN)/uv ] || { $(PYTHON) -m venv .venv && $(BIN)/pip install --quiet --require-hashes -r requirements/uv.txt; }
+	$(LOCK) --all-extras pyproject.toml requirements/build.in -o requirements/build.txt
+	$(LOCK) --all-extras --group dev -c requirements/build.txt pyproject.toml requirements/build.in -o requirements/dev.txt
+	$(LOCK) requirements/uv.in -o requirements/uv.txt
 
 bench: build $(STAMPS)/dev $(STAMPS)/apt-bench $(STAMPS)/load ## every benchmark; tables in bench/results
 	for one in idle join rest portal refusals contract forwarding floods bad_network mix mix_live mix_node; do $(BIN)/python -m bench.$$one; done
@@ -71,10 +79,10 @@ $(STAMPS)/tools: tools/toolchain.sh
 	@bash tools/toolchain.sh
 	@touch $@
 
-$(STAMPS)/venv: constraints.txt pyproject.toml $(STAMPS)/tools
+$(STAMPS)/venv: requirements/uv.txt requirements/build.txt $(STAMPS)/tools
 	[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv
-	[ -x $(BIN)/uv ] || $(BIN)/pip install --quiet uv
-	uv pip install --quiet -c constraints.txt -r pyproject.toml --extra postgresql maturin
+	[ -x $(BIN)/uv ] || $(BIN)/pip install --quiet --require-hashes -r requirements/uv.txt
+	uv pip install --quiet --require-hashes -r requirements/build.txt
 	@touch $@
 
 $(STAMPS)/core: $(STAMPS)/venv $(RUST)
@@ -89,8 +97,8 @@ $(STAMPS)/web: $(STAMPS)/node $(WEB)
 	npm run --silent build
 	@touch $@
 
-$(STAMPS)/dev: $(STAMPS)/venv
-	uv pip install --quiet -c constraints.txt --group dev
+$(STAMPS)/dev: $(STAMPS)/venv requirements/dev.txt
+	uv pip install --quiet --require-hashes -r requirements/dev.txt
 	@touch $@
 
 # The load generator; and the core once more with its symbols, so that profiles can name them.
