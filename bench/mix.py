@@ -20,9 +20,10 @@ import av
 import psutil
 
 from bench.common import report, table
-from palaver.media.pipelines.control import AddVideoInput, AddVideoOutput, Area, Compose, Tile
+from palaver.media.pipelines.control import AddInput
 from palaver.media.pipelines.frames import Codec, FrameSocket
 from palaver.media.pipelines.process import ForkServer
+from palaver.mixing.control import MIXER, AddVideoOutput, Area, Compose, Tile
 from tests.mixing.stand_in import StandIn
 
 INPUTS: Final = 9
@@ -121,13 +122,13 @@ async def by_palaver(
 ) -> tuple[float, float, float]:
     """CPU seconds of the mixer's process for as many frames, its resident memory in MB, and frames encoded."""
     packets = [[bytes(p) for p in av.open(str(one)).demux(video=0) if p.size] for one in clips]
-    pipeline = await server.start("palaver.mixing.mixer:run")
+    pipeline = await server.start(MIXER)
     assert pipeline.pid is not None
     async with asyncio.TaskGroup() as tasks:
         watching = tasks.create_task(pipeline.run())
         node = StandIn(pipeline)
         for n in range(INPUTS):
-            pipeline.say(AddVideoInput(track=n, codec=case.codec, name=f"Person {n}"))
+            pipeline.say(AddInput(kind="video", track=n, codec=case.codec, name=f"Person {n}"))
         tiles = tuple(Tile(Area(n % 3 / 3, n // 3 / 3, 1 / 3, 1 / 3), n) for n in range(INPUTS))
         pipeline.say(
             Compose(

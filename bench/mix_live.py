@@ -25,18 +25,11 @@ import psutil
 
 from bench.common import report, table
 from bench.mix import BITRATE_KBPS, FRAMERATE, INPUTS, clip
-from palaver.media.pipelines.control import (
-    AddAudioInput,
-    AddAudioOutput,
-    AddVideoInput,
-    AddVideoOutput,
-    Area,
-    Compose,
-    Tile,
-)
+from palaver.media.pipelines.control import AddInput
 from palaver.media.pipelines.frames import Codec, Message
 from palaver.media.pipelines.process import ForkServer
 from palaver.mixing.canvas import planes
+from palaver.mixing.control import MIXER, AddAudioOutput, AddVideoOutput, Area, Compose, Tile
 from palaver.mixing.encoding import CLOCK_RATE, VideoEncoder
 from palaver.mixing.listening import DELAY_S
 from palaver.mixing.sound import BLOCK, AudioDecoder, AudioEncoder, Samples, silence
@@ -86,12 +79,12 @@ async def pictures(server: ForkServer, folder: Path, seconds: int) -> list[float
     packets = [[bytes(p) for p in av.open(str(one)).demux(video=0) if p.size] for one in clips]
     encoder = VideoEncoder(output("h264", 0, 640, 360))
     codes = [encoder.encode(coded(number), number * 3000)[0] for number in range(seconds * FRAMERATE)]
-    pipeline = await server.start("palaver.mixing.mixer:run")
+    pipeline = await server.start(MIXER)
     async with asyncio.TaskGroup() as tasks:
         watching = tasks.create_task(pipeline.run())
         node = Reading(pipeline)
         for n in range(INPUTS):
-            pipeline.say(AddVideoInput(track=n, codec="h264", name=f"Person {n}"))
+            pipeline.say(AddInput(kind="video", track=n, codec="h264", name=f"Person {n}"))
         tiles = tuple(Tile(Area(n % 3 / 3, n // 3 / 3, 1 / 3, 1 / 3), n) for n in range(INPUTS))
         pipeline.say(Compose(width=1280, height=720, framerate=FRAMERATE, background=(0, 0, 0), crop=False,
                              tiles=tiles))  # fmt: skip
@@ -133,11 +126,11 @@ def film(node: StandIn, codes: list[tuple[bytes, bool]], packets: list[list[byte
 
 async def clicks(server: ForkServer, count: int) -> list[float]:
     """Milliseconds for each click."""
-    pipeline = await server.start("palaver.mixing.mixer:run")
+    pipeline = await server.start(MIXER)
     async with asyncio.TaskGroup() as tasks:
         watching = tasks.create_task(pipeline.run())
         node = Reading(pipeline)
-        pipeline.say(AddAudioInput(track=1, codec="opus"))
+        pipeline.say(AddInput(kind="audio", track=1, codec="opus"))
         pipeline.say(AddAudioOutput(track=VIEW, codec="opus", sample_rate=48_000, channels=1, without=()))
         sent = await asyncio.to_thread(click, node, count)
         watching.cancel()
@@ -169,7 +162,7 @@ def click(node: StandIn, count: int) -> list[float]:
 
 async def talk(server: ForkServer, seconds: int) -> tuple[float, float]:
     """Milliseconds of CPU per participant and second, and the mixer's memory in MB, for a conference."""
-    pipeline = await server.start("palaver.mixing.mixer:run")
+    pipeline = await server.start(MIXER)
     assert pipeline.pid is not None
     process = psutil.Process(pipeline.pid)
     encoder = AudioEncoder("opus", 1)
@@ -178,7 +171,7 @@ async def talk(server: ForkServer, seconds: int) -> tuple[float, float]:
         watching = tasks.create_task(pipeline.run())
         node = StandIn(pipeline)
         for n in range(PARTICIPANTS):
-            pipeline.say(AddAudioInput(track=n, codec="opus"))
+            pipeline.say(AddInput(kind="audio", track=n, codec="opus"))
             pipeline.say(
                 AddAudioOutput(track=VIEW + n, codec="opus", sample_rate=48_000, channels=1, without=(n,))
             )

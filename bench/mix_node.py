@@ -24,9 +24,10 @@ import psutil
 from bench.common import report, table
 from bench.forwarders import Habits, Palaver, each, palaver
 from bench.generator import Generator, generator
-from palaver.media.pipelines.control import AddAudioInput, AddAudioOutput, AddVideoInput, Area, Compose, Tile
+from palaver.media.pipelines.control import AddInput
 from palaver.media.pipelines.frames import Codec
 from palaver.media.pipelines.process import ForkServer
+from palaver.mixing.control import MIXER, AddAudioOutput, Area, Compose, Tile
 from palaver.mixing.encoding import CLOCK_RATE, VideoEncoder
 from palaver.mixing.sound import BLOCK, AudioEncoder
 from tests.mixing.scenes import output, plain, tone
@@ -147,13 +148,13 @@ async def many(count: int, seconds: float) -> list[str]:
         watching = []
         for _ in range(count):
             begin = time.monotonic()
-            pipeline = await server.start("palaver.mixing.mixer:run")
+            pipeline = await server.start(MIXER)
             starts.append(time.monotonic() - begin)
             watching.append(tasks.create_task(pipeline.run()))
             node = StandIn(pipeline)
             for n in range(2):
-                pipeline.say(AddVideoInput(track=n, codec="vp8", name=f"Person {n}"))
-                pipeline.say(AddAudioInput(track=10 + n, codec="opus"))
+                pipeline.say(AddInput(kind="video", track=n, codec="vp8", name=f"Person {n}"))
+                pipeline.say(AddInput(kind="audio", track=10 + n, codec="opus"))
             pipeline.say(layout)
             pipeline.say(output("vp8", VIEW, framerate=5.0))
             pipeline.say(

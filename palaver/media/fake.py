@@ -1,19 +1,28 @@
 """An engine in memory, for tests and demonstrations of everything above the media plane.
 
 It keeps the port's promises (the contract suite runs against it too) without a socket: a negotiated session is ready at
-once, unless ``hold`` is set; nothing is ever forwarded.
+once, unless ``hold`` is set; nothing is ever forwarded. The server's own sources and sinks go through the same port as
+in the real engine; without ``kinds`` each works at once.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, get_args
 
+import structlog
+
+from palaver.media.containment import OwnedTasks
+from palaver.media.endpoints import EndpointKind
+from palaver.media.formats import payload_of
 from palaver.media.ports import EngineError, TransportNotFound
+from palaver.media.server_side import ServerEndpoints
+from palaver.media.tracks import CoreTrack
 from palaver.media.webrtc.negotiation import Incoming, Outgoing, candidate_line, plan
 from palaver.media.webrtc.sdp import parse
 from palaver.media.webrtc.sessions import SOURCE_GONE, STOPPED, on_transport, source_tracks, track_id
-from palaver.room.endpoints import transport_of
+from palaver.room.endpoints import ServerSink, ServerSource, transport_of
 from palaver.room.messages import (
     CloseSink,
     CloseSource,
@@ -22,6 +31,8 @@ from palaver.room.messages import (
     OpenSource,
     ResolutionSeen,
     SetComposition,
+    SetSinkActive,
+    SetSinkLayer,
     SetSinkOrigin,
     SetSourceActive,
     SinkLost,
@@ -32,16 +43,20 @@ from palaver.room.messages import (
     TransportLost,
     TransportReady,
 )
-from palaver.room.values import KINDS, StreamId, SubscriptionId
+from palaver.room.values import KINDS, AudioFormat, StreamId, Subscription, SubscriptionId, Track
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
+    from palaver.media.endpoints import NewTrack, RoomMedia, Tap
     from palaver.media.formats import Payload
+    from palaver.media.pipelines.supervisor import Pipelines
+    from palaver.media.server_side import Entry
     from palaver.media.webrtc.negotiation import Bound, Wanted
     from palaver.room.messages import Action, Report
     from palaver.room.values import (
         Composition,
+        Format,
         Kind,
         ParticipantId,
         Resolution,
@@ -51,6 +66,7 @@ if TYPE_CHECKING:
         TransportId,
     )
 
+_SERVER_KINDS: Final = (*get_args(ServerSource), *get_args(ServerSink))
 _MIRROR: Final = {
     "sendonly": "recvonly",
     "recvonly": "sendonly",
@@ -62,7 +78,7 @@ _MIRROR: Final = {
 class FakeEngine:
     """See the module. ``performed`` lists every accepted action; ``refuse`` makes the next ones fail."""
 
-    def __init__(self) -> None:
+    def __init__(self, kinds: Mapping[type, EndpointKind] | None = None) -> None:
         self.performed: list[tuple[RoomId, Action]] = []
         self.refuse: str | None = None
         self.hold = False
@@ -79,13 +95,29 @@ class FakeEngine:
         self._views: dict[tuple[RoomId, str], Composition] = {}
         self._stopped = False
         self._reports: asyncio.Queue[tuple[RoomId, Report] | None] = asyncio.Queue()
+        self._tasks = OwnedTasks()
+        self._endpoints = ServerEndpoints(
+            kinds if kinds is not None else dict.fromkeys(_SERVER_KINDS, EndpointKind(FakeEndpoint)),
+            self._tasks,
+            self._report,
+            FakeMedia,
+        )
 
     async def perform(self, room: RoomId, action: Action) -> None:
         """See Engine."""
         if self.refuse is not None:
             raise EngineError(self.refuse)
         self._check_running()
+        if isinstance(action, OpenSource | OpenSink):
+            self._open_endpoint(room, action)
+        else:
+            self._change(room, action)
+        self.performed.append((room, action))
+
+    def _open_endpoint(self, room: RoomId, action: OpenSource | OpenSink) -> None:
         match action:
+            case OpenSource(owner=None) | OpenSink(subscription=Subscription(owner=None)):
+                self._endpoints.open(room, action)
             case OpenSource(stream, owner):
                 mids = [track.mid for track in on_transport(action).tracks]
                 self._accept(room, stream, owner, action, mids)
@@ -94,17 +126,27 @@ class FakeEngine:
                 self._accept(room, subscription.id, subscription.owner, action, mids)
                 if self._source_gone(room, subscription.id, action):
                     self.fail(room, subscription.id, SOURCE_GONE)
+
+    def _change(self, room: RoomId, action: Action) -> None:
+        match action:
             case CloseSource(name) | CloseSink(name):
+                self._endpoints.close(room, name)
                 self._forget(room, name)
             case SetSinkOrigin(subscription_id, track):
+                self._endpoints.change(room, subscription_id, action)
                 self._redirect(room, subscription_id, track)
             case SetSourceActive(stream, kind, active):
+                self._endpoints.change(room, stream, action)
                 self._mute(room, stream, kind, active)
+            case SetSinkActive(subscription_id) | SetSinkLayer(subscription_id):
+                self._endpoints.change(room, subscription_id, action)
             case SetComposition(view, composition):
                 self._views[room, view] = composition
             case CloseTransports(owner):
                 self._leave(room, owner)
-        self.performed.append((room, action))
+
+    def _report(self, room: RoomId, report: Report) -> None:
+        self._reports.put_nowait((room, report))
 
     def _check_running(self) -> None:
         if self._stopped:
@@ -265,6 +307,9 @@ class FakeEngine:
 
     def fail(self, room: RoomId, session: str, reason: str) -> None:
         """Let a source or sink fail."""
+        if entry := self._endpoints.entry(room, session):
+            self._endpoints.fail(entry, reason)
+            return
         action = self._open.get((room, session))
         self._forget(room, session)
         if isinstance(action, OpenSource):
@@ -300,6 +345,7 @@ class FakeEngine:
 
     async def close_room(self, room: RoomId) -> None:
         """See Engine."""
+        self._endpoints.close_room(room)
         for key in [key for key in self._owners if key[0] == room]:
             self._drop(*key)
         for view in [key for key in self._views if key[0] == room]:
@@ -313,11 +359,95 @@ class FakeEngine:
     def stop(self) -> None:
         """End ``reports``; nothing is accepted any more."""
         self._stopped = True
+        self._endpoints.close_all()
         self._reports.put_nowait(None)
 
     def stats(self) -> Mapping[str, float]:
         """See Engine."""
-        return {"transports": len(self._owners), "sessions": len(self._open)}
+        return {
+            "transports": len(self._owners),
+            "sessions": len(self._open),
+            "tasks_failed_total": self._tasks.failures,
+            **self._endpoints.stats(),
+        }
+
+
+@dataclass(eq=False, slots=True)
+class FakeMedia:
+    """What an endpoint gets of the engine: it may say what it likes, and nothing flows."""
+
+    entry: Entry
+
+    @property
+    def room(self) -> RoomId:
+        """See RoomMedia."""
+        return self.entry.room
+
+    @property
+    def thread(self) -> int:
+        """See RoomMedia."""
+        return 0
+
+    @property
+    def log(self) -> structlog.stdlib.BoundLogger:
+        """See RoomMedia."""
+        log: structlog.stdlib.BoundLogger = structlog.get_logger("palaver.media").bind(room=self.room)
+        return log
+
+    @property
+    def pipelines(self) -> Pipelines:
+        """See RoomMedia."""
+        raise EngineError("the engine in memory starts no processes")
+
+    def publish(self, track: NewTrack, pipeline: int, number: int) -> CoreTrack:
+        """See RoomMedia."""
+        kind: Kind = "audio" if isinstance(track.format, AudioFormat) else "video"
+        return CoreTrack(StreamId(self.entry.name), kind, payload_of(track.format, track.fmtp), number)
+
+    def tap(self, track: SubscribedTrack, pipeline: int, number: int) -> Tap | None:
+        """See RoomMedia."""
+        return None
+
+    def ready(self, tracks: tuple[Track, ...] = ()) -> None:
+        """See RoomMedia."""
+        self.entry.ready(tracks)
+
+    def interrupted(self, reason: str) -> None:
+        """See RoomMedia."""
+        self.entry.interrupted(reason)
+
+    def resumed(self, tracks: tuple[Track, ...]) -> None:
+        """See RoomMedia."""
+        self.entry.resumed(tracks)
+
+
+@dataclass(eq=False, slots=True)
+class FakeEndpoint:
+    """A source or sink that works at once, in the first formats that the room takes."""
+
+    action: OpenSource | OpenSink
+    media: RoomMedia
+
+    async def run(self) -> None:
+        """See Endpoint."""
+        self.media.ready(self._tracks())
+        await asyncio.Event().wait()
+
+    def _tracks(self) -> tuple[Track, ...]:
+        if not isinstance(self.action, OpenSource):
+            return ()
+        accepted: tuple[tuple[Kind, tuple[Format, ...]], ...] = (
+            ("audio", self.action.audio_in),
+            ("video", self.action.video_in),
+        )
+        return tuple(
+            Track(kind, formats[0])
+            for kind, formats in accepted
+            if kind in self.action.source.kinds and formats
+        )
+
+    def change(self, action: Action) -> None:
+        """See Endpoint."""
 
 
 def _transport(action: OpenSource | OpenSink) -> TransportId | None:

@@ -9,7 +9,7 @@ from palaver.room.formats import accepts
 from palaver.room.values import AudioFormat, VideoFormat
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from palaver.room.values import Format, Kind
 
@@ -183,6 +183,18 @@ def _same_h264_profile(one: Payload, other: Payload) -> bool:
     """Profiles without a word of OWT's are the same only if they are literally."""
     word = h264_profile(one)
     return word == h264_profile(other) and (word is not None or _h264(one) == _h264(other))
+
+
+def payload_of(format: Format, fmtp: Mapping[str, str]) -> Payload:  # noqa: A002  # the glossary's word
+    """How ``format`` is written in SDP, with these parameters; under no number, as nothing is negotiated."""
+    if isinstance(format, VideoFormat):
+        parameters = dict(fmtp)
+        if format.codec == "h264":
+            parameters.setdefault("packetization-mode", "1")
+            parameters.setdefault("profile-level-id", _LEVELS[format.profile or "CB"])
+        return Payload(0, format.codec, 90_000, None, parameters)
+    rate = 48_000 if format.codec == "opus" else 8_000
+    return Payload(0, format.codec, rate, 2 if format.codec == "opus" else 1, dict(fmtp))
 
 
 def kind_of(section_kind: str) -> Kind | None:

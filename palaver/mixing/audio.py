@@ -14,8 +14,9 @@ from palaver.mixing.sound import BLOCK, RATE, AudioEncoder, Samples, silence
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from palaver.media.pipelines.control import AddAudioInput, AddAudioOutput
+    from palaver.media.pipelines.control import AddInput
     from palaver.media.pipelines.frames import FrameSocket, Message
+    from palaver.mixing.control import AddAudioOutput
 
 TICK_S: Final = 0.02
 LOUDEST: Final = 6
@@ -114,7 +115,7 @@ class AudioMixer:
             "audio_packets_dropped": 0.0,
         }
 
-    def add_input(self, command: AddAudioInput) -> None:
+    def add_input(self, command: AddInput) -> None:
         """Raises UnknownCodec."""
         added = AudioInput(command.track, command.codec)
         with self._lock:

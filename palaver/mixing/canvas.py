@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from av.video.plane import VideoPlane
     from numpy.typing import NDArray
 
-    from palaver.media.pipelines.control import Area, Compose
+    from palaver.mixing.control import Area, Compose
 
 Plane: TypeAlias = "NDArray[np.uint8]"
 """uint8 (rows, columns): one of Y, U and V of a 4:2:0 picture."""

@@ -13,7 +13,7 @@ from palaver.media.pipelines.frames import Codec
 from palaver.mixing.decoding import UnknownCodec
 
 if TYPE_CHECKING:
-    from palaver.media.pipelines.control import AddVideoOutput
+    from palaver.mixing.control import AddVideoOutput
 
 CLOCK_RATE: Final = 90_000
 """Ticks per second of all video on RTP."""

@@ -9,10 +9,28 @@ from typing import TYPE_CHECKING, Final, NoReturn, assert_never
 
 import av
 
-from palaver.media.pipelines import control
-from palaver.media.pipelines.control import ControlError, ControlSocket
+from palaver.media.pipelines.control import (
+    AddInput,
+    Alive,
+    ControlError,
+    ControlSocket,
+    Failed,
+    Ready,
+    RemoveInput,
+    SetInputActive,
+    Stop,
+)
 from palaver.media.pipelines.frames import FrameError, FrameSocket, Type
 from palaver.mixing.audio import AudioMixer
+from palaver.mixing.control import (
+    COMMANDS,
+    AddAudioOutput,
+    AddVideoOutput,
+    Command,
+    Compose,
+    RemoveOutput,
+    Speaking,
+)
 from palaver.mixing.decoding import UnknownCodec
 from palaver.mixing.video import VideoMixer
 
@@ -29,7 +47,7 @@ class Mixer:
     def __init__(
         self, commands: socket.socket, frames: socket.socket, video: type[VideoMixer] = VideoMixer
     ) -> None:
-        self._control = ControlSocket(commands)
+        self._control = ControlSocket(commands, COMMANDS)
         self._frames = FrameSocket(frames)
         self._video = video(self._frames, self._output_failed)
         self._audio = AudioMixer(self._frames, self._speaking, self._output_failed)
@@ -74,43 +92,43 @@ class Mixer:
 
     def _say_failed(self, reason: str) -> None:
         try:
-            self._control.report(control.Failed(track=None, reason=reason))
+            self._control.report(Failed(track=None, reason=reason))
         except OSError:
             os._exit(1)
 
     def _obey(self) -> None:
-        self._control.report(control.Ready())
+        self._control.report(Ready())
         for command in self._control.commands():
-            if isinstance(command, control.Stop):
+            if isinstance(command, Stop):
                 return
             try:
                 self._carry_out(command)
             except UnknownCodec as error:
                 track = getattr(command, "track", None)
-                self._control.report(control.Failed(track=track, reason=f"no codec called {error}"))
+                self._control.report(Failed(track=track, reason=f"no codec called {error}"))
 
-    def _carry_out(self, command: control.Command) -> None:
+    def _carry_out(self, command: Command) -> None:
         match command:
-            case control.AddVideoInput():
+            case AddInput(kind="video"):
                 self._video.add_input(command)
-            case control.AddAudioInput():
+            case AddInput():
                 self._audio.add_input(command)
-            case control.RemoveInput(track=track):
+            case RemoveInput(track=track):
                 self._video.remove_input(track)
                 self._audio.remove_input(track)
-            case control.SetInputActive(track=track, active=active):
+            case SetInputActive(track=track, active=active):
                 self._video.set_active(track, active)
                 self._audio.set_active(track, active)
-            case control.Compose():
+            case Compose():
                 self._video.compose(command)
-            case control.AddVideoOutput():
+            case AddVideoOutput():
                 self._video.add_output(command)
-            case control.AddAudioOutput():
+            case AddAudioOutput():
                 self._audio.add_output(command)
-            case control.RemoveOutput(track=track):
+            case RemoveOutput(track=track):
                 self._video.remove_output(track)
                 self._audio.remove_output(track)
-            case control.Stop():
+            case Stop():
                 pass
             case _:
                 assert_never(command)
@@ -130,15 +148,15 @@ class Mixer:
                 time.sleep(gather)
 
     def _speaking(self, track: int) -> None:
-        self._control.report(control.Speaking(track=track))
+        self._control.report(Speaking(track=track))
 
     def _output_failed(self, track: int, reason: str) -> None:
-        self._control.report(control.Failed(track=track, reason=reason))
+        self._control.report(Failed(track=track, reason=reason))
 
     def _tell_counters(self) -> None:
         while not self._over.wait(_REPORT_S):
             counters = {**self._video.counters, **self._audio.counters}
-            self._control.report(control.Alive(counters=counters))
+            self._control.report(Alive(counters=counters))
 
 
 _FIRST_AUDIO: Final = 16

@@ -18,7 +18,7 @@ from palaver.mixing.decoding import UnknownCodec
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from palaver.media.pipelines.control import AddAudioOutput
+    from palaver.mixing.control import AddAudioOutput
 
 Samples: TypeAlias = "NDArray[np.float32]"
 

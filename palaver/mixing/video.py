@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
     import av
 
-    from palaver.media.pipelines.control import AddVideoInput, AddVideoOutput, Compose
+    from palaver.media.pipelines.control import AddInput
     from palaver.media.pipelines.frames import FrameSocket, Message
+    from palaver.mixing.control import AddVideoOutput, Compose
 
 ASK_AGAIN_S: Final = 0.3
 """At most this often a key frame is asked for."""
@@ -109,7 +110,7 @@ class VideoMixer:
 
     # ── commands; frames ────────────────────────────────────────────────────────────────────────────
 
-    def add_input(self, command: AddVideoInput) -> None:
+    def add_input(self, command: AddInput) -> None:
         """Raises UnknownCodec."""
         added = VideoInput(command.track, command.name, VideoDecoder(command.codec))
         with self._lock:

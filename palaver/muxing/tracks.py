@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 import av
 import numpy as np
 
-from palaver.media.pipelines.control import AddVideoOutput
 from palaver.media.pipelines.frames import Codec
 from palaver.media.timeline import SECOND_NS, Filler, TrackTimeline
+from palaver.mixing.control import AddVideoOutput
 from palaver.mixing.encoding import VideoEncoder
 from palaver.mixing.sound import RATE, AudioDecoder
 

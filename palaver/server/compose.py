@@ -37,6 +37,7 @@ from palaver.api.wire.rooms import config_of
 from palaver.host.rooms import Rooms
 from palaver.jobs.opening import RoomOpener
 from palaver.media.local import LocalEngine
+from palaver.mixing.mixes import Mixes
 from palaver.server import addresses, http, limits, operator, services, state, tls
 from palaver.server.observe import Health, LoopLag
 
@@ -118,6 +119,7 @@ def make_engine(config: Config) -> LocalEngine:
             public_addresses=media.public_addresses,
             tcp=media.tcp,
             connect_timeout_s=media.connect_timeout_s,
+            encoders=Mixes,
         )
     except (OSError, ValueError) as error:
         raise StartError(f"cannot open media ports from {media.port}: {error}") from error

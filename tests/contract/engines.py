@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
+from palaver.media.endpoints import EndpointKind
 from palaver.media.fake import FakeEngine
 from palaver.media.local import LocalEngine
 from palaver.media.ports import Engine
+from palaver.mixing.mixes import Mixes
 from palaver.room.endpoints import PublishedTrack, WebRtcSink, WebRtcSource
 from palaver.room.messages import OpenSink, OpenSource, Report
 from palaver.room.values import (
@@ -39,6 +41,11 @@ async def until(condition: Callable[[], Any]) -> None:
     async with asyncio.timeout(DEADLINE_S):
         while not condition():  # noqa: ASYNC110  # gauges and counters tell nobody that they changed
             await asyncio.sleep(0.01)
+
+
+def counter(bench: Bench, name: str) -> float:
+    """A figure of the engine's."""
+    return bench.engine.stats()[name]
 
 
 class Bench:
@@ -164,7 +171,11 @@ def _subjects(report: Report) -> list[str]:
 
 @asynccontextmanager
 async def working(
-    kind: str, *, connect_timeout_s: float = 30.0, public_addresses: tuple[str, ...] = ()
+    kind: str,
+    *,
+    connect_timeout_s: float = 30.0,
+    public_addresses: tuple[str, ...] = (),
+    kinds: Mapping[type, EndpointKind] | None = None,
 ) -> AsyncIterator[Bench]:
     """The engine called "fake" or "local", with everything it needs."""
     local = partial(
@@ -172,10 +183,12 @@ async def working(
         ["127.0.0.1"],
         0,
         2,
+        encoders=Mixes,
+        kinds=kinds,
         connect_timeout_s=connect_timeout_s,
         public_addresses=public_addresses,
     )
-    engine = FakeEngine() if kind == "fake" else local()
+    engine = FakeEngine(kinds) if kind == "fake" else local()
     bench = Bench(engine)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(bench.listen())

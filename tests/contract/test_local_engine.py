@@ -23,7 +23,7 @@ from palaver.room.messages import (
     TransportLost,
 )
 from palaver.room.values import ParticipantId, Resolution, StreamId, SubscriptionId, TransportId
-from tests.contract.engines import ROOM, Bench, until, working
+from tests.contract.engines import ROOM, Bench, counter, until, working
 from tests.contract.guests import Caller
 from tests.offers import offer
 
@@ -62,10 +62,6 @@ async def subscribed(bench: Bench, *, active: bool = True) -> None:
     await bench.open_sink("q", "bob", "s", bob.add("video", "recvonly"), active=active)
     await bob.negotiate()
     await bench.heard("SinkReady", "q")
-
-
-def counter(bench: Bench, name: str) -> float:
-    return bench.engine.stats()[name]
 
 
 async def forwards(bench: Bench) -> None:
@@ -133,7 +129,7 @@ async def test_an_engine_that_stops_ends_the_negotiations_under_way(bench: Bench
     async with asyncio.TaskGroup() as tasks:
         asked = tasks.create_task(_refusal(bench, SENDING))
         await asyncio.sleep(0)
-        engine_of(bench)._take = lambda event: None  # type: ignore[method-assign]  # the answer is not heard
+        engine_of(bench)._events._take = lambda event: None  # type: ignore[method-assign]  # the answer is not heard
         bench.stop()
     assert isinstance(asked.result(), EngineError)
 
@@ -149,7 +145,7 @@ async def _refusal(bench: Bench, text: str) -> Exception | None:
 async def test_an_unanswered_offer_is_given_up(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(answers, "ANSWER_TIMEOUT_S", 0.05)
     await bench.open_source("s", "ann", audio="0")
-    engine_of(bench)._take = lambda event: None  # type: ignore[method-assign]  # the answer is not heard
+    engine_of(bench)._events._take = lambda event: None  # type: ignore[method-assign]  # the answer is not heard
     assert isinstance(await _refusal(bench, SENDING), EngineError)
     await bench.engine.perform(ROOM, CloseTransports(ANN))
     await until(lambda: counter(bench, "transports") == 0)
@@ -221,7 +217,7 @@ def fill(engine: LocalEngine) -> None:
 
 def _flood(engine: LocalEngine, producer: int) -> None:
     while True:
-        engine._core.unpublish(producer)
+        engine._context.core.unpublish(producer)
 
 
 async def test_closing_survives_a_core_that_is_behind(bench: Bench) -> None:
@@ -258,7 +254,7 @@ async def test_an_offer_the_core_has_no_room_for_may_be_repeated(
     ann = await bench.published("ann", "before")
     await bench.open_source("s", "ann", video=ann.add("video", "sendonly"))
     with monkeypatch.context() as patch:
-        patch.setattr(engine, "_core", Behind(engine._core, "negotiate"))
+        patch.setattr(engine._context, "core", Behind(engine._context.core, "negotiate"))
         with pytest.raises(EngineError, match="queue is full"):
             await ann.negotiate()
     await ann.negotiate()
@@ -272,7 +268,7 @@ async def test_a_source_the_core_has_no_room_for_is_lost(
     ann = await bench.published("ann", "before")
     await bench.open_source("s", "ann", video=ann.add("video", "sendonly"))
     with monkeypatch.context() as patch:
-        patch.setattr(engine, "_core", Behind(engine._core, "publish"))
+        patch.setattr(engine._context, "core", Behind(engine._context.core, "publish"))
         await ann.negotiate()
     assert await bench.heard("SourceLost", "s") == SourceLost(S, "the command queue is full")
     assert ("SourceLost", "before") not in bench.story()
@@ -285,7 +281,7 @@ async def test_a_candidate_the_core_has_no_room_for_is_refused(
     await bench.published()
     candidate = "candidate:1 1 udp 1 192.0.2.1 5 typ host"
     with monkeypatch.context() as patch:
-        patch.setattr(engine, "_core", Behind(engine._core, "add_candidate"))
+        patch.setattr(engine._context, "core", Behind(engine._context.core, "add_candidate"))
         with pytest.raises(EngineError, match="queue is full"):
             await engine.add_candidate(ROOM, ANN, TransportId("ann"), candidate)
     await engine.add_candidate(ROOM, ANN, TransportId("ann"), candidate)

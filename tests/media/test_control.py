@@ -6,17 +6,8 @@ import struct
 
 import pytest
 
-from palaver.media.pipelines.control import (
-    AddAudioOutput,
-    Area,
-    Compose,
-    ControlError,
-    Failed,
-    Stop,
-    Tile,
-    Unpacker,
-    packed,
-)
+from palaver.media.pipelines.control import ControlError, Failed, Stop, Unpacker, packed
+from palaver.mixing.control import COMMANDS, AddAudioOutput, Area, Compose, Tile
 
 COMPOSE = Compose(
     width=640,
@@ -32,7 +23,7 @@ LISTEN = AddAudioOutput(track=3, codec="opus", sample_rate=48000, channels=2, wi
 @pytest.mark.parametrize("cut", [1, 3, 1000])
 def test_commands_come_out_as_they_went_in_however_they_are_cut(cut: int) -> None:
     data = packed(COMPOSE) + packed(LISTEN) + packed(Stop())
-    unpacker = Unpacker("command")
+    unpacker = Unpacker(COMMANDS)
     parts = [data[at : at + cut] for at in range(0, len(data), cut)]
     assert [one for part in parts for one in unpacker.feed(part)] == [COMPOSE, LISTEN, Stop()]
 
@@ -48,4 +39,4 @@ def test_commands_come_out_as_they_went_in_however_they_are_cut(cut: int) -> Non
 )
 def test_what_is_no_command_is_an_error(data: bytes) -> None:
     with pytest.raises(ControlError):
-        list(Unpacker("command").feed(data))
+        list(Unpacker(COMMANDS).feed(data))

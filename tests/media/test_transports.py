@@ -9,7 +9,7 @@ import pytest
 
 from palaver.media.formats import Payload
 from palaver.media.webrtc.negotiation import Bound
-from palaver.media.webrtc.sessions import Lane, Session, Transport
+from palaver.media.webrtc.sessions import BoundSection, Session, Transport
 from palaver.media.webrtc.transports import TOGETHER, Transports
 from palaver.room.endpoints import WebRtcSource
 from palaver.room.messages import OpenSource
@@ -35,7 +35,7 @@ def carry(transports: Transports, transport: Transport, name: str, sections: int
     transports.open(session := Session(name, transport, action))
     for mid in map(str, range(sections)):
         bound = Bound(name, "audio", mid, Payload(111), (111,), sends=False)
-        transports.bind(session, mid, Lane(bound, transport.thread << 56 | next(_numbers)))
+        transports.bind(session, mid, BoundSection(bound, transport.thread << 56 | next(_numbers)))
     return session
 
 
@@ -106,6 +106,8 @@ def test_those_who_leave_make_room() -> None:
     for _, transport in members:
         transports.remove(transport)
     assert len(transports) == 0
+    transports.close_room(RoomId("big"))
+    assert transports.rooms == 0
     assert [join(transports, room)[0] for room in "ab"] == [0, 1]
 
 

@@ -8,9 +8,9 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from palaver.media.pipelines.control import AddVideoOutput
 from palaver.media.pipelines.frames import UNKNOWN_LEVEL, Codec, Flag, Message, Type
 from palaver.mixing.canvas import planes
+from palaver.mixing.control import AddVideoOutput
 from palaver.mixing.sound import BLOCK, RATE, AudioEncoder, Samples
 
 VIDEO_CODECS = ("vp8", "vp9", "h264", "h265", "av1")

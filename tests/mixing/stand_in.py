@@ -12,9 +12,10 @@ from contextlib import asynccontextmanager
 import av
 import numpy as np
 
-from palaver.media.pipelines.control import AddAudioInput, AddVideoInput, Report
+from palaver.media.pipelines.control import AddInput, PipelineKind
 from palaver.media.pipelines.frames import HEADER, MANY, Codec, FrameSocket, Message, Type
 from palaver.media.pipelines.process import ForkServer, Pipeline
+from palaver.mixing.control import MIXER
 from palaver.mixing.decoding import VideoDecoder
 from palaver.mixing.encoding import CLOCK_RATE, VideoEncoder
 from palaver.mixing.sound import BLOCK, AudioDecoder, AudioEncoder, Samples
@@ -29,7 +30,7 @@ class StandIn:
     def __init__(self, pipeline: Pipeline) -> None:
         self.pipeline = pipeline
         self.frames = FrameSocket(socket.socket(fileno=pipeline.take_frames()))
-        self.reports: list[Report] = []
+        self.reports: list[object] = []
         self.pictures: dict[int, av.VideoFrame] = {}
         self.counts: dict[int, int] = {}
         self.sizes: dict[int, int] = {}
@@ -78,11 +79,11 @@ class StandIn:
                 self.heard.setdefault(track, []).append(samples)
 
     def add_camera(self, track: int, codec: str = "vp8", width: int = 160, height: int = 90) -> None:
-        self.pipeline.say(AddVideoInput(track=track, codec=codec, name=f"Person {track}"))
+        self.pipeline.say(AddInput(kind="video", track=track, codec=codec, name=f"Person {track}"))
         self._encoders[track] = VideoEncoder(output(codec, track, width, height))
 
     def add_microphone(self, track: int, codec: str = "opus") -> None:
-        self.pipeline.say(AddAudioInput(track=track, codec=codec))
+        self.pipeline.say(AddInput(kind="audio", track=track, codec=codec))
         self._encoders[track] = AudioEncoder(codec, 1)
 
     def show(self, track: int, luma: int) -> None:
@@ -123,9 +124,9 @@ class StandIn:
 
 
 @asynccontextmanager
-async def running(target: str = "palaver.mixing.mixer:run") -> AsyncIterator[StandIn]:
+async def running(kind: PipelineKind = MIXER) -> AsyncIterator[StandIn]:
     """A pipeline that is watched until the end of the block."""
-    pipeline = await SERVER.start(target)
+    pipeline = await SERVER.start(kind)
     async with asyncio.TaskGroup() as tasks:
         watching = tasks.create_task(pipeline.run())
         node = StandIn(pipeline)

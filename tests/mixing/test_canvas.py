@@ -9,8 +9,8 @@ import av
 import numpy as np
 import pytest
 
-from palaver.media.pipelines.control import Area, Compose, Tile
 from palaver.mixing.canvas import Box, Canvas, box, fitted, planes, same_picture, yuv
+from palaver.mixing.control import Area, Compose, Tile
 from palaver.room.layout import region_sets
 
 

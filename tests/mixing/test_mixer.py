@@ -11,20 +11,19 @@ from functools import partial
 
 import pytest
 
-from palaver.media.pipelines.control import (
+from palaver.media.pipelines.control import Failed, PipelineKind, RemoveInput, SetInputActive, Stop
+from palaver.media.pipelines.frames import Codec
+from palaver.media.pipelines.process import PipelineLost
+from palaver.mixing.control import (
+    MIXER,
+    TRANSCODER,
     AddAudioOutput,
     Area,
     Compose,
-    Failed,
-    RemoveInput,
     RemoveOutput,
-    SetInputActive,
     Speaking,
-    Stop,
     Tile,
 )
-from palaver.media.pipelines.frames import Codec
-from palaver.media.pipelines.process import PipelineLost
 from palaver.room.layout import Base, region_sets
 from tests.mixing.scenes import VIDEO_CODECS, output, shade
 from tests.mixing.stand_in import SERVER, StandIn, running, until
@@ -281,7 +280,7 @@ async def test_garbage_of_one_input_does_not_touch_the_others() -> None:
 
 @pytest.mark.parametrize(("how", "reason"), [(signal.SIGKILL, "signal 9"), (signal.SIGSTOP, "hangs")])
 async def test_a_mixer_that_dies_or_hangs_is_noticed(how: signal.Signals, reason: str) -> None:
-    pipeline = await SERVER.start("palaver.mixing.mixer:run")
+    pipeline = await SERVER.start(MIXER)
     assert pipeline.pid is not None
     os.kill(pipeline.pid, how)
     with pytest.raises(PipelineLost, match=reason):
@@ -289,7 +288,7 @@ async def test_a_mixer_that_dies_or_hangs_is_noticed(how: signal.Signals, reason
 
 
 async def test_a_message_that_breaks_the_form_ends_the_mixer_with_the_reason() -> None:
-    pipeline = await SERVER.start("palaver.mixing.mixer:run")
+    pipeline = await SERVER.start(MIXER)
     node = StandIn(pipeline)
     node.frames._socket.sendall(b"\xff" * 64)
     with pytest.raises(PipelineLost, match="exited"):
@@ -299,13 +298,13 @@ async def test_a_message_that_breaks_the_form_ends_the_mixer_with_the_reason() -
 
 
 async def test_a_mixer_finishes_when_told() -> None:
-    pipeline = await SERVER.start("palaver.mixing.mixer:run")
+    pipeline = await SERVER.start(MIXER)
     async with asyncio.timeout(3):
-        await pipeline.finish(Stop())
+        await pipeline.finish(Stop(), 3.0)
 
 
 async def test_a_transcoder_follows_its_input() -> None:
-    async with running("palaver.mixing.transcoder:run") as node:
+    async with running(TRANSCODER) as node:
         node.expect(VIEW, "h264")
         node.expect(VIEW + 1, "vp8")
         node.add_camera(0, "vp8", 320, 180)
@@ -324,9 +323,9 @@ async def test_a_transcoder_follows_its_input() -> None:
         await until(right, lambda: node.show(0, 99))
 
 
-@pytest.mark.parametrize("target", ["palaver.mixing.mixer:run", "palaver.mixing.transcoder:run"])
-async def test_an_input_whose_tap_ended_is_seen_again_with_the_next(target: str) -> None:
-    async with running(target) as node:
+@pytest.mark.parametrize("kind", [MIXER, TRANSCODER])
+async def test_an_input_whose_tap_ended_is_seen_again_with_the_next(kind: PipelineKind) -> None:
+    async with running(kind) as node:
         node.expect(VIEW, "vp8")
         node.add_camera(0)
         node.pipeline.say(compose(FULL, inputs=1))

@@ -12,7 +12,7 @@ from typing import Any
 import av
 import numpy as np
 
-from palaver.media.pipelines.control import AddVideoOutput
+from palaver.mixing.control import AddVideoOutput
 from palaver.mixing.encoding import VideoEncoder
 from palaver.mixing.sound import BLOCK, RATE, AudioEncoder
 

@@ -1,11 +1,16 @@
-"""What a node and a pipeline say to each other: length-prefixed msgpack over a socket of its own."""
+"""What a node and its child processes say to each other: length-prefixed msgpack over a socket of its own.
+
+The messages here mean the same to every child. Each kind of pipeline adds its own, and gives its decoders of both
+directions: what a child understands, and what its node does.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import socket
 import struct
-from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Final, Generic, Literal, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -21,159 +26,100 @@ Track = Annotated[int, Meta(ge=0, lt=0xFFFF_FFFF)]
 Size = Annotated[int, Meta(ge=2, le=16384)]
 """Pixels."""
 
+M = TypeVar("M")
+
 
 class ControlError(Exception):
     """The other side does not keep to the form."""
 
 
-class _Said(Struct, tag=True, kw_only=True):
+class Message(Struct, tag=True, kw_only=True):
     """What all messages share: the class's name tells what it is."""
-
-
-# ── shapes within messages ──────────────────────────────────────────────────────────────────────────
-
-
-class Area(Struct, frozen=True):
-    """A place in a picture, in parts of its width and height."""
-
-    left: float
-    top: float
-    width: float
-    height: float
-
-
-class Tile(Struct, frozen=True):
-    """A place in a view, and the video input shown there, if any."""
-
-    area: Area
-    input: Track | None = None
 
 
 # ── commands: from the node ─────────────────────────────────────────────────────────────────────────
 
 
-class AddVideoInput(_Said):
-    """Frames of a tap come from now on. ``name`` is shown when its picture stops."""
+class AddInput(Message):
+    """Frames of a tap come from now on. ``name`` is for people, and shown where its picture would be."""
 
     track: Track
+    kind: Literal["audio", "video"]
     codec: str
-    name: str
+    name: str = ""
 
 
-class AddAudioInput(_Said):
-    """Frames of a tap come from now on."""
-
-    track: Track
-    codec: str
-
-
-class RemoveInput(_Said):
+class RemoveInput(Message):
     """Forget a tap; an unknown one is no error."""
 
     track: Track
 
 
-class SetInputActive(_Said):
-    """A muted video input shows its name; a muted audio input is not heard."""
+class SetInputActive(Message):
+    """A tap is muted, or not any more: nothing comes of a muted one."""
 
     track: Track
     active: bool
 
 
-class Compose(_Said):
-    """How the view looks from now on. Colours are 0 to 255; ``framerate`` is pictures per second."""
-
-    width: Size
-    height: Size
-    framerate: float
-    background: tuple[int, int, int]
-    crop: bool
-    tiles: tuple[Tile, ...]
-
-
-class AddVideoOutput(_Said):
-    """Encode the view in this form. ``key_frame_interval_s`` is the longest time between key frames.
-
-    A width and height of 0 follow the input: for a stream that is only transcoded.
-    """
-
-    track: Track
-    codec: str
-    profile: str | None
-    width: Annotated[int, Meta(ge=0, le=16384)]
-    height: Annotated[int, Meta(ge=0, le=16384)]
-    framerate: float
-    bitrate_kbps: float
-    key_frame_interval_s: float
-
-
-class AddAudioOutput(_Said):
-    """Encode what is heard, ``without`` these inputs: a listener does not hear itself."""
-
-    track: Track
-    codec: str
-    sample_rate: int
-    channels: Annotated[int, Meta(ge=1, le=2)]
-    without: tuple[Track, ...]
-
-
-class RemoveOutput(_Said):
-    """Stop encoding; an unknown one is no error."""
-
-    track: Track
-
-
-class Stop(_Said):
+class Stop(Message):
     """Finish and exit."""
 
 
-# ── reports: from the pipeline ──────────────────────────────────────────────────────────────────────
+# ── reports: from the child ─────────────────────────────────────────────────────────────────────────
 
 
-class Ready(_Said):
-    """The pipeline takes commands."""
+class Ready(Message):
+    """The child takes commands."""
 
 
-class Alive(_Said):
-    """Said every second: the pipeline runs, and what it counted since its start."""
+class Alive(Message):
+    """Said at least every second: the child runs, and what it counted since its start."""
 
     counters: dict[str, float]
 
 
-class Speaking(_Said):
-    """Another audio input is the one that speaks."""
-
-    track: Track
-
-
-class Failed(_Said):
-    """An output cannot be produced (``track``), or the whole pipeline cannot go on (None). ``reason`` is for people."""
+class Failed(Message):
+    """A track cannot be produced (``track``), or the child cannot go on at all (None). ``reason`` is for people."""
 
     track: Track | None
     reason: str
 
 
-Command: TypeAlias = (
-    AddVideoInput
-    | AddAudioInput
-    | RemoveInput
-    | SetInputActive
-    | Compose
-    | AddVideoOutput
-    | AddAudioOutput
-    | RemoveOutput
-    | Stop
-)
-Report: TypeAlias = Ready | Alive | Speaking | Failed
+class Ended(Message):
+    """What the child worked on is over, as it should be: nothing follows but its exit."""
+
+    reason: str
+
+
+Command: TypeAlias = AddInput | RemoveInput | SetInputActive | Stop
+Report: TypeAlias = Ready | Alive | Failed | Ended
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineKind:
+    """A kind of child process.
+
+    ``target`` is its main function ("package.module:function"), ``reports`` decodes what it says. ``finish_s`` is how
+    long it may take to finish once it is told to stop; 0: there is nothing to finish, it is killed. ``restarts``:
+    whether another one can take its place.
+    """
+
+    target: str
+    reports: msgspec.msgpack.Decoder[Any]
+    finish_s: float = 0.0
+    restarts: bool = True
+
+    @property
+    def module(self) -> str:
+        """The module of its main function, for the fork server."""
+        return self.target.partition(":")[0]
+
 
 _encoder: Final = msgspec.msgpack.Encoder()
-_decoders: Final = {
-    "command": msgspec.msgpack.Decoder(Command),
-    "report": msgspec.msgpack.Decoder(Report),
-}
 
 
-def packed(message: Command | Report) -> bytes:
+def packed(message: Struct) -> bytes:
     """``message`` as it goes over the socket."""
     body = _encoder.encode(message)
     if len(body) > MAX_MESSAGE:
@@ -181,14 +127,14 @@ def packed(message: Command | Report) -> bytes:
     return _LENGTH.pack(len(body)) + body
 
 
-class Unpacker:
-    """Cuts what arrives into messages: commands in a pipeline, reports in a node."""
+class Unpacker(Generic[M]):
+    """Cuts what arrives into messages, as ``decoder`` knows them."""
 
-    def __init__(self, direction: str) -> None:
-        self._decoder = _decoders[direction]
+    def __init__(self, decoder: msgspec.msgpack.Decoder[M]) -> None:
+        self._decoder = decoder
         self._pending = bytearray()
 
-    def feed(self, data: bytes) -> Iterator[Command | Report]:
+    def feed(self, data: bytes) -> Iterator[M]:
         """The messages that ``data`` completes. Raises ControlError."""
         self._pending += data
         while len(self._pending) >= _LENGTH.size:
@@ -206,15 +152,16 @@ class Unpacker:
                 raise ControlError(str(error)) from error
 
 
-class ControlSocket:
-    """The pipeline's end: blocking, for one thread that reads; any thread may report."""
+class ControlSocket(Generic[M]):
+    """The child's end: blocking, for one thread that reads; any thread may report."""
 
-    def __init__(self, connected: socket.socket) -> None:
+    def __init__(self, connected: socket.socket, decoder: msgspec.msgpack.Decoder[M]) -> None:
+        """``decoder`` knows the commands."""
         connected.setblocking(True)
         self._socket = connected
-        self._unpacker = Unpacker("command")
+        self._unpacker = Unpacker(decoder)
 
-    def commands(self) -> Iterator[Command]:
+    def commands(self) -> Iterator[M]:
         """Every command, until the node closes."""
         while True:
             try:
@@ -223,13 +170,13 @@ class ControlSocket:
                 return
             if not data:
                 return
-            yield from self._unpacker.feed(data)  # type: ignore[misc]  # the decoder of commands gives commands
+            yield from self._unpacker.feed(data)
 
     def end(self) -> None:
         """Let :meth:`commands` end, from another thread; one may still report."""
         with contextlib.suppress(OSError):  # the node may have closed
             self._socket.shutdown(socket.SHUT_RD)
 
-    def report(self, report: Report) -> None:
+    def report(self, report: Struct) -> None:
         """Tell the node. Raises OSError when it is gone."""
         self._socket.sendall(packed(report))

@@ -12,12 +12,18 @@ from multiprocessing import forkserver
 from typing import TYPE_CHECKING, Final, cast
 
 from palaver.media.pipelines import entry
-from palaver.media.pipelines.control import Alive, Command, ControlError, Ready, Report, Unpacker, packed
+from palaver.media.pipelines.control import Alive, ControlError, Ready, Unpacker, packed
 from palaver.media.ports import EngineError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from multiprocessing.context import ForkServerProcess
+    from typing import Any
+
+    from msgspec import Struct
+    from msgspec.msgpack import Decoder
+
+    from palaver.media.pipelines.control import PipelineKind
 
 START_TIMEOUT_S: Final = 10.0
 """From the decision to the child's first word."""
@@ -25,8 +31,6 @@ SILENT_S: Final = 3.0
 """A child that says nothing for this long hangs, and is killed."""
 _LOOK_S: Final = 0.25
 """How often that is looked at. What the node itself slept through beyond this is not held against a child."""
-STOP_TIMEOUT_S: Final = 3.0
-"""How long a child may take to finish once it is told to."""
 FRAMES_BUFFER: Final = 1 << 20
 """Bytes that the frame socket holds: a key frame of 300 kB and more passes in one go."""
 _UNSENT: Final = 4 << 20
@@ -64,8 +68,8 @@ class ForkServer:
             del os.environ["PALAVER_FORK_SERVER"]
         self._prepared = True
 
-    async def start(self, target: str) -> Pipeline:
-        """Fork a child that runs ``target``, and wait for its first word. Raises EngineError."""
+    async def start(self, kind: PipelineKind) -> Pipeline:
+        """Fork a child of that kind, and wait for its first word. Raises EngineError."""
         if not self._prepared:
             self._prepare()
         loop = asyncio.get_running_loop()
@@ -75,9 +79,9 @@ class ForkServer:
         frames.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, FRAMES_BUFFER)
         its_frames.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, FRAMES_BUFFER)
         process = self._context.Process(
-            target=entry.main, args=(target, its_control, its_frames), daemon=True
+            target=entry.main, args=(kind.target, its_control, its_frames), daemon=True
         )
-        pipeline = Pipeline(process, frames)
+        pipeline = Pipeline(process, frames, kind.reports)
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
                 await loop.run_in_executor(self._starter, process.start)
@@ -100,20 +104,20 @@ class ForkServer:
 
 
 class Pipeline(asyncio.Protocol):
-    """One child process. Whoever started it waits on :meth:`run`, which ends it."""
+    """One child process. Whoever started it watches it, and ends it by :meth:`finish`."""
 
-    def __init__(self, process: ForkServerProcess, frames: socket.socket) -> None:
+    def __init__(self, process: ForkServerProcess, frames: socket.socket, reports: Decoder[Any]) -> None:
         self._process = process
         self._frames: socket.socket | None = frames
         self._transport: asyncio.Transport | None = None
-        self._unpacker = Unpacker("report")
+        self._unpacker = Unpacker(reports)
         self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._disconnected: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._heard = 0
         self.counters: dict[str, float] = {}
         """What the child counted, by its own names."""
-        self.on_report: Callable[[Report], None] | None = None
+        self.on_report: Callable[[Struct], None] | None = None
 
     @property
     def pid(self) -> int | None:
@@ -135,7 +139,7 @@ class Pipeline(asyncio.Protocol):
         if not self._ready.done():
             self._lost.result()
 
-    def say(self, command: Command) -> None:
+    def say(self, command: Struct) -> None:
         """Queue a command; one for a child that is gone is lost with it."""
         if self._transport is None or self._transport.is_closing():
             return
@@ -143,24 +147,32 @@ class Pipeline(asyncio.Protocol):
         if self._transport.get_write_buffer_size() > _UNSENT:
             self._give_up("it does not read its commands")
 
+    async def watch(self) -> None:
+        """Watch the child until it is lost: raises PipelineLost."""
+        silent, heard = 0.0, self._heard
+        while silent < SILENT_S:
+            await asyncio.wait((self._lost,), timeout=_LOOK_S)
+            if self._lost.done():
+                self._lost.result()
+            silent, heard = (silent + _LOOK_S if heard == self._heard else 0.0), self._heard
+        self._give_up("it hangs")
+        self._lost.result()
+
     async def run(self) -> None:
         """Watch the child until it is lost (raises PipelineLost) or this is cancelled; then end it."""
-        silent, heard = 0.0, self._heard
         try:
-            while silent < SILENT_S:
-                await asyncio.wait((self._lost,), timeout=_LOOK_S)
-                if self._lost.done():
-                    self._lost.result()
-                silent, heard = (silent + _LOOK_S if heard == self._heard else 0.0), self._heard
-            raise PipelineLost("it hangs")
+            await self.watch()
         finally:
             await self._end()
 
-    async def finish(self, stop: Command) -> None:
-        """Tell the child to stop and wait until it did, or kill it after a while."""
-        self.say(stop)
-        await asyncio.wait((self._lost,), timeout=STOP_TIMEOUT_S)
-        await self._end()
+    async def finish(self, stop: Struct, within_s: float) -> None:
+        """Tell the child to stop, and kill it if it has not within this time; 0: at once."""
+        try:
+            if within_s > 0 and not self._lost.done():
+                self.say(stop)
+                await asyncio.wait((self._lost,), timeout=within_s)
+        finally:
+            await self._end()
 
     def abandon(self) -> None:
         """Whatever has begun, end it: it did not come to a start."""
@@ -208,11 +220,11 @@ class Pipeline(asyncio.Protocol):
         self._heard += 1
         try:
             for report in self._unpacker.feed(data):
-                self._take(report)  # type: ignore[arg-type]  # the decoder of reports gives reports
+                self._take(report)
         except ControlError as error:
             self._give_up(f"its report cannot be read: {error}")
 
-    def _take(self, report: Report) -> None:
+    def _take(self, report: Struct) -> None:
         if isinstance(report, Ready) and not self._ready.done():
             self._ready.set_result(None)
         elif isinstance(report, Alive):

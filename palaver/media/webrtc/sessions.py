@@ -7,42 +7,44 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from palaver.media.formats import format_of
-from palaver.media.ports import EngineError
+from palaver.media.ports import EngineError, TransportNotFound
+from palaver.media.tracks import thread_of
 from palaver.media.webrtc.negotiation import new_stream_name
 from palaver.room.endpoints import WebRtcSource
 from palaver.room.messages import OpenSink, OpenSource
-from palaver.room.values import ParticipantId, RoomId, StreamId, SubscribedTrack, Track, TrackId, TransportId
+from palaver.room.values import ParticipantId, RoomId, SubscribedTrack, Track, TrackId, TransportId
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
 
-    from palaver.media.mixes import Order
-    from palaver.media.production import Output
+    from palaver.media.encoders import Demand
+    from palaver.media.tracks import CoreTrack
     from palaver.media.webrtc.negotiation import Bound, Wanted
-    from palaver.room.values import Kind, LayerPreference, Resolution
+    from palaver.room.values import Kind, LayerPreference
 
 SOURCE_GONE: Final = "Source stream loss"
 """Why a sink is lost whose source ended: OWT's words."""
 STOPPED: Final = "Stopped by the client"
 """Why a session is lost all of whose sections the client gave up (RFC 8829 §5.2.2)."""
-_THREAD_SHIFT: Final = 56  # the core's ids say on which thread an object lives
 
 
 @dataclass(eq=False, slots=True)
-class Lane:
-    """A bound section: what the core calls its producer or consumer."""
+class BoundSection:
+    """A section in use: through it a ``track`` arrives, or a consumer of the core sends what ``draws`` names."""
 
     bound: Bound
     handle: int
-    order: Order | None = None
-    """What is produced for this section, if it is."""
-    size: Resolution | None = None
-    """Of arriving video: the size of the picture, as far as it is known."""
+    """What the core calls its producer or consumer."""
+    track: CoreTrack | None = None
+    demand: Demand | None = None
+    """What is encoded for this section, if it is."""
+    draws: int = 0
+    """Of one that sends: the producer that it gets."""
 
     @property
     def thread(self) -> int:
         """The thread of the core on which it lives."""
-        return self.handle >> _THREAD_SHIFT
+        return thread_of(self.handle)
 
 
 @dataclass(eq=False, slots=True)
@@ -53,7 +55,7 @@ class Session:
     transport: Transport
     action: OpenSource | OpenSink
     wanted: dict[str, Wanted] = field(default_factory=dict)
-    lanes: dict[str, Lane] = field(default_factory=dict)
+    sections: dict[str, BoundSection] = field(default_factory=dict)
     inactive: set[Kind] = field(default_factory=set)
     layers: dict[str, LayerPreference] = field(default_factory=dict)  # of a sink: what is wished for, by mid
     sent: dict[str, str | None] = field(default_factory=dict)  # of a sink: the layer that is sent, by mid
@@ -63,24 +65,16 @@ class Session:
     @property
     def complete(self) -> bool:
         """Whether every section is bound."""
-        return bool(self.lanes) and not self.wanted
+        return bool(self.sections) and not self.wanted
 
-    def lane(self, kind: Kind, track: TrackId | None = None) -> Lane | None:
-        """The lane of ``track`` (of any of its layers), or the first of ``kind``."""
-        section = track.partition(":")[0] if track is not None else None
-        for mid, lane in self.lanes.items():
-            if lane.bound.kind == kind and section in (None, self.track_id(mid)):
-                return lane
-        return None
-
-    def needs(self, output: Output) -> bool:
-        """Whether a section of this sink carries ``output``."""
-        return any(lane.order is not None and lane.order.output is output for lane in self.lanes.values())
+    def draws_from(self, producer: int) -> bool:
+        """Whether a section of this sink sends what the core calls ``producer``."""
+        return any(section.draws == producer for section in self.sections.values())
 
     def tracks(self) -> tuple[Track, ...]:
         """A ready source's tracks, in the order in which they were published."""
         assert isinstance(self.action, OpenSource)
-        bound = {mid: lane.bound for mid, lane in self.lanes.items()}
+        bound = {mid: section.bound for mid, section in self.sections.items()}
         return source_tracks(self.action, bound, self.inactive)
 
     def redirect(self, track: SubscribedTrack) -> None:
@@ -150,7 +144,12 @@ class Transport:
     @property
     def thread(self) -> int:
         """The thread of the core on which it lives."""
-        return self.handle >> _THREAD_SHIFT
+        return thread_of(self.handle)
+
+    def abandon(self) -> None:
+        """It is going: nobody shall wait for its answer."""
+        if self.answer is not None and not self.answer.done():
+            self.answer.set_exception(gone(self.id))
 
     def wanted(self) -> dict[str, Wanted]:
         """Every section that a session waits for, by mid."""
@@ -158,27 +157,35 @@ class Transport:
 
     def used(self) -> dict[str, Bound]:
         """Every section in use, by mid."""
-        return {mid: lane.bound for session in self.sessions.values() for mid, lane in session.lanes.items()}
+        return {
+            mid: section.bound
+            for session in self.sessions.values()
+            for mid, section in session.sections.items()
+        }
 
     def names(self) -> dict[str, str]:
         """The stream name of every sending section in use."""
         return {
             mid: session.name
             for session in self.sessions.values()
-            for mid, lane in session.lanes.items()
-            if lane.bound.sends
+            for mid, section in session.sections.items()
+            if section.bound.sends
         }
 
 
+def gone(transport: TransportId) -> TransportNotFound:
+    """What a client is told of a transport that is not there, in OWT's words."""
+    return TransportNotFound(f"Transport {transport} does NOT exist")
+
+
 @dataclass(eq=False, slots=True)
-class RoomMedia:
-    """What one room has in the engine, on a ``thread`` and in a ``group`` of the core. Gone with its last transport."""
+class RoomConnections:
+    """What one room has in the engine, on a ``thread`` and in a ``group`` of the core, until it is closed."""
 
     thread: int
     group: int
     transports: dict[TransportId, Transport] = field(default_factory=dict)
     sessions: dict[str, Session] = field(default_factory=dict)
-    levels: dict[StreamId, tuple[int, bool]] = field(default_factory=dict)
     nearest: dict[str, int] = field(default_factory=dict)  # where the newest subscriber of a source was put
 
     def thread_for(self, stream: str) -> int:
@@ -187,8 +194,3 @@ class RoomMedia:
             return nearest
         source = self.sessions.get(stream)
         return source.transport.thread if source else self.thread
-
-    def source_lane(self, track: SubscribedTrack) -> Lane | None:
-        """The section through which what a subscription asks for arrives, None if it is gone."""
-        source = self.sessions.get(track.stream)
-        return source.lane(track.kind, track.track) if source else None

@@ -1,17 +1,16 @@
-"""Every transport of the in-process engine: by its name in a room, by the core's handle, and by the lanes on it."""
+"""Every transport of the in-process engine: by its name in a room, by the core's handle, and by the sections on it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from palaver.media.webrtc.sessions import RoomMedia
-from palaver.room.values import StreamId
+from palaver.media.webrtc.sessions import RoomConnections
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from palaver.media.webrtc.sessions import Lane, Session, Transport
-    from palaver.room.values import RoomId, TransportId
+    from palaver.media.webrtc.sessions import BoundSection, Session, Transport
+    from palaver.room.values import RoomId, StreamId, TransportId
 
 
 TOGETHER: Final = 400
@@ -32,17 +31,23 @@ class Transports:
     """
 
     def __init__(self, threads: int) -> None:
-        self._load = [0] * threads  # transports and lanes of each thread
+        self._load = [0] * threads  # transports and bound sections of each thread
         self._groups = 0  # groups ever used: transports of one hear each other's data channels
-        self._rooms: dict[RoomId, RoomMedia] = {}
+        self._rooms: dict[RoomId, RoomConnections] = {}
         self._by_handle: dict[int, Transport] = {}
-        self._lanes: dict[int, tuple[Session, str]] = {}  # producer or consumer → its session and mid
+        self._sections: dict[int, tuple[Session, str]] = {}  # producer or consumer → its session and mid
 
     def __len__(self) -> int:
-        """Everything that is remembered, to see that it goes."""
-        return len(self._rooms) + len(self._by_handle) + len(self._lanes)
+        """Every transport, session and section that is remembered, to see that it goes."""
+        sessions = sum(len(room.sessions) for room in self._rooms.values())
+        return len(self._by_handle) + len(self._sections) + sessions
 
-    def room(self, room: RoomId) -> RoomMedia | None:
+    @property
+    def rooms(self) -> int:
+        """How many rooms have a place."""
+        return len(self._rooms)
+
+    def room(self, room: RoomId) -> RoomConnections | None:
         """What the room has; None if nothing."""
         return self._rooms.get(room)
 
@@ -84,10 +89,21 @@ class Transports:
         wanted = found.thread_for(stream) if stream is not None else found.thread
         return wanted if self._load[wanted] < share else idlest, found.group
 
+    def begin(self, room: RoomId) -> RoomConnections:
+        """What the room has; its place is settled now if it has nothing yet."""
+        media = self._rooms.get(room)
+        if media is None:
+            media = self._rooms[room] = RoomConnections(*self.place(room))
+            self._groups = max(self._groups, media.group)
+        return media
+
+    def close_room(self, room: RoomId) -> None:
+        """Forget the place of a room whose transports are closed."""
+        self._rooms.pop(room, None)
+
     def add(self, transport: Transport, stream: StreamId | None = None) -> None:
-        """Remember a new transport, which is to get ``stream``; the first of a room begins the room in its place."""
-        media = self._rooms.setdefault(transport.room, RoomMedia(*self.place(transport.room)))
-        self._groups = max(self._groups, media.group)
+        """Remember a new transport, which is to get ``stream``."""
+        media = self.begin(transport.room)
         media.transports[transport.id] = self._by_handle[transport.handle] = transport
         self._load[transport.thread] += 1
         if stream in media.sessions:
@@ -102,49 +118,45 @@ class Transports:
         self._by_handle[handle] = transport
 
     def remove(self, transport: Transport) -> None:
-        """Forget a transport whose sessions have ended; the last one of a room ends the room."""
+        """Forget a transport whose sessions have ended."""
         if self._by_handle.pop(transport.handle, None):
             self._load[transport.thread] -= 1
-        media = self._rooms[transport.room]
-        media.transports.pop(transport.id, None)
-        if not media.transports:
-            del self._rooms[transport.room]
+        self._rooms[transport.room].transports.pop(transport.id, None)
 
     def open(self, session: Session) -> None:
         """Remember a session on its transport."""
         transport = session.transport
         transport.sessions[session.id] = self._rooms[transport.room].sessions[session.id] = session
 
-    def bind(self, session: Session, mid: str, lane: Lane) -> None:
+    def bind(self, session: Session, mid: str, section: BoundSection) -> None:
         """Remember what serves section ``mid`` of a session."""
-        self._lanes[lane.handle] = (session, mid)
-        session.lanes[mid] = lane
-        self._load[lane.thread] += 1
+        self._sections[section.handle] = (session, mid)
+        session.sections[mid] = section
+        self._load[section.thread] += 1
 
-    def unbind(self, session: Session, mid: str) -> Lane | None:
+    def unbind(self, session: Session, mid: str) -> BoundSection | None:
         """Forget what serves section ``mid`` of a session; what it was."""
-        lane = session.lanes.pop(mid, None)
-        if lane is not None:
-            self._forget(lane)
-        return lane
+        section = session.sections.pop(mid, None)
+        if section is not None:
+            self._forget(section)
+        return section
 
-    def lane(self, handle: int) -> tuple[Session, str] | None:
+    def section(self, handle: int) -> tuple[Session, str] | None:
         """Whose producer or consumer ``handle`` is, and its section."""
-        return self._lanes.get(handle)
+        return self._sections.get(handle)
 
-    def end(self, session: Session) -> Iterator[Lane]:
+    def end(self, session: Session) -> Iterator[BoundSection]:
         """Forget a session; yields what it had in the core."""
         session.transport.sessions.pop(session.id, None)
         if media := self._rooms.get(session.transport.room):
             media.sessions.pop(session.id, None)
-            media.levels.pop(StreamId(session.id), None)
             media.nearest.pop(session.id, None)
-        for lane in session.lanes.values():
-            self._forget(lane)
-            yield lane
-        session.lanes.clear()
+        for section in session.sections.values():
+            self._forget(section)
+            yield section
+        session.sections.clear()
         session.wanted.clear()
 
-    def _forget(self, lane: Lane) -> None:
-        if self._lanes.pop(lane.handle, None):
-            self._load[lane.thread] -= 1
+    def _forget(self, section: BoundSection) -> None:
+        if self._sections.pop(section.handle, None):
+            self._load[section.thread] -= 1

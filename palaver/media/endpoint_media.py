@@ -1,0 +1,136 @@
+"""What an endpoint of the server gets of the in-process engine: see RoomMedia."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
+
+from palaver.media.formats import payload_of, same_stream
+from palaver.media.tracks import CoreTrack
+from palaver.room.messages import OpenSource
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import structlog
+
+    from palaver.media.context import EngineContext
+    from palaver.media.encoders import Demand
+    from palaver.media.endpoints import NewTrack
+    from palaver.media.pipelines.supervisor import Pipelines
+    from palaver.media.server_side import Entry
+    from palaver.room.values import Format, Kind, RoomId, SubscribedTrack, Track
+
+
+@dataclass(eq=False, slots=True)
+class CoreTap:
+    """A track that the core gives to a pipeline; ``draws`` is its producer."""
+
+    format: Format
+    draws: int
+    _end: Callable[[], None]
+    _demand: Demand | None = None
+    closed: bool = False
+
+    def close(self) -> None:
+        """See Tap."""
+        if self.closed:
+            return
+        self.closed = True
+        self._end()
+        if self._demand is not None:
+            self._demand.release()
+
+
+@dataclass(eq=False, slots=True)
+class EndpointMedia:
+    """The engine as one endpoint sees it. ``replaced`` hears which producer has another in its place."""
+
+    context: EngineContext
+    entry: Entry
+    thread: int
+    pipelines: Pipelines
+    log: structlog.stdlib.BoundLogger
+    replaced: Callable[[RoomId, int], None]
+    tracks: dict[Kind, CoreTrack] = field(default_factory=dict)
+    taps: list[CoreTap] = field(default_factory=list)
+
+    @property
+    def room(self) -> RoomId:
+        """See RoomMedia."""
+        return self.entry.room
+
+    def publish(self, track: NewTrack, pipeline: int, number: int) -> CoreTrack:
+        """See RoomMedia."""
+        assert isinstance(self.entry.action, OpenSource), "only a source publishes"
+        core, coding = self.context.core, payload_of(track.format, track.fmtp)
+        kind: Kind = "audio" if coding.channels is not None else "video"
+        known = self.tracks.get(kind)
+        if known is not None and same_stream(coding, known.coding) and coding.fmtp == known.coding.fmtp:
+            known.size = track.size or known.size
+            core.connect_output(known.producer, pipeline, number)
+            return known
+        producer = core.create_output(self.thread, coding.codec, coding.fmtp.get("profile-level-id"))
+        core.connect_output(producer, pipeline, number)
+        new = CoreTrack(self.entry.action.stream, kind, coding, producer, size=track.size)
+        self.tracks[kind] = new
+        if known is not None:
+            new.active = known.active
+            self.context.tracks.remove(self.room, known)
+        self.context.tracks.add(self.room, new)
+        if not new.active:
+            self.context.backlog.do(partial(core.set_producer_active, producer, False))
+        if known is not None:
+            self.replaced(self.room, known.producer)
+            self.context.backlog.do(partial(core.unpublish, known.producer))
+        self.context.encoders.sources_changed(self.room)
+        return new
+
+    def tap(self, track: SubscribedTrack, pipeline: int, number: int) -> CoreTap | None:
+        """See RoomMedia."""
+        core, source = self.context.core, self.context.tracks.find(self.room, track)
+        demand: Demand | None = None
+        if source is not None and not track.transcoded and source.format is not None:
+            form, draws = source.format, source.producer
+        else:
+            if not track.formats:
+                return None
+            wanted = track.formats[0]
+            demand = self.context.encoders.demand(self.room, track, wanted, None, self.thread)
+            if demand is None:
+                return None
+            form, draws = demand.format, demand.producer
+        consumer = core.tap(draws, pipeline, number)
+        end = partial(self.context.backlog.do, partial(core.unsubscribe, consumer))
+        self.taps.append(tap := CoreTap(form, draws, end, demand))
+        self.taps = [one for one in self.taps if not one.closed]
+        return tap
+
+    def ready(self, tracks: tuple[Track, ...] = ()) -> None:
+        """See RoomMedia."""
+        self.entry.ready(tracks)
+
+    def interrupted(self, reason: str) -> None:
+        """See RoomMedia."""
+        self.entry.interrupted(reason)
+
+    def resumed(self, tracks: tuple[Track, ...]) -> None:
+        """See RoomMedia."""
+        self.entry.resumed(tracks)
+
+    def draws_from(self, producer: int) -> bool:
+        """Whether one of its taps gets what the core calls ``producer``."""
+        return any(tap.draws == producer and not tap.closed for tap in self.taps)
+
+    def close(self) -> None:
+        """End what the endpoint left open."""
+        for tap in self.taps:
+            tap.close()
+        for track in self.tracks.values():
+            self.context.tracks.remove(self.room, track)
+            self.context.backlog.do(partial(self.context.core.unpublish, track.producer))
+        if self.tracks:
+            self.context.encoders.sources_changed(self.room)
+        self.tracks.clear()
+        self.taps.clear()

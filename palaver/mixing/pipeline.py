@@ -1,0 +1,244 @@
+"""One mixer or transcoder: its inputs and outputs as they are wanted, told to whatever process runs."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from palaver.media.pipelines.control import AddInput, Failed, RemoveInput, SetInputActive
+from palaver.media.pipelines.supervisor import PipelineSupervisor
+from palaver.mixing.control import AddAudioOutput, AddVideoOutput, RemoveOutput, Speaking
+from palaver.mixing.layers import compose_command, layer_heights
+from palaver.mixing.tracks import EncodedForm, EncodedTrack, InputTrack
+from palaver.room.values import AudioFormat, Kind, ParticipantId, StreamId, VideoParameters
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    import structlog
+    from msgspec import Struct
+
+    from palaver.media.pipelines.control import PipelineKind
+    from palaver.media.pipelines.supervisor import Pipelines
+    from palaver.room.values import Composition
+
+
+@dataclass(eq=False, slots=True)
+class _Input:
+    """A track that the pipeline knows, by its number; ``tap`` while the core sends it frames."""
+
+    source: InputTrack
+    track: int
+    tap: int | None = None
+    limit: int = 0  # pixels of height, 0: none
+
+
+class MixPipeline:
+    """Tells its pipeline what is wanted, and keeps one while anybody needs what it makes: see ``supervisor``."""
+
+    def __init__(
+        self,
+        pipelines: Pipelines,
+        kind: PipelineKind,
+        thread: int,
+        log: structlog.stdlib.BoundLogger,
+        *,
+        failed: Callable[[int, str], None],
+        spoke: Callable[[StreamId], None] = lambda _: None,
+    ) -> None:
+        """``failed`` hears which producer cannot be encoded, and why."""
+        self._core, self._thread = pipelines.core, thread
+        self._failed, self._spoke = failed, spoke
+        self._numbers = itertools.count(1)
+        self._inputs: dict[tuple[StreamId, Kind], _Input] = {}
+        self._outputs: dict[EncodedForm, EncodedTrack] = {}
+        self._composition: Composition | None = None
+        self._handle: int | None = None
+        self.supervisor = PipelineSupervisor(pipelines, kind, thread, self, log)
+
+    # ── what is wanted ──────────────────────────────────────────────────────────────────────────────
+
+    def demand(self, form: EncodedForm) -> EncodedTrack:
+        """One more needs this form."""
+        output = self._outputs.get(form)
+        if output is None:
+            producer = self._core.create_output(self._thread, form.format.codec, form.profile_level_id)
+            output = self._outputs[form] = EncodedTrack(form, next(self._numbers), producer)
+            self._connect(output)
+            self._tap_inputs()
+        output.users += 1
+        self.supervisor.want(True)
+        return output
+
+    def release(self, output: EncodedTrack) -> None:
+        """One less needs it; the last one ends it."""
+        output.users -= 1
+        if output.users > 0 or self._outputs.get(output.form) is not output:
+            return
+        self._drop(output)
+        if not self._outputs:
+            self.supervisor.want(False)
+
+    def _drop(self, output: EncodedTrack) -> None:
+        del self._outputs[output.form]
+        self.supervisor.say(RemoveOutput(track=output.track))
+        self._core.unpublish(output.producer)
+        self._tap_inputs()
+
+    def abandon(self) -> None:
+        """Nobody will need anything of it again."""
+        for output in list(self._outputs.values()):
+            self._drop(output)
+        self.supervisor.want(False)
+
+    def set_inputs(self, tracks: Iterable[InputTrack]) -> None:
+        """These tracks are the inputs from now on."""
+        wanted = {(track.stream, track.kind): track for track in tracks}
+        for key, known in list(self._inputs.items()):
+            new, old = wanted.get(key), known.source
+            if new is None or (new.producer, new.format) != (old.producer, old.format):
+                del self._inputs[key]
+                self._untap(known)
+                self.supervisor.say(RemoveInput(track=known.track))
+        for key, track in wanted.items():
+            present = self._inputs.get(key)
+            if present is None:
+                added = self._inputs[key] = _Input(track, next(self._numbers))
+                self._introduce(added)
+            elif present.source.active != track.active:
+                present.source = track
+                self.supervisor.say(SetInputActive(track=present.track, active=track.active))
+        self._renew_listeners()
+        self._tap_inputs()
+
+    def compose(self, composition: Composition) -> None:
+        """The view looks like this from now on."""
+        self._composition = composition
+        for stream, height in layer_heights(composition):
+            if (one := self._inputs.get((stream, "video"))) is not None:
+                one.limit = height
+                self._limit(one)
+        self._tell_composition()
+
+    # ── a pipeline comes and goes ───────────────────────────────────────────────────────────────────
+
+    def begun(self, pipeline: int) -> None:
+        """See PipelineUser."""
+        self._handle = pipeline
+        for one in self._inputs.values():
+            self._introduce(one)
+        self._tell_composition()
+        for output in self._outputs.values():
+            self._connect(output)
+        self._tap_inputs()
+
+    def over(self) -> None:
+        """See PipelineUser."""
+        self._handle = None
+        for one in self._inputs.values():
+            one.tap = None  # closing the pipeline ends it
+
+    def heard(self, report: Struct) -> None:
+        """See PipelineUser."""
+        match report:
+            case Failed(track=int(track), reason=reason):
+                for output in list(self._outputs.values()):
+                    if output.track == track:
+                        self._failed(output.producer, reason)
+            case Speaking(track=track):
+                for (stream, kind), one in self._inputs.items():
+                    if one.track == track and kind == "audio":
+                        self._spoke(stream)
+            case _:
+                pass
+
+    # ── what it is told ─────────────────────────────────────────────────────────────────────────────
+
+    def _introduce(self, one: _Input) -> None:
+        source = one.source
+        self.supervisor.say(
+            AddInput(track=one.track, kind=source.kind, codec=source.format.codec, name=source.name)
+        )
+        if not source.active:
+            self.supervisor.say(SetInputActive(track=one.track, active=False))
+
+    def _connect(self, output: EncodedTrack) -> None:
+        if self._handle is None:
+            return
+        self._core.connect_output(output.producer, self._handle, output.track)
+        self.supervisor.say(self._output_command(output))
+
+    def _output_command(self, output: EncodedTrack) -> AddAudioOutput | AddVideoOutput:
+        form = output.form
+        if isinstance(form.format, AudioFormat):
+            return AddAudioOutput(
+                track=output.track,
+                codec=form.format.codec,
+                sample_rate=form.format.sample_rate or 0,
+                channels=min(form.format.channels or 1, 2),
+                without=self._own_inputs(form.listener),
+            )
+        wanted = form.parameters or VideoParameters()
+        size = wanted.resolution
+        return AddVideoOutput(
+            track=output.track,
+            codec=form.format.codec,
+            profile=form.format.profile,
+            width=size.width if size else 0,
+            height=size.height if size else 0,
+            framerate=wanted.framerate or 30.0,
+            bitrate_kbps=float(wanted.bitrate or 0),
+            key_frame_interval_s=wanted.key_frame_interval or 100.0,
+        )
+
+    def _own_inputs(self, listener: ParticipantId | None) -> tuple[int, ...]:
+        return tuple(
+            one.track
+            for one in self._inputs.values()
+            if listener is not None and one.source.kind == "audio" and one.source.owner == listener
+        )
+
+    def _renew_listeners(self) -> None:
+        """Who publishes now what it must not hear of itself."""
+        for output in self._outputs.values():
+            if output.form.listener is not None:
+                self.supervisor.say(self._output_command(output))
+
+    def _tell_composition(self) -> None:
+        if self._composition is None:
+            return
+        numbers = {stream: one.track for (stream, kind), one in self._inputs.items() if kind == "video"}
+        if (command := compose_command(self._composition, numbers)) is not None:
+            self.supervisor.say(command)
+            self._tap_inputs()
+
+    # ── what the core feeds it ──────────────────────────────────────────────────────────────────────
+
+    def _tap_inputs(self) -> None:
+        """Let the core send the frames that are needed: of a kind that has outputs, and of video that is seen."""
+        if self._handle is None:
+            return
+        kinds = {output.form.kind for output in self._outputs.values()}
+        for one in self._inputs.values():
+            source = one.source
+            needed = source.kind in kinds and (source.kind == "audio" or self._seen(source.stream))
+            if needed and one.tap is None:
+                one.tap = self._core.tap(source.producer, self._handle, one.track)
+                self._limit(one)
+            elif not needed:
+                self._untap(one)
+
+    def _untap(self, one: _Input) -> None:
+        if one.tap is not None:
+            self._core.unsubscribe(one.tap)
+            one.tap = None
+
+    def _limit(self, one: _Input) -> None:
+        if one.tap is not None and one.source.kind == "video":
+            self._core.set_layer(one.tap, None, 0, one.limit, 0.0)
+
+    def _seen(self, stream: StreamId) -> bool:
+        if self._composition is None:
+            return True
+        return any(placement.stream == stream for placement in self._composition.placements)
