@@ -104,11 +104,14 @@ class TestSource(_ServerSource):
 
 @dataclass(frozen=True, slots=True)
 class PullSource(_ServerSource):
-    """A stream fetched from ``url``; over UDP with a receive buffer of ``buffer_size`` bytes."""
+    """A stream fetched from ``url``; over UDP with a receive buffer of ``buffer_size`` bytes;
+    ``loop``: a file begins again at its end.
+    """
 
     url: str = ""
     protocol: Literal["tcp", "udp"] = "tcp"
     buffer_size: int = 8192
+    loop: bool = False
 
 
 @dataclass(frozen=True, slots=True)

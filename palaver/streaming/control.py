@@ -1,16 +1,28 @@
-"""What a node and a puller say to each other, beside what all pipelines understand."""
+"""What a node says to pullers and pushers, and they to it, beside what all pipelines understand."""
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, TypeAlias
 
+import msgspec
 from msgspec import Meta, Struct
+
+from palaver.media.pipelines.control import (
+    AddInput,
+    Alive,
+    Failed,
+    Message,
+    Ready,
+    RemoveInput,
+    SetInputActive,
+    Stop,
+)
 
 VIDEO_TRACK: Final = 1
 AUDIO_TRACK: Final = 2
 
 
-class Pull(Struct, tag=True, kw_only=True):
+class Pull(Message):
     """Receive this stream from now on, and again whenever it breaks off; the first command, said once.
 
     ``audio`` and ``video``: True demands the kind, False leaves it out. ``loop``: a file begins again at its end.
@@ -44,32 +56,32 @@ class FoundVideo(Struct, kw_only=True):
     framerate: float
 
 
-class TracksFound(Struct, tag=True, kw_only=True):
+class TracksFound(Message):
     """Media flows: for the first time, again after an interruption, or in another form."""
 
     audio: FoundAudio | None
     video: FoundVideo | None
 
 
-class Interrupted(Struct, tag=True, kw_only=True):
+class Interrupted(Message):
     """Nothing comes; the puller tries again by itself, unless ``final``."""
 
     reason: str
     final: bool = False
 
 
-class Push(Struct, tag=True, kw_only=True):
+class Push(Message):
     """Send what the inputs bring to this place from now on; the first command, said once.
 
     A ``url`` with credentials or a stream key is told to nobody else. For HLS and DASH without one, ``folder`` is where
     the files go. ``audio`` and ``video`` are codecs, None for no such track.
     """
 
-    url: str = ""
-    folder: str = ""
     protocol: Literal["rtmp", "rtsp", "hls", "dash"]
     audio: str | None
     video: str | None
+    url: str = ""
+    folder: str = ""
     width: Annotated[int, Meta(ge=0, le=16384)] = 0
     height: Annotated[int, Meta(ge=0, le=16384)] = 0
     method: Literal["PUT", "POST"] = "PUT"
@@ -79,11 +91,22 @@ class Push(Struct, tag=True, kw_only=True):
     tls_verify: bool = True
 
 
-class Connected(Struct, tag=True, kw_only=True):
+class Connected(Message):
     """The other side takes what is sent, for the first time or again."""
 
 
-class PushProgress(Struct, tag=True, kw_only=True):
+class PushProgress(Message):
     """How much was sent since the start."""
 
     seconds: float
+
+
+PullerCommand: TypeAlias = Pull | Stop
+PullerReport: TypeAlias = Ready | Alive | Failed | TracksFound | Interrupted
+PusherCommand: TypeAlias = Push | AddInput | RemoveInput | SetInputActive | Stop
+PusherReport: TypeAlias = Ready | Alive | Failed | Connected | Interrupted | PushProgress
+
+PULLER_COMMANDS: Final = msgspec.msgpack.Decoder(PullerCommand)
+PULLER_REPORTS: Final = msgspec.msgpack.Decoder(PullerReport)
+PUSHER_COMMANDS: Final = msgspec.msgpack.Decoder(PusherCommand)
+PUSHER_REPORTS: Final = msgspec.msgpack.Decoder(PusherReport)
