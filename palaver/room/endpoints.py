@@ -133,12 +133,23 @@ class FileSink(_ServerSink):
 
 
 @dataclass(frozen=True, slots=True)
-class PushSink(_ServerSink):
-    """A stream sent to ``url``, or served by us under it; ``parameters`` are those of the protocol."""
+class PushTarget:
+    """One place that a streaming-out goes to: a ``url``, or for HLS and DASH a ``folder`` that the server serves."""
 
-    url: str
-    protocol: str
-    parameters: tuple[tuple[str, int | float | str], ...] = ()
+    protocol: Literal["rtmp", "rtsp", "hls", "dash"]
+    url: str = ""
+    folder: str = ""
+    method: Literal["PUT", "POST"] = "PUT"
+    segment_s: float = 2.0
+    listed: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class PushSink(_ServerSink):
+    """A stream sent to each of ``targets``, with sound in the codec ``audio``; None: without sound."""
+
+    targets: tuple[PushTarget, ...]
+    audio: str | None = "aac"
 
 
 def _kinds(audio: bool, video: bool) -> frozenset[Kind]:

@@ -9,6 +9,7 @@ from palaver.room.endpoints import (
     PublishedTrack,
     PullSource,
     PushSink,
+    PushTarget,
     TestSource,
     WebRtcSink,
     WebRtcSource,
@@ -179,7 +180,7 @@ def test_a_sink_that_fails_is_told() -> None:
         CloseSink(SUB),
         SessionFailed(None, None, SUB, "disk full"),
     ]
-    room.handle(replace(record(), sink=PushSink("rtmp://there/live", "rtmp")))
+    room.handle(replace(record(), sink=PushSink((PushTarget("rtmp", "rtmp://there/live"),))))
     assert SessionFailed(None, None, SUB, SOURCE_LOSS) in room.handle(Unpublish(None, CAM))
 
 
@@ -280,7 +281,9 @@ def test_a_change_may_ask_a_sink_of_the_server_for_another_format_and_no_other()
 
 def test_a_sink_s_track_without_a_section_is_replaced_by_its_kind() -> None:
     tracks = tuple(SubscribedTrack(kind, CAM) for kind in KINDS)
-    action = OpenSink(Subscription(SUB, None, None, tracks), PushSink("rtmp://far/live", "rtmp"))
+    action = OpenSink(
+        Subscription(SUB, None, None, tracks), PushSink((PushTarget("rtmp", "rtmp://far/live"),))
+    )
     other = SubscribedTrack("video", COMMON)
     assert action.redirected(other).subscription.tracks == (tracks[0], other)
 
