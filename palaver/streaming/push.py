@@ -86,7 +86,7 @@ class PushedSink:
                 pass
 
     def _draw(self, kind: Kind) -> None:
-        """A kind has another source, or none. Without any, black and silence are sent for a while; then it has ended."""
+        """A kind has another source, or none. Without any it sends black and silence for a while, and ends."""
         for target in self._targets:
             target.draw(kind)
         if self._waiting is not None:
