@@ -27,6 +27,7 @@ from palaver.room.messages import (
     CloseSink,
     CloseSource,
     CloseTransports,
+    ForgetSinkOrigin,
     OpenSink,
     OpenSource,
     ResolutionSeen,
@@ -138,8 +139,8 @@ class FakeEngine:
             case SetSourceActive(stream, kind, active):
                 self._endpoints.change(room, stream, action)
                 self._mute(room, stream, kind, active)
-            case SetSinkActive(subscription_id) | SetSinkLayer(subscription_id):
-                self._endpoints.change(room, subscription_id, action)
+            case SetSinkActive(name) | SetSinkLayer(name) | ForgetSinkOrigin(name):
+                self._endpoints.change(room, name, action)
             case SetComposition(view, composition):
                 self._views[room, view] = composition
             case CloseTransports(owner):

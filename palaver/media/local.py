@@ -23,6 +23,7 @@ from palaver.room.messages import (
     CloseSink,
     CloseSource,
     CloseTransports,
+    ForgetSinkOrigin,
     OpenSink,
     OpenSource,
     SetComposition,
@@ -128,7 +129,7 @@ class LocalEngine:
                 self._open(room, action)
             case CloseSource(name) | CloseSink(name):
                 self._close(room, name)
-            case SetSourceActive() | SetSinkActive() | SetSinkLayer() | SetSinkOrigin():
+            case SetSourceActive() | SetSinkActive() | SetSinkLayer() | SetSinkOrigin() | ForgetSinkOrigin():
                 self._change(room, action)
             case SetComposition(view, composition):
                 self._encoders.compose(room, view, composition)
@@ -157,7 +158,9 @@ class LocalEngine:
         self._encoders.forget_stream(room, StreamId(name))
 
     def _change(
-        self, room: RoomId, action: SetSourceActive | SetSinkActive | SetSinkLayer | SetSinkOrigin
+        self,
+        room: RoomId,
+        action: SetSourceActive | SetSinkActive | SetSinkLayer | SetSinkOrigin | ForgetSinkOrigin,
     ) -> None:
         name = action.stream if isinstance(action, SetSourceActive) else action.subscription
         if self._endpoints.has(room, name):
