@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute, Route
 from palaver.api.demo_answers import Refused, answered, body_of, json_answer
 from palaver.api.demo_session import DemoSessions, same_origin
 from palaver.api.http.ids import ObjectIds
+from palaver.api.http.portal_address import is_loopback
 from palaver.api.sources import source_of
 from palaver.api.wire.rooms import new_room
 
@@ -44,9 +45,10 @@ class JoinRequest(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class DemoSettings:
-    """``service`` owns the page's rooms; not ``enabled``: every join is refused."""
+    """``service`` owns the page's rooms. ``everybody`` may join; else, ``here``, only people at this machine."""
 
-    enabled: bool
+    everybody: bool
+    here: bool
     service: str
     version: str
 
@@ -77,20 +79,27 @@ class Demo:
             Route("/demo/config", self._config, methods=["GET"]),
         ]
 
-    async def _config(self, _request: Request) -> Response:
-        return json_answer(200, {"demo": self._settings.enabled, "version": self._settings.version})
+    async def _config(self, request: Request) -> Response:
+        return json_answer(200, {"demo": self._open_to(request), "version": self._settings.version})
+
+    def _open_to(self, request: Request) -> bool:
+        """Whether somebody may join without a token. What a proxy passes on from elsewhere is not from here."""
+        from_here = request.client is not None and is_loopback(request.client.host)
+        return self._settings.everybody or (self._settings.here and from_here)
 
     async def _join(self, request: Request) -> Response:
         wanted = await self._wanted(request)
         room = await self._room(wanted.room)
-        host, secure = self._portal.seen_from(request.headers.get("host", ""))
-        token = await self._tokens.issue(room, wanted.user, _ROLE, host=host, secure=secure)
+        place = self._portal.seen_from(request.scope)
+        token = await self._tokens.issue(
+            room, wanted.user, _ROLE, host=place.host, secure=place.secure, path=place.path
+        )
         answer = json_answer(200, {"token": token, "room": {"id": room.id, "name": room.name}})
-        self._sessions.begin(answer, room.id)
+        self._sessions.begin(request, answer, room.id)
         return answer
 
     async def _wanted(self, request: Request) -> JoinRequest:
-        if not self._settings.enabled:
+        if not self._open_to(request):
             raise Refused(403, 1102, "Joining without an invitation is switched off on this server.")
         if not same_origin(request):
             raise Refused(403, 1102, "Only this server's own page may ask for this.")

@@ -8,6 +8,8 @@ import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from palaver.api.http.edge import base_of, is_secure
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -20,22 +22,21 @@ _DAY_S: Final = 86_400
 
 @dataclass(frozen=True, slots=True)
 class DemoSessions:
-    """Seals and opens cookies. ``clock`` gives seconds since the epoch; ``secure``: only over TLS."""
+    """Seals and opens cookies. ``clock`` gives seconds since the epoch."""
 
     key: bytes = field(repr=False)
     clock: Callable[[], float]
-    secure: bool
 
-    def begin(self, answer: Response, room: str) -> None:
+    def begin(self, request: Request, answer: Response, room: str) -> None:
         """Let ``answer`` carry the cookie for a room. Each room has its own: its path is that of the room."""
         answer.set_cookie(
             COOKIE,
             self._sealed(room),
             max_age=_DAY_S,
-            path=f"/demo/rooms/{room}",
+            path=f"{base_of(request.scope)}/demo/rooms/{room}",
             httponly=True,
             samesite="strict",
-            secure=self.secure,
+            secure=is_secure(request.scope),
         )
 
     def admits(self, request: Request, room: str) -> bool:
@@ -56,6 +57,11 @@ class DemoSessions:
 
 
 def same_origin(request: Request) -> bool:
-    """Whether the server's own page asks, or somebody without a page."""
+    """Whether the server's own page asks, or somebody without a page.
+
+    Browsers tell it themselves on secure pages, also where a proxy asks us by another name than they asked it.
+    """
+    if site := request.headers.get("sec-fetch-site"):
+        return site in ("same-origin", "none")
     origin = request.headers.get("origin")
     return origin is None or origin.split("://", 1)[-1] == request.headers.get("host")

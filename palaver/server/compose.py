@@ -23,6 +23,8 @@ from palaver.api.clock import wall_clock
 from palaver.api.demo import Demo, DemoSettings
 from palaver.api.demo_session import DemoSessions
 from palaver.api.demo_view import DemoView
+from palaver.api.http.edge import Edge
+from palaver.api.http.forwarding import TrustedProxies
 from palaver.api.http.portal_address import PortalAddress
 from palaver.api.names import KnownNames
 from palaver.api.portal.server import Portal
@@ -144,19 +146,21 @@ class Node:
         self._rooms = Rooms(engine, empty_timeout_s=config.rooms.empty_timeout_s)
         secrets = directory.secrets
         tokens = TokenDesk(store, bytes.fromhex(secrets.tokens), wall_clock)
-        sources = Sources()
+        proxies = _proxies(config)
+        sources = Sources(config.http.trusted_proxies)
         rest = _rest_settings(config, listening)
         opener = RoomOpener(store, self._rooms, config_of)
         portal_settings = _portal_settings(config, directory, sources)
         self._portal = Portal(self._rooms, opener, tokens, portal_settings)
         whip = WhipAndWhep(store, self._rooms, opener, tokens, _whip_settings(config))
-        sessions = DemoSessions(bytes.fromhex(secrets.cookies), wall_clock, rest.secure)
+        sessions = DemoSessions(bytes.fromhex(secrets.cookies), wall_clock)
         demo = Demo(
             store,
             tokens,
-            PortalAddress(rest.public_url, secure=rest.secure, on_loopback=rest.on_loopback),
+            PortalAddress(rest.public_url, on_loopback=rest.on_loopback),
             DemoSettings(
-                enabled=listening.on_loopback or config.page.demo,
+                everybody=config.page.demo,
+                here=listening.on_loopback,
                 service=accounts["sample"].id,
                 version=__version__,
             ),
@@ -195,13 +199,14 @@ class Node:
             *site.routes(config.portal.public_url),
         ]
         app = build(store, self._rooms, tokens, rest, extra, mauth=mauth)
-        self._server = self._http(self._portal.asgi(app))
         self._operator = http.server(
             operator.application(config.operator, self._health),
             self._limits,
             certificate=None,
             grace_s=config.http.drain_s,
         )
+        edge = Edge(self._portal.asgi(app), proxies, config.http.base_path.rstrip("/"))
+        self._server = self._http(edge)
 
     def _http(self, app: object) -> http.HttpServer:
         certificate = self._listening.certificate
@@ -269,12 +274,18 @@ def _names(config: Config) -> KnownNames:
     return KnownNames([*config.page.names, *own])
 
 
+def _proxies(config: Config) -> TrustedProxies:
+    try:
+        return TrustedProxies(config.http.trusted_proxies)
+    except ValueError as error:
+        raise StartError(f"http.trusted_proxies: {error}") from None
+
+
 def _rest_settings(config: Config, listening: Listening) -> RestSettings:
     return RestSettings(
         realm=config.auth.realm,
         replay_window_s=config.auth.replay_window_s,
         public_url=config.portal.public_url or None,
-        secure=listening.certificate is not None,
         on_loopback=listening.on_loopback,
         cors_origins=tuple(config.http.cors_origins),
         body_limit=config.http.body_limit,

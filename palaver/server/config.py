@@ -44,6 +44,10 @@ class Http(Section, frozen=True):
     """PEM file of the certificate's key."""
     plain: bool = False
     """Speak HTTP although other machines can reach us: for servers behind a proxy that ends TLS."""
+    trusted_proxies: list[str] = field(default_factory=lambda: ["127.0.0.1", "::1"])
+    """Proxies by address or network whose `X-Forwarded-…` and `Forwarded` count; no limit per source is theirs."""
+    base_path: Annotated[str, Meta(pattern=r"^(/[0-9A-Za-z._~-]+)*/?$")] = ""
+    """Path below which a proxy shows this server, such as `/palaver`; the proxy may take it off or leave it."""
     cors_origins: list[str] = field(default_factory=lambda: ["*"])
     """Origins of pages that may use REST and the portal; `*` for any."""
     body_limit: Annotated[int, Meta(ge=1024)] = 1 << 20

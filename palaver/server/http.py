@@ -129,6 +129,7 @@ def server(app: Any, limits: Limits, *, certificate: tuple[str, str] | None, gra
         lifespan="off",
         log_config=None,
         access_log=False,
+        proxy_headers=False,  # Edge reads them
         server_header=False,
         timeout_keep_alive=limits.keep_alive_s,  # type: ignore[arg-type]  # any number will do
         timeout_graceful_shutdown=max(1, int(grace_s)),

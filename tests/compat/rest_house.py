@@ -11,6 +11,8 @@ import httpx
 
 from palaver.api.auth.mauth import sign
 from palaver.api.auth.tokens import TokenDesk
+from palaver.api.http.edge import Edge
+from palaver.api.http.forwarding import TrustedProxies
 from palaver.api.rest.app import build, descriptions
 from palaver.api.rest.settings import RestSettings
 from palaver.api.whip.routes import WhipAndWhep
@@ -128,6 +130,8 @@ async def make_house(
     extra_routes: Sequence[BaseRoute] = (),
     settings: RestSettings | None = None,
     whip_settings: WhipSettings | None = None,
+    base_path: str = "",
+    peer: str = "127.0.0.1",
 ) -> AsyncIterator[House]:
     clock = Clock()
     store = await Store.open("sqlite://", master_key=b"m" * 32)
@@ -144,7 +148,8 @@ async def make_house(
         app = build(
             store, rooms, desk, settings or RestSettings(), [*descriptions(), *extra_routes], clock=clock
         )
-        transport = httpx.ASGITransport(app)
+        app = Edge(app, TrustedProxies(["127.0.0.1", "::1"]), base_path)
+        transport = httpx.ASGITransport(app, client=(peer, 4711))
         async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
             yield House(store, rooms, engine, whip, desk, clock, client, app)
     finally:

@@ -51,8 +51,10 @@ async def test_a_configured_address_takes_precedence(url: str, host: str, secure
 
 
 async def test_a_server_with_tls_says_so() -> None:
-    async with make_house(settings=RestSettings(secure=True)) as house:
-        assert inside(await token(house))["secure"] is True
+    async with make_house() as house:
+        room = await house.room()
+        answer = await house.call("POST", f"https://palaver.example:3000/v1/rooms/{room}/tokens", ANN)
+        assert inside(answer.text)["secure"] is True
 
 
 @pytest.mark.parametrize(
@@ -66,11 +68,92 @@ async def test_a_host_that_is_none_is_a_bad_request(house: House, host: str) -> 
     assert refusal(answer)[:2] == (400, 1301)
 
 
+@pytest.mark.parametrize(
+    ("host", "named"),
+    [
+        ("palaver.example", "palaver.example:3000"),
+        ("192.0.2.7", "192.0.2.7:3000"),
+        ("[2001:db8::7]", "[2001:db8::7]:3000"),
+        ("palaver.example:8080", "palaver.example:8080"),
+        ("[2001:db8::7]:8080", "[2001:db8::7]:8080"),
+    ],
+)
+async def test_a_host_without_a_port_is_at_the_port_that_was_asked(
+    house: House, host: str, named: str
+) -> None:
+    assert inside(await token(house, headers={"host": host}))["host"] == named
+
+
+@pytest.mark.parametrize(("base", "named"), [("http://p.example:80", "h"), ("https://p.example:443", "h")])
+async def test_the_usual_port_is_not_written(house: House, base: str, named: str) -> None:
+    room = await house.room()
+    answer = await house.call("POST", f"{base}/v1/rooms/{room}/tokens", ANN, headers={"host": "h"})
+    assert inside(answer.text)["host"] == named
+
+
+PROXIED = {"x-forwarded-for": "192.0.2.9", "x-forwarded-host": "meet.example", "x-forwarded-proto": "https"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "host", "secure"),
+    [
+        (PROXIED, "meet.example", True),
+        (PROXIED | {"x-forwarded-host": "meet.example:8443"}, "meet.example:8443", True),
+        ({"forwarded": "for=192.0.2.9;host=meet.example;proto=https"}, "meet.example", True),
+        ({"x-forwarded-proto": "https", "host": "meet.example"}, "meet.example", True),
+        ({"x-forwarded-for": "192.0.2.9", "host": "meet.example"}, "meet.example", False),
+    ],
+)
+async def test_behind_a_trusted_proxy_its_word_decides(
+    house: House, headers: dict[str, str], host: str, secure: bool
+) -> None:
+    content = inside(await token(house, headers=headers))
+    assert (content["host"], content["secure"]) == (host, secure)
+
+
+async def test_the_word_of_anybody_else_counts_for_nothing() -> None:
+    async with make_house(peer="192.0.2.66") as house:
+        content = inside(await token(house, headers=PROXIED))
+    assert (content["host"], content["secure"]) == ("palaver.example:3000", False)
+
+
+@pytest.mark.parametrize("below", ["", "/rtc"])
+async def test_below_a_path_tokens_and_links_have_it_whether_or_not_the_proxy_takes_it_off(
+    below: str,
+) -> None:
+    async with make_house(base_path="/rtc") as house:
+        room = await house.room()
+        answer = await house.call("POST", f"{below}/v1/rooms/{room}/tokens", ANN)
+        assert inside(answer.text)["path"] == "/rtc"
+        listed = await house.call("GET", f"{below}/v1/rooms?per_page=1")
+        assert "</rtc/v1/rooms?page=1&per_page=1>" in listed.headers["link"]
+        assert 'href="/rtc/openapi.json"' in (await house.client.get(f"{below}/docs")).text
+        assert (await house.client.get("/rtcx/docs")).status_code == 404
+        bare = await house.client.get("/rtc?room=x")
+        assert (bare.status_code, bare.headers["location"]) == (308, "/rtc/?room=x")
+
+
+async def test_a_configured_address_may_have_a_path() -> None:
+    async with make_house(settings=RestSettings(public_url="https://meet.example/rtc/")) as house:
+        content = inside(await token(house))
+    assert (content["host"], content["secure"], content["path"]) == ("meet.example", True, "/rtc")
+
+
+async def test_a_proxy_that_forwards_a_loopback_host_for_others_is_warned_about_once() -> None:
+    with structlog.testing.capture_logs() as logs:
+        async with make_house() as house:
+            room = await house.room()
+            for _ in range(2):
+                await token(house, room=room, headers=PROXIED | {"x-forwarded-host": "127.0.0.1:3000"})
+            await token(house, room=room, headers={"host": "127.0.0.1:3000"})
+    assert len([entry for entry in logs if entry["log_level"] == "warning"]) == 1
+
+
 async def test_a_loopback_address_is_warned_about_once_when_others_can_reach_the_server() -> None:
     with structlog.testing.capture_logs() as logs:
         async with make_house(settings=RestSettings(on_loopback=False)) as house:
             room = await house.room()
-            for host in ("palaver.example", "127.0.0.1:3000", "localhost", "[::1]:3000"):
+            for host in ("palaver.example:1", "127.0.0.1:3000", "localhost:1", "[::1]:3000"):
                 assert inside(await token(house, room=room, headers={"host": host}))["host"] == host
     warnings = [entry for entry in logs if entry["log_level"] == "warning"]
     assert [entry["host"] for entry in warnings] == ["127.0.0.1:3000"]

@@ -36,6 +36,16 @@ async def test_a_post_publishes_and_is_answered_with_an_answer_and_an_address(ho
     assert "link" not in answer.headers
 
 
+async def test_below_a_path_the_address_has_it_too() -> None:
+    async with make_house(base_path="/rtc") as house:
+        room = await house.room()
+        ticket = await token(house, room)
+        answer = await post(house, f"/rtc/whip/{room}/cam", ticket)
+        location = answer.headers["location"]
+        assert location.startswith(f"/rtc/whip/{room}/sessions/")
+        assert (await house.client.delete(location, headers=bearer(ticket))).status_code == 200
+
+
 async def test_the_session_is_a_participant_and_its_stream_a_webrtc_stream(house: House) -> None:
     room = await house.room()
     await published(house, room, ticket=await token(house, room, "camera 1"))

@@ -59,12 +59,13 @@ class TokenDesk:
         *,
         host: str,
         secure: bool,
+        path: str = "",
         reusable: bool = False,
         ttl_s: int = TTL_S,
     ) -> str:
         """A token for one join of ``room``, or, ``reusable``, for any number by WHIP and WHEP until it expires.
 
-        ``host`` is where clients find the portal: ``name:port``, or a URL.
+        ``host`` is where clients find the portal: ``name:port``, or a URL; ``path`` is below which path it is there.
         Raises StoreError; Conflict if the room is gone.
         """
         now = self._clock()
@@ -82,7 +83,7 @@ class TokenDesk:
             reusable=reusable,
         )
         await self._store.tokens.add(token)
-        return self._written(token.id, host, secure)
+        return self._written(token.id, host, secure, path)
 
     @asynccontextmanager
     async def admission(self, token: str) -> AsyncIterator[TokenRecord]:
@@ -142,9 +143,11 @@ class TokenDesk:
             raise TokenRefused("Expired")
         return record
 
-    def _written(self, token_id: str, host: str, secure: bool) -> str:
+    def _written(self, token_id: str, host: str, secure: bool, path: str) -> str:
         signature = self._signature(token_id, host)
         token = {"tokenId": token_id, "host": host, "secure": secure, "signature": signature}
+        if path:  # which OWT does not know
+            token["path"] = path
         # OWT's SDK decodes base64 to single-byte characters, so the JSON has to be ASCII: msgspec's is not.
         return base64.b64encode(json.dumps(token).encode()).decode()
 

@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute, Route
 from palaver.api.auth.mauth import MAuth
 from palaver.api.clock import wall_clock
 from palaver.api.http.answers import TEXT, Answer, error, json
+from palaver.api.http.edge import base_of
 from palaver.api.http.ids import ObjectIds
 from palaver.api.http.portal_address import PortalAddress
 from palaver.api.rest import openapi
@@ -61,7 +62,7 @@ def build(
 
     ``clock`` tells seconds since the epoch. ``mauth``: what checks signatures, where its numbers are of interest.
     """
-    portal = PortalAddress(settings.public_url, secure=settings.secure, on_loopback=settings.on_loopback)
+    portal = PortalAddress(settings.public_url, on_loopback=settings.on_loopback)
     api = Api(store, rooms, tokens, settings, ObjectIds(clock), portal, clock)
     mauth = mauth or MAuth(store.services, window_s=settings.replay_window_s, clock=clock)
     app = Starlette(
@@ -96,23 +97,24 @@ def descriptions() -> list[BaseRoute]:
 
 
 @functools.cache
-def _document() -> Answer:
+def _document(_base: str) -> Answer:
     return json(openapi.describe(OPERATIONS))
 
 
 @functools.cache
-def _page() -> Answer:
-    return Answer(200, openapi.page(openapi.describe(OPERATIONS)).encode(), TEXT, _PAGE_POLICY)
+def _page(base: str) -> Answer:
+    page = openapi.page(openapi.describe(OPERATIONS), f"{base}/openapi.json")
+    return Answer(200, page.encode(), TEXT, _PAGE_POLICY)
 
 
 class _Fixed:
-    """A path that always answers the same, to GET and HEAD; the answer is made when it is first asked for."""
+    """A path that always answers the same, to GET and HEAD, made for the path below which the server is."""
 
-    def __init__(self, answer: Callable[[], Answer]) -> None:
+    def __init__(self, answer: Callable[[str], Answer]) -> None:
         self._answer = answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        answer = self._answer() if scope["method"] in {"GET", "HEAD"} else _NOT_FOUND
+        answer = self._answer(base_of(scope)) if scope["method"] in {"GET", "HEAD"} else _NOT_FOUND
         await answer(scope, receive, send)
 
 

@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect
 from palaver.api.auth.refusals import NotAuthenticated
 from palaver.api.http.answers import PLAIN, Answer, error
 from palaver.api.http.body import Disconnected
+from palaver.api.http.edge import is_secure
 from palaver.api.http.failures import store_failed
 from palaver.api.rest.resource import CALLER
 from palaver.api.wire import errors
@@ -27,6 +28,7 @@ PROTECTED: Final = ("/v1/rooms", "/v1.1/rooms", "/services", "/v1.1/stream-engin
 OWN_OPTIONS: Final = ("/whip/", "/whep/")
 """Paths that tell by themselves what may be done there."""
 
+_ONLY_TLS: Final = ((b"strict-transport-security", b"max-age=1024000; includeSubDomains"),)
 _METHODS: Final = b"POST, GET, OPTIONS, DELETE, PATCH, PUT"
 _log = structlog.get_logger("palaver.rest")
 
@@ -43,15 +45,13 @@ class Headers:
             (b"access-control-expose-headers", b"link, location, x-total-count"),
             (b"x-content-type-options", b"nosniff"),
         ]
-        if settings.secure:
-            self._fixed.append((b"strict-transport-security", b"max-age=1024000; includeSubDomains"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        added = [*self._origin(scope), *self._fixed]
+        added = [*self._origin(scope), *self._fixed, *(_ONLY_TLS if is_secure(scope) else ())]
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -211,8 +211,8 @@ a{color:#8ab4f8}}
 """
 
 
-def page(document: dict[str, Any]) -> str:
-    """``document`` as a page of its own: no script, nothing to load from elsewhere."""
+def page(document: dict[str, Any], link: str = "/openapi.json") -> str:
+    """``document``, to which ``link`` leads, as a page of its own: no script, nothing to load from elsewhere."""
     by_tag: dict[str, list[str]] = defaultdict(list)
     for path, methods in document["paths"].items():
         for method, described in methods.items():
@@ -224,7 +224,7 @@ def page(document: dict[str, Any]) -> str:
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         f"<title>{escape(info['title'])}</title><style>{_STYLE}</style></head><body>"
         f"<h1>{escape(info['title'])} {escape(info['version'])}</h1><p>{escape(info['description'])}</p>"
-        '<p>For machines: <a href="/openapi.json">openapi.json</a></p>'
+        f'<p>For machines: <a href="{escape(link)}">openapi.json</a></p>'
         f"{sections}</body></html>"
     )
 

@@ -10,6 +10,8 @@ from palaver.api.wire.parse import convert, without_nulls
 from palaver.room.values import RoomId
 
 if TYPE_CHECKING:
+    from starlette.types import Scope
+
     from palaver.api.auth.mauth import Caller
     from palaver.api.auth.tokens import TokenDesk
     from palaver.api.http.answers import Answer
@@ -50,7 +52,7 @@ class Call:
     version: Version
     path: dict[str, str]
     query: dict[str, str]
-    host: str
+    scope: Scope
     room: RoomDefinition = field(init=False)
     body: Any = None
 

@@ -64,7 +64,7 @@ class Resource:
         caller: Caller = scope[CALLER]
         if operation.super_only and not caller.service.is_super:
             raise ApiError(errors.FORBIDDEN, "Permission denied")
-        call = Call(self._api, caller, self._version, scope["path_params"], query_of(scope), host_of(scope))
+        call = Call(self._api, caller, self._version, scope["path_params"], query_of(scope), scope)
         if operation.in_room:
             call.room = await self._owned(caller, call.path["room"])
         if operation.takes is not None:
@@ -86,14 +86,6 @@ def query_of(scope: Scope) -> dict[str, str]:
     """The query parameters; of repeated ones the last."""
     query = scope["query_string"]
     return dict(parse_qsl(query.decode("latin-1"), errors="replace")) if query else {}
-
-
-def host_of(scope: Scope) -> str:
-    """The Host that the client asked for."""
-    for name, value in scope["headers"]:
-        if name == b"host":
-            return str(value.decode("latin-1"))
-    return ""
 
 
 def _sentence(refusal: RoomError) -> str:

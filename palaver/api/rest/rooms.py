@@ -6,6 +6,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from palaver.api.http.answers import Answer, ApiError, Headers, json, text
+from palaver.api.http.edge import base_of
 from palaver.api.rest.operations import Call, Operation, Parameter
 from palaver.api.wire import errors
 from palaver.api.wire.errors import ProtocolError
@@ -98,8 +99,9 @@ def _links(call: Call, page: int, per_page: int, total: int) -> Headers:
         pages["prev"] = min(page - 1, last)
     if page < last:
         pages["next"] = page + 1
+    path = f"{base_of(call.scope)}{call.version}/rooms"
     links = (
-        f'<{call.version}/rooms?{urlencode({"page": number, "per_page": per_page})}>; rel="{relation}"'
+        f'<{path}?{urlencode({"page": number, "per_page": per_page})}>; rel="{relation}"'
         for relation, number in pages.items()
     )
     return ((b"link", ", ".join(links).encode()),)

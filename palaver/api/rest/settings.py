@@ -12,14 +12,13 @@ class RestSettings:
     """Settings of the management API; the defaults suit one server on loopback.
 
     ``replay_window_s``: how old a signature may be, each accepted once; 0 turns both off. ``public_url``: where clients
-    find the portal, put into tokens; without it, the Host of the request. ``secure``: whether we speak TLS ourselves.
+    find the portal, put into tokens; without it, the Host of the request.
     ``on_loopback``: whether nobody else can reach us. ``cors_origins`` holds origins, or "*" for all.
     """
 
     realm: str = "palaver"
     replay_window_s: float = WINDOW_S
     public_url: str | None = None
-    secure: bool = False
     on_loopback: bool = True
     cors_origins: tuple[str, ...] = ("*",)
     body_limit: int = 1 << 20

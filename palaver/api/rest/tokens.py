@@ -29,14 +29,15 @@ async def create_token(call: Call) -> Answer:
         raise ProtocolError(f"user: expected at most {MAX_USER} characters")
     if role not in role_names(call.room.document):
         raise ProtocolError("role: not a role of this room")
-    host, secure = call.api.portal.seen_from(call.host)
+    place = call.api.portal.seen_from(call.scope)
     try:
         token = await call.api.tokens.issue(
             call.room,
             user,
             role,
-            host=host,
-            secure=secure,
+            host=place.host,
+            secure=place.secure,
+            path=place.path,
             reusable=wanted.reusable,
             ttl_s=_ttl_s(wanted, call.api.settings),
         )

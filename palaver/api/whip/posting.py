@@ -7,6 +7,7 @@ import secrets
 from typing import TYPE_CHECKING, Final
 
 from palaver.api.http.answers import Answer, ApiError, Headers
+from palaver.api.http.edge import base_of
 from palaver.api.whip import plans, refusals
 from palaver.api.whip.endpoint import FRAGMENT, SDP, Endpoint
 from palaver.api.whip.sessions import Session, SessionEnded, digest
@@ -66,7 +67,7 @@ class Posting(Endpoint):
         session, answer = await self.begin(token, who, stream, offer, sections)
         self.started += 1
         headers = (
-            (b"location", session.path.encode()),
+            (b"location", (base_of(scope) + session.path).encode()),
             (b"etag", session.etag.encode()),
             (b"accept-patch", FRAGMENT),
             *self._links,
