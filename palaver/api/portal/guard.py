@@ -52,8 +52,11 @@ class Guard:
             ours = scope["type"] != "lifespan" and f"{scope['path']}/".startswith(self._prefix)
             if ours and await self._refused(scope, send):
                 return
-            if not ours or scope["type"] != "websocket":
+            if not ours:
                 await app(scope, receive, send)
+                return
+            if scope["type"] != "websocket":
+                await _polled(app, scope, receive, send)
                 return
             self._websocket_begins(scope)
 
@@ -115,6 +118,16 @@ class Guard:
             self._closed.add(sid)
         else:
             scope["palaver.goodbye"] = True
+
+
+async def _polled(app: App, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer a poll. The library raises where a session has ended and is not forgotten yet."""
+    try:
+        await app(scope, receive, send)
+    except KeyError as error:
+        if error.args != ("Session is disconnected",):
+            raise
+        await _answer(send, 400, "The session has ended")
 
 
 def _goodbye(message: Message) -> bool:
