@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -43,7 +43,7 @@ from palaver.room.messages import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from palaver.media.ports import Engine
     from palaver.room.messages import Command, Event, Input, Outcome, Report
@@ -115,6 +115,8 @@ class RoomHost:
         self._awaited: float | None = None
         self._empty_since: float | None = clock()
         self._over = False
+        self._holders = 0
+        self._waiting_for_end: dict[object, Callable[[], None]] = {}
 
     # ── what comes in ───────────────────────────────────────────────────────────────────────────────
 
@@ -150,6 +152,27 @@ class RoomHost:
             self._listeners.pop(key, None)
 
         return remove
+
+    def when_over(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call ``callback`` once when the room ends, also by a bug of its own. Returns the removal."""
+        key = object()
+        self._waiting_for_end[key] = callback
+
+        def remove() -> None:
+            self._waiting_for_end.pop(key, None)
+
+        return remove
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Within this block the room does not stop for being empty."""
+        self._holders += 1
+        self._watch_emptiness()
+        try:
+            yield
+        finally:
+            self._holders -= 1
+            self._watch_emptiness()
 
     def close(self) -> None:
         """End the conference, whatever state it is in."""
@@ -233,14 +256,17 @@ class RoomHost:
                 self._enqueue(output)
             else:
                 self._untold.append(output)
-        if not self.room.empty:
+        self._watch_emptiness()
+        if self.room.closed:
+            self._end()
+
+    def _watch_emptiness(self) -> None:
+        if self._holders or not self.room.empty:
             self._empty_since = None
         elif self._empty_since is None:
             self._empty_since = self._clock()
         if self._due() != self._awaited:
             self._rewind.set()
-        if self.room.closed:
-            self._end()
 
     def _enqueue(self, item: Action | asyncio.Future[None]) -> None:
         self._queue.append(item)
@@ -282,6 +308,8 @@ class RoomHost:
         self._work.set()
         self._rewind.set()
         self._on_end(self)
+        for callback in list(self._waiting_for_end.values()):
+            callback()
 
     # ── the host's own tasks ────────────────────────────────────────────────────────────────────────
 

@@ -278,3 +278,22 @@ async def test_a_thousand_rooms_leave_nothing_behind() -> None:
         assert rooms.running() == []
         assert not rooms._releasing
         assert len(engine.done) == 1000
+
+
+@in_virtual_time
+async def test_a_room_that_is_held_does_not_stop_and_says_when_it_does() -> None:
+    async with running(empty_timeout_s=1) as (rooms, _):
+        host = rooms.open(CONFIG)
+        ends: list[str] = []
+        host.when_over(lambda: ends.append("one"))
+        forget = host.when_over(lambda: ends.append("other"))
+        with host.held(), host.held():
+            await asyncio.sleep(10)
+            assert rooms.get(CONFIG.id) is host
+        forget()
+        await asyncio.sleep(0.5)
+        with host.held():
+            await asyncio.sleep(10)
+        assert (rooms.get(CONFIG.id), ends) == (host, [])
+        await asyncio.sleep(1.5)
+        assert (rooms.get(CONFIG.id), ends) == (None, ["one"])

@@ -1,0 +1,35 @@
+"""What a kind of job has to say of itself. A new kind is a class with these members, given to ``Jobs``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from palaver.room.messages import Publish, Subscribe
+
+JobCommand: TypeAlias = "Publish | Subscribe"
+
+
+class JobFailed(Exception):
+    """A job that does not work; the text says why and may be shown to whoever asked for it."""
+
+
+class JobKind(Protocol):
+    """One kind of job: how its requests become commands of a room."""
+
+    name: str
+    """How it is stored."""
+    request: type[Any]
+    """Its requests: plain data that msgspec turns into JSON and back."""
+
+    async def check(self, request: Any) -> None:
+        """Raise JobFailed or UrlRefused if the request cannot be carried out now. Called before each start."""
+        ...
+
+    def command(self, job: str, request: Any) -> JobCommand:
+        """What starts it: a command of the server itself (``by=None``) whose stream or subscription is ``job``."""
+        ...
+
+    def shown(self, request: Any) -> Any:
+        """The request without what is secret in it."""
+        ...
