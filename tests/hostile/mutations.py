@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import random
 from typing import Any
@@ -38,6 +37,16 @@ NASTY: tuple[Any, ...] = (
 )
 
 
+def copied(value: Any) -> Any:
+    """A copy that shares nothing."""
+    return json.loads(json.dumps(value))
+
+
+def nasty(dice: random.Random) -> Any:
+    """One of those values."""
+    return copied(dice.choice(NASTY))
+
+
 def places(document: Any) -> list[tuple[Any, Any]]:
     """Every container of the document with each of its keys or positions."""
     found: list[tuple[Any, Any]] = []
@@ -53,15 +62,15 @@ def places(document: Any) -> list[tuple[Any, Any]]:
 
 def changed(document: Any, dice: random.Random) -> Any:
     """The document with one to three changes."""
-    document = copy.deepcopy(document)
+    document = copied(document)
     for _ in range(dice.choice((1, 1, 1, 2, 3))):
         at = places(document)
         if not at:
-            return dice.choice(NASTY)
+            return nasty(dice)
         container, key = dice.choice(at)
         what = dice.randrange(6)
         if what <= 2:
-            container[key] = dice.choice(NASTY)
+            container[key] = nasty(dice)
         elif what == 3:
             del container[key]
         elif what == 4 and isinstance(container, dict):
@@ -73,7 +82,7 @@ def changed(document: Any, dice: random.Random) -> Any:
             with_value = (
                 other[from_] if from_ in (other if isinstance(other, dict) else range(len(other))) else None
             )
-            container[key] = copy.deepcopy(with_value)
+            container[key] = copied(with_value)
     return document
 
 
