@@ -37,15 +37,19 @@ from palaver.api.whip.routes import WhipAndWhep
 from palaver.api.whip.settings import WhipSettings
 from palaver.api.wire.rooms import config_of
 from palaver.host.rooms import Rooms
+from palaver.jobs.jobs import Jobs
 from palaver.jobs.opening import RoomOpener
+from palaver.jobs.streaming_in import StreamingIns
 from palaver.media.local import LocalEngine
 from palaver.mixing.mixes import Mixes
 from palaver.server import addresses, http, limits, operator, services, state, tls
 from palaver.server.observe import Health, LoopLag
+from palaver.streaming.urls import UrlPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from palaver.jobs.kinds import JobKind
     from palaver.server.config import Config
     from palaver.server.data import Account, DataDirectory
     from palaver.server.tls import Certificate
@@ -127,6 +131,14 @@ def make_engine(config: Config) -> LocalEngine:
         raise StartError(f"cannot open media ports from {media.port}: {error}") from error
 
 
+def _job_kinds(config: Config, listening: Listening) -> list[JobKind]:
+    """What may be asked for that outlives a request: a line for each kind."""
+    policy = UrlPolicy(allow_loopback=config.streaming.allow_loopback or listening.on_loopback)
+    return [
+        StreamingIns(policy, allow_test=config.streaming.allow_test),
+    ]
+
+
 class Node:
     """A server: its parts, put together. ``run`` is its life."""
 
@@ -150,6 +162,7 @@ class Node:
         sources = Sources(config.http.trusted_proxies)
         rest = _rest_settings(config, listening)
         opener = RoomOpener(store, self._rooms, config_of)
+        self._jobs = Jobs(store, opener, _job_kinds(config, listening))
         portal_settings = _portal_settings(config, directory, sources)
         self._portal = Portal(self._rooms, opener, tokens, portal_settings)
         whip = WhipAndWhep(store, self._rooms, opener, tokens, _whip_settings(config))
@@ -177,7 +190,7 @@ class Node:
         parts = {
             "auth": mauth.stats,
             "rooms": self._rooms.stats,
-            "jobs": opener.stats,
+            "jobs": lambda: {**opener.stats(), **self._jobs.stats()},
             "media": engine.stats,
             "portal": self._portal.stats,
             "whip": whip.whip_stats,
@@ -198,7 +211,7 @@ class Node:
             *_names(config).guard([*demo.routes(), *DemoView(self._rooms, sessions).routes()]),
             *site.routes(config.portal.public_url),
         ]
-        app = build(store, self._rooms, tokens, rest, extra, mauth=mauth)
+        app = build(store, self._rooms, self._jobs, tokens, rest, extra, mauth=mauth)
         self._operator = http.server(
             operator.application(config.operator, self._health),
             self._limits,
@@ -223,6 +236,7 @@ class Node:
                 parts.create_task(self._engine.run(), name="engine"),
                 parts.create_task(self._rooms.run(), name="rooms"),
                 parts.create_task(self._portal.run(), name="portal"),
+                parts.create_task(self._jobs.run(), name="jobs"),
                 parts.create_task(self._lag.run(), name="loop lag"),
             ]
             serving = parts.create_task(self._server.serve(sockets=[self._listening.socket]), name="http")
@@ -261,6 +275,7 @@ class Node:
         """Let clients go in the way after which they come back; then end the rooms."""
         self._health.draining = True
         await self._portal.close()
+        await self._jobs.close()
         for host in self._rooms.running():
             await self._rooms.close(host.room.config.id)
         self._server.should_exit = True

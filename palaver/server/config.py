@@ -163,6 +163,15 @@ class Rooms(Section, frozen=True):
     """Seconds after which a room that nobody uses stops; its definition stays."""
 
 
+class Streaming(Section, frozen=True):
+    """Streams that the server fetches, makes and sends."""
+
+    allow_test: bool = False
+    """Whether a streaming-in of the URL `test:bars` makes a test picture and sound."""
+    allow_loopback: bool = False
+    """Whether URLs may lead to this machine; they may if the server itself listens on loopback only."""
+
+
 class Operator(Section, frozen=True):
     """What is for the operator alone: where it is served, and whether."""
 
@@ -206,6 +215,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     service: Service = field(default_factory=Service)
     database: Database = field(default_factory=Database)
     rooms: Rooms = field(default_factory=Rooms)
+    streaming: Streaming = field(default_factory=Streaming)
     operator: Operator = field(default_factory=Operator)
     page: Page = field(default_factory=Page)
     log: Log = field(default_factory=Log)

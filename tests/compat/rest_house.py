@@ -19,11 +19,14 @@ from palaver.api.whip.routes import WhipAndWhep
 from palaver.api.whip.settings import WhipSettings
 from palaver.api.wire.rooms import config_of
 from palaver.host import RoomHost, Rooms
+from palaver.jobs.jobs import Jobs
 from palaver.jobs.opening import RoomOpener
+from palaver.jobs.streaming_in import StreamingIns
 from palaver.media.fake import FakeEngine
 from palaver.room.messages import Join
 from palaver.room.values import ParticipantId, StreamId, TransportId
 from palaver.store import Store
+from palaver.streaming.urls import UrlPolicy
 from tests.room.scenes import publish, ready
 
 if TYPE_CHECKING:
@@ -68,6 +71,7 @@ class House:
     clock: Clock
     client: httpx.AsyncClient
     app: Any
+    jobs: Jobs
     nonces: int = field(default=0)
 
     def signature(self, who: Who = ANNA, *signed: str, **options: Any) -> str:
@@ -94,6 +98,10 @@ class House:
     ) -> tuple[int, int, str]:
         """Status, code and message of a request that must fail."""
         return refusal(await self.call(method, path, body, who=who, **more))
+
+    async def tick(self) -> None:
+        """Let other tasks go on."""
+        await asyncio.sleep(0.001)
 
     async def room(self, name: str = "standup", *, who: Who = ANNA, **options: Any) -> str:
         """A new room; its id."""
@@ -136,23 +144,31 @@ async def make_house(
     clock = Clock()
     store = await Store.open("sqlite://", master_key=b"m" * 32)
     rooms = Rooms(engine := FakeEngine())
-    running = asyncio.create_task(rooms.run())
+    running = keeping = asyncio.create_task(rooms.run())
     try:
         for who, name in ((SUPER, "superService"), (ANNA, "anna"), (BERT, "bert")):
             await store.services.create(who.id, name, who.key, created_ms=1, is_super=who is SUPER)
         desk = TokenDesk(store, b"s" * 32, clock)
-        whip = WhipAndWhep(
-            store, rooms, RoomOpener(store, rooms, config_of), desk, whip_settings or WhipSettings()
-        )
+        opener = RoomOpener(store, rooms, config_of)
+        jobs = Jobs(store, opener, [StreamingIns(UrlPolicy(), allow_test=True)])
+        keeping = asyncio.create_task(jobs.run())
+        whip = WhipAndWhep(store, rooms, opener, desk, whip_settings or WhipSettings())
         extra_routes = [*whip.routes(), *extra_routes]
         app = build(
-            store, rooms, desk, settings or RestSettings(), [*descriptions(), *extra_routes], clock=clock
+            store,
+            rooms,
+            jobs,
+            desk,
+            settings or RestSettings(),
+            [*descriptions(), *extra_routes],
+            clock=clock,
         )
         app = Edge(app, TrustedProxies(["127.0.0.1", "::1"]), base_path)
         transport = httpx.ASGITransport(app, client=(peer, 4711))
         async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
-            yield House(store, rooms, engine, whip, desk, clock, client, app)
+            yield House(store, rooms, engine, whip, desk, clock, client, app, jobs)
     finally:
-        running.cancel()
-        await asyncio.wait([running])
+        for task in (keeping, running):
+            task.cancel()
+            await asyncio.wait([task])
         await store.close()

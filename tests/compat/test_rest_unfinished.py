@@ -35,8 +35,6 @@ VALID: list[tuple[str, dict[str, Any]]] = [
     ("analytics", {"algorithm": "faces", "media": PICTURE}),
     ("analytics", {"algorithm": "faces", "media": {"video": {"from": "s"}}}),
     ("sipcalls", CALL),
-    ("streaming-ins", CAMERA),
-    ("streaming-ins", {**CAMERA, "attributes": {"a": [None]}}),
 ]
 
 INVALID: list[tuple[str, Any, str]] = [
@@ -101,6 +99,18 @@ INVALID: list[tuple[str, Any, str]] = [
         "connection.bufferSize: ",
     ),
     ("streaming-ins", {**CAMERA, "attributes": "x"}, "attributes: "),
+    (
+        "streaming-ins",
+        {**CAMERA, "connection": {"url": "test:card"}},
+        "connection.url: the test source is test:bars",
+    ),
+    ("streaming-ins", {**CAMERA, "connection": {"url": "rtsp://127.0.0.1/x"}}, "connection.url: loopback"),
+    ("streaming-ins", {**CAMERA, "connection": {"url": "http://[fe80::1]/x"}}, "connection.url: link-local"),
+    (
+        "streaming-ins",
+        {**CAMERA, "connection": {"url": "file:///etc/passwd"}},
+        "connection.url: expected http",
+    ),
 ]
 
 

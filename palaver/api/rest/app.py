@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from palaver.api.auth.tokens import TokenDesk
     from palaver.api.rest.settings import RestSettings
     from palaver.host import Rooms
+    from palaver.jobs.jobs import Jobs
     from palaver.store import Store
 
 _PAGE_POLICY: Final = (
@@ -51,6 +52,7 @@ _NOT_FOUND: Final = error(errors.NOT_FOUND, "Resource not found")
 def build(
     store: Store,
     rooms: Rooms,
+    jobs: Jobs,
     tokens: TokenDesk,
     settings: RestSettings,
     extra_routes: Sequence[BaseRoute] = (),
@@ -63,7 +65,7 @@ def build(
     ``clock`` tells seconds since the epoch. ``mauth``: what checks signatures, where its numbers are of interest.
     """
     portal = PortalAddress(settings.public_url, on_loopback=settings.on_loopback)
-    api = Api(store, rooms, tokens, settings, ObjectIds(clock), portal, clock)
+    api = Api(store, rooms, tokens, settings, ObjectIds(clock), portal, clock, jobs)
     mauth = mauth or MAuth(store.services, window_s=settings.replay_window_s, clock=clock)
     app = Starlette(
         routes=[*_resources(api), *extra_routes],

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from palaver.api.rest.settings import RestSettings
     from palaver.api.wire.streams import Dialect
     from palaver.host import RoomHost, Rooms
+    from palaver.jobs.jobs import Jobs
     from palaver.store import RoomDefinition, Store
 
 VERSIONS: Final[tuple[Version, ...]] = ("/v1", "/v1.1")
@@ -37,6 +38,7 @@ class Api:
     ids: ObjectIds
     portal: PortalAddress
     clock: Callable[[], float]
+    jobs: Jobs
 
     def now_ms(self) -> int:
         """Milliseconds since the epoch."""

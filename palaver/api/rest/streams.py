@@ -40,7 +40,7 @@ async def list_streams(call: Call) -> Answer:
 async def get_stream(call: Call) -> Answer:
     """One stream."""
     host, stream = present(call)
-    return _shown(call, host, stream)
+    return shown(call, host, stream)
 
 
 async def update_stream(call: Call) -> Answer:
@@ -50,11 +50,14 @@ async def update_stream(call: Call) -> Answer:
     commands = [command for change in changes if (command := _command(stream, change))]
     if commands:
         host.submit(ChangeTogether(tuple(commands)))
-    return _shown(call, host, host.room.streams.get(stream.id, stream))
+    return shown(call, host, host.room.streams.get(stream.id, stream))
 
 
 async def delete_stream(call: Call) -> Answer:
-    """Ends a stream, as its owner could."""
+    """Ends a stream, as its owner could. A streaming-in is not fetched again."""
+    job = call.api.jobs.get(call.room.id, call.path["stream"])
+    if job is not None and await call.api.jobs.stop(job.id):
+        return text()
     host, stream = present(call)
     host.submit(Unpublish(None, stream.id))
     return text()
@@ -69,7 +72,8 @@ def present(call: Call) -> tuple[RoomHost, Stream]:
     return host, stream
 
 
-def _shown(call: Call, host: RoomHost, stream: Stream) -> Answer:
+def shown(call: Call, host: RoomHost, stream: Stream) -> Answer:
+    """The stream in the shape of the API's version."""
     return json(stream_info(stream, host.room.config, call.dialect, rest=True))
 
 

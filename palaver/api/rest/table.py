@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from palaver.api.rest import (
     analytics,
+    jobs,
     participants,
     recordings,
     rooms,
@@ -30,6 +31,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *streaming_outs.OPERATIONS,
     *analytics.OPERATIONS,
     *sipcalls.OPERATIONS,
+    *jobs.OPERATIONS,
     *services.OPERATIONS,
 )
 """What is asked for most comes first."""

@@ -8,11 +8,12 @@ from msgspec import UNSET, Meta, UnsetType
 
 from palaver.api.wire.attributes import check_attributes
 from palaver.api.wire.formats import Shape, Text
-from palaver.api.wire.urls import check_url
+from palaver.api.wire.urls import check_source_url
+from palaver.jobs.streaming_in import StreamingIn
 
 
 class Connection(Shape, forbid_unknown_fields=True):
-    """Where to fetch a stream. ``bufferSize`` (bytes) is for udp."""
+    """Where to fetch a stream. ``bufferSize`` (bytes) is for udp. The URL ``test:bars`` stands for a test picture."""
 
     url: Text
     transport_protocol: Literal["tcp", "udp"] = "tcp"
@@ -20,7 +21,7 @@ class Connection(Shape, forbid_unknown_fields=True):
     origin: Any = UNSET
 
     def __post_init__(self) -> None:
-        check_url(self.url)
+        check_source_url(self.url)
 
 
 class StreamingInMedia(Shape, forbid_unknown_fields=True):
@@ -44,3 +45,14 @@ class StreamingInRequest(Shape, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if not isinstance(self.attributes, UnsetType):
             check_attributes(self.attributes)
+
+    def job(self) -> StreamingIn:
+        """The job that it asks for."""
+        return StreamingIn(
+            url=self.connection.url,
+            audio=self.media.audio,
+            video=self.media.video,
+            protocol=self.connection.transport_protocol,
+            buffer_size=self.connection.buffer_size,
+            attributes=None if isinstance(self.attributes, UnsetType) else self.attributes,
+        )
