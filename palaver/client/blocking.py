@@ -82,8 +82,23 @@ class Streams(Resource[ops.StreamOperations]):
     get = _sent(ops.StreamOperations.get)
     update = _sent(ops.StreamOperations.update)
     delete = _sent(ops.StreamOperations.delete)
-    pull = _sent(ops.StreamOperations.pull)
-    stop_pull = _sent(ops.StreamOperations.stop_pull)
+
+
+class StreamingIns(Resource[ops.StreamingInOperations]):
+    """Streams that the server fetches from elsewhere."""
+
+    create = _sent(ops.StreamingInOperations.create)
+    get = _sent(ops.StreamingInOperations.get)
+    update = _sent(ops.StreamingInOperations.update)
+    delete = _sent(ops.StreamingInOperations.delete)
+
+
+class Jobs(Resource[ops.JobOperations]):
+    """What goes on in a room by request, running or not."""
+
+    list = _sent(ops.JobOperations.list)
+    get = _sent(ops.JobOperations.get)
+    delete = _sent(ops.JobOperations.delete)
 
 
 class Outputs(Resource[ops.OutputOperations[T]]):
@@ -110,7 +125,8 @@ class Palaver:
     """A service's view of a server. A context manager; one connection pool, safe to share between threads.
 
     ``verify`` is an SSL context that trusts the server's certificate, or False to trust any. Every request ends
-    within ``timeout_s``. Refusals raise RequestRefused, everything else ServerUnreachable.
+    within ``timeout_s``, but for those that start something with the help of other machines.
+    Refusals raise RequestRefused, everything else ServerUnreachable.
     """
 
     def __init__(
@@ -129,6 +145,8 @@ class Palaver:
         self.tokens = Tokens(self, ops.TokenOperations())
         self.participants = Participants(self, ops.ParticipantOperations())
         self.streams = Streams(self, ops.StreamOperations())
+        self.streaming_ins = StreamingIns(self, ops.StreamingInOperations())
+        self.jobs = Jobs(self, ops.JobOperations())
         self.recordings: Outputs[Recording] = Outputs(self, ops.RECORDINGS)
         self.streaming_outs: Outputs[StreamingOut] = Outputs(self, ops.STREAMING_OUTS)
         self.sip_calls: Outputs[SipCall] = Outputs(self, ops.SIP_CALLS)
@@ -143,6 +161,7 @@ class Palaver:
                 params=list(operation.query),
                 content=operation.content,
                 headers=self._signer.headers(),
+                timeout=operation.timeout_s or httpx2.USE_CLIENT_DEFAULT,
             )
         except httpx2.HTTPError as error:
             raise ServerUnreachable(f"{self._http.base_url}: {str(error) or type(error).__name__}") from error

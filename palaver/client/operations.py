@@ -9,7 +9,7 @@ import base64
 import hashlib
 import hmac
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 from urllib.parse import quote
 
 import msgspec
@@ -17,9 +17,11 @@ import msgspec
 from palaver.client.errors import RequestRefused, ServerUnreachable
 from palaver.client.types import (
     Analysis,
+    Job,
     Page,
     Participant,
     Patch,
+    Presence,
     Recording,
     Room,
     RoomOptions,
@@ -35,16 +37,23 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _ENCODER = msgspec.json.Encoder()
 
+STARTING_S = 120.0
+"""How long the server may take to start what depends on other machines."""
+
 
 @dataclass(frozen=True, slots=True)
 class Operation(Generic[T]):
-    """One request. ``returns`` is the type of a JSON answer, ``str`` for a text, ``None`` for nothing of interest."""
+    """One request. ``returns`` is the type of a JSON answer, ``str`` for a text, ``None`` for nothing of interest.
+
+    ``timeout_s``: how long the answer may take where it is longer than others.
+    """
 
     method: str
     path: str
     returns: Any
     body: Any = None
     query: tuple[tuple[str, str], ...] = ()
+    timeout_s: float | None = None
 
     @property
     def content(self) -> bytes | None:
@@ -192,7 +201,7 @@ class ParticipantOperations:
 
 
 class StreamOperations:
-    """What can be subscribed to; also the streams pulled in from elsewhere."""
+    """What can be subscribed to."""
 
     def list(self, room: str) -> Operation[Page[Stream]]:
         """All streams: views first, then by age."""
@@ -210,13 +219,57 @@ class StreamOperations:
         """End a stream."""
         return Operation("DELETE", _at(room, "streams", stream), None)
 
-    def pull(self, room: str, request: dict[str, Any]) -> Operation[Stream]:
-        """Start a streaming-in; ``request`` is the guide's StreamingInRequest."""
-        return Operation("POST", _at(room, "streaming-ins"), Stream, request)
 
-    def stop_pull(self, room: str, stream: str) -> Operation[None]:
-        """End a streaming-in."""
+class StreamingInOperations:
+    """Streams that the server fetches from elsewhere; they are streams of the room too."""
+
+    def create(
+        self,
+        room: str,
+        url: str,
+        *,
+        audio: Presence = "auto",
+        video: Presence = "auto",
+        protocol: Literal["tcp", "udp"] = "tcp",
+        buffer_size: int | None = None,
+        attributes: dict[str, Any] | None = None,
+    ) -> Operation[Stream]:
+        """Fetch ``url``; the answer comes when the stream has arrived. ``buffer_size`` (bytes) is for udp."""
+        connection: dict[str, Any] = {"url": url, "transportProtocol": protocol}
+        if buffer_size is not None:
+            connection["bufferSize"] = buffer_size
+        body: dict[str, Any] = {"connection": connection, "media": {"audio": audio, "video": video}}
+        if attributes is not None:
+            body["attributes"] = attributes
+        return Operation("POST", _at(room, "streaming-ins"), Stream, body, timeout_s=STARTING_S)
+
+    def get(self, room: str, stream: str) -> Operation[Stream]:
+        """One streaming-in."""
+        return Operation("GET", _at(room, "streaming-ins", stream), Stream)
+
+    def update(self, room: str, stream: str, changes: Sequence[Patch]) -> Operation[Stream]:
+        """Mute it, or mix it."""
+        return Operation("PATCH", _at(room, "streaming-ins", stream), Stream, changes)
+
+    def delete(self, room: str, stream: str) -> Operation[None]:
+        """End one, also one that waits for its source."""
         return Operation("DELETE", _at(room, "streaming-ins", stream), None)
+
+
+class JobOperations:
+    """What goes on in a room by request: streaming-ins, recordings and the like, running or not."""
+
+    def list(self, room: str) -> Operation[Page[Job]]:
+        """All jobs, oldest first."""
+        return Operation("GET", _at(room, "jobs"), list[Job])
+
+    def get(self, room: str, job: str) -> Operation[Job]:
+        """One job."""
+        return Operation("GET", _at(room, "jobs", job), Job)
+
+    def delete(self, room: str, job: str) -> Operation[None]:
+        """End a job."""
+        return Operation("DELETE", _at(room, "jobs", job), None)
 
 
 class OutputOperations(Generic[T]):

@@ -219,6 +219,20 @@ class Stream(Wire):
     data: Any = None
 
 
+Presence = Literal["auto"] | bool
+"""Whether a kind of media is wanted: it must be there, it is not wanted, or it is taken if it is there."""
+
+
+class Job(Wire):
+    """What a room does by request; ``error`` is why it does not run. ``created``: milliseconds since the epoch."""
+
+    id: str
+    kind: str
+    status: str
+    created: int
+    error: str | None = None
+
+
 class Recording(Wire):
     """A running recording; ``storage`` names host and file."""
 

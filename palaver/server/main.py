@@ -1,4 +1,5 @@
-"""The command line: `palaver serve`, `keys`, `token`, `rooms`, `participants`, `streams`, `doctor`, `version`.
+"""The command line: `palaver serve`, `keys`, `token`, `rooms`, `participants`, `streams`, `streaming-ins`, `doctor` and
+`version`.
 
 Heavy parts are imported where they are needed, so that a short command answers quickly.
 """
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from palaver import __version__
-from palaver.server.commands import doctor, participants, rooms, streams
+from palaver.server.commands import doctor, participants, rooms, streaming_ins, streams
 from palaver.server.commands.connect import asking, existing, room_called
 from palaver.server.commands.shared import (
     DEFAULT_DATA,
@@ -55,6 +56,7 @@ def palaver(
 app.add_typer(rooms.app, name="rooms")
 app.add_typer(participants.app, name="participants")
 app.add_typer(streams.app, name="streams")
+app.add_typer(streaming_ins.app, name="streaming-ins")
 app.command()(doctor.doctor)
 
 

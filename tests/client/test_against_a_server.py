@@ -200,18 +200,27 @@ async def test_what_is_not_there_yet_is_refused_by_its_code(
         assert refused.value.status == 404
 
 
-async def test_a_streaming_in_is_refused_by_its_code(api: Any, room: Room, joined: Join) -> None:
-    request = {
-        "connection": {"url": "rtsp://127.0.0.1/x", "transportProtocol": "tcp", "bufferSize": 2048},
-        "media": {"audio": "auto", "video": "auto"},
-    }
-    async with joined(room.id, "ann"):
+async def test_a_streaming_in_that_cannot_start_says_why_and_leaves_nothing(api: Any, room: Room) -> None:
+    with pytest.raises(RequestRefused) as refused:
+        await ask(
+            api.streaming_ins.create(room.id, "rtsp://camera.invalid/x", protocol="udp", buffer_size=2048)
+        )
+    assert (refused.value.status, refused.value.code) == (500, 1201), refused.value.message
+    assert "camera.invalid" in refused.value.message
+    with pytest.raises(RequestRefused) as refused:
+        await ask(api.streaming_ins.create(room.id, "test:bars"))
+    assert (refused.value.status, refused.value.code) == (400, 1301), refused.value.message
+    assert "streaming.allow_test" in refused.value.message
+    assert len(await ask(api.jobs.list(room.id))) == 0
+    for call in (api.streaming_ins.get, api.streaming_ins.delete, api.jobs.get, api.jobs.delete):
         with pytest.raises(RequestRefused) as refused:
-            await ask(api.streams.pull(room.id, request))
-        assert (refused.value.status, refused.value.code) == (500, 1201), refused.value.message
-        with pytest.raises(RequestRefused) as refused:
-            await ask(api.streams.stop_pull(room.id, "1"))
+            await ask(call(room.id, "1"))
         assert refused.value.status == 404
+    with pytest.raises(RequestRefused) as refused:
+        await ask(
+            api.streaming_ins.update(room.id, "1", [Patch("replace", "/media/audio/status", "inactive")])
+        )
+    assert refused.value.status == 404
 
 
 async def test_a_wrong_key_is_refused(kind: Kind, server: Server) -> None:
