@@ -4,11 +4,14 @@ import type { Conference, Kind, RoomStream, Subscription } from "palaver-client"
 import type { Arrangement } from "./arrangement.js";
 import { Carrying } from "./carrying.js";
 import { chooser } from "./chooser.js";
+import { fitting, type Size, worthwhile } from "./detail.js";
 import { h } from "./dom.js";
 import { Places } from "./places.js";
 
 /** A picture that stopped coming is asked for again this long after. */
 const PAUSE_MS = 3000;
+/** A window that is being resized, or a phone that is being turned, comes to rest within this time. */
+const REST_MS = 700;
 
 export interface MixedHost {
   problem(error: unknown): void;
@@ -29,6 +32,9 @@ export class MixedView {
   readonly #carrying: Carrying;
   readonly #chooser = chooser((template) => void this.#choose(template));
   readonly #stops: (() => void)[];
+  readonly #resized = new ResizeObserver(() => this.#settle());
+  #rest: ReturnType<typeof setTimeout> | undefined;
+  #size: Size | undefined;
   #subscription: Subscription | undefined;
   #open = false;
 
@@ -76,6 +82,7 @@ export class MixedView {
     const events = ["streamupdated", "streamadded", "streamremoved", "participantjoined"] as const;
     this.#stops = events.map((event) => conference.on(event, changed));
     this.#shape();
+    this.#resized.observe(this.#picture);
   }
 
   /** Resolves when it is seen. Rejects, closed again, if it cannot be received. */
@@ -105,6 +112,8 @@ export class MixedView {
 
   close(): void {
     this.#open = false;
+    this.#resized.disconnect();
+    clearTimeout(this.#rest);
     for (const stop of this.#stops) stop();
     this.#video.srcObject = this.#audio.srcObject = null;
   }
@@ -131,7 +140,9 @@ export class MixedView {
     const kinds = (["audio", "video"] as const).filter(
       (kind) => this.stream.has(kind) && permission.subscribe[kind],
     );
-    const subscription = await this.conference.subscribe(this.stream, { kinds });
+    this.#size = this.#fitting();
+    const video = this.#size && { resolution: this.#size };
+    const subscription = await this.conference.subscribe(this.stream, { kinds, ...(video && { video }) });
     if (!this.#open) {
       await subscription.stop();
       return;
@@ -150,6 +161,36 @@ export class MixedView {
       this.host.problem(error);
       setTimeout(() => void this.#again(), PAUSE_MS);
     }
+  }
+
+  /** The size in which the picture fits its place; undefined: the view's own will do. */
+  #fitting(): Size | undefined {
+    const own = this.#own;
+    const others = this.stream.others("video").parameters?.resolution ?? [];
+    if (!own || others.length === 0) return undefined;
+    const size = fitting(own, others, this.#picture.getBoundingClientRect());
+    return size === own ? undefined : size;
+  }
+
+  get #own(): Size | undefined {
+    return this.stream.info.media.tracks.find(({ type }) => type === "video")?.parameters?.resolution;
+  }
+
+  #settle(): void {
+    clearTimeout(this.#rest);
+    this.#rest = setTimeout(() => void this.#refit(), REST_MS);
+  }
+
+  /** Asks for another size where that is worth it; one that cannot be had leaves the picture as it is. */
+  async #refit(): Promise<void> {
+    const [subscription, own] = [this.#subscription, this.#own];
+    if (!subscription || !own) return;
+    const [now, next] = [this.#size ?? own, this.#fitting() ?? own];
+    if (!worthwhile(now, next)) return;
+    this.#size = next;
+    await subscription.update({ resolution: next }).catch(() => {
+      this.#size = now;
+    });
   }
 
   #play(): void {
@@ -174,8 +215,7 @@ export class MixedView {
   /** As large as the place allows, in the shape of what comes. */
   #shape(): void {
     const { videoWidth, videoHeight } = this.#video;
-    const track = this.stream.info.media.tracks.find(({ type }) => type === "video");
-    const size = track?.parameters?.resolution ?? { width: 16, height: 9 };
+    const size = this.#own ?? { width: 16, height: 9 };
     const ratio = videoWidth ? videoWidth / videoHeight : size.width / size.height;
     this.#picture.style.setProperty("--ratio", String(ratio));
     this.#show();

@@ -1,6 +1,6 @@
 import type { Layer } from "palaver-client";
 import { describe, expect, it, vi } from "vitest";
-import { limit, needed } from "../src/detail.js";
+import { fitting, limit, needed, worthwhile } from "../src/detail.js";
 
 const layer = (rid: string, width?: number): Layer => ({
   rid,
@@ -38,5 +38,42 @@ describe("the layer for a place on the screen", () => {
     vi.stubGlobal("devicePixelRatio", 2);
     expect(needed({ width: 300, height: 150 }, true)).toEqual({ width: 600, height: 300 });
     expect(needed({ width: 300, height: 150 }, false)).toEqual({ width: 400, height: 200 });
+  });
+});
+
+describe("the size of a view", () => {
+  const own = { width: 1280, height: 720 };
+  const others = [
+    { width: 960, height: 540 },
+    { width: 852, height: 480 },
+    { width: 640, height: 360 },
+    { width: 426, height: 240 },
+    { width: 640, height: 480 }, // another shape
+    { width: 1920, height: 1080 }, // larger than it is drawn
+  ];
+
+  it.each([
+    [1, 1200, 1280],
+    [1, 900, 960],
+    [1, 400, 426],
+    [2, 390, 852],
+    [3, 390, 852], // denser than eyes can tell
+    [3, 844, 1280],
+    [1, 5000, 1280],
+  ])("fits a place on a screen with density %i and %i pixels: %i", (density, width, wanted) => {
+    vi.stubGlobal("devicePixelRatio", density);
+    expect(fitting(own, others, place(width)).width).toBe(wanted);
+    vi.unstubAllGlobals();
+  });
+
+  it("is its own where there is no other", () => {
+    expect(fitting(own, [], place(100))).toBe(own);
+  });
+
+  it("is changed only where many pixels are won or saved", () => {
+    expect(worthwhile({ width: 852, height: 480 }, own)).toBe(true);
+    expect(worthwhile(own, { width: 852, height: 480 })).toBe(true);
+    expect(worthwhile({ width: 852, height: 480 }, { width: 960, height: 540 })).toBe(false);
+    expect(worthwhile(own, own)).toBe(false);
   });
 });
