@@ -73,6 +73,8 @@ def configure_logging(level: str, form: str) -> None:
     root.setLevel(level.upper())
     for noisy in _LIBRARIES:
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # What it warns of is what strangers send, which is counted: the log would be theirs to fill.
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
 
 
 class LoopLag:

@@ -38,6 +38,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
             "HTTP_KEEP_ALIVE_S": 3,
             "HTTP_MAX_HEADER_BYTES": HEADER,
             "HTTP_MAX_CONNECTIONS_PER_SOURCE": PER_SOURCE,
+            "PORTAL_PING_INTERVAL_S": 1,
+            "PORTAL_PING_TIMEOUT_S": 2,
             "PORTAL_MAX_EARLY_BYTES": EARLY,
             "PORTAL_MAX_EARLY_SESSIONS_PER_SOURCE": PER_SOURCE // 2,
         }.items():
@@ -222,6 +224,9 @@ def test_sessions_without_a_login_are_bounded_per_source_and_given_back(server: 
     assert heard[0] == b"HTTP/1.1 200"
     assert heard[-1] == b"HTTP/1.1 503"
     assert begin("127.0.0.4") == b"HTTP/1.1 200"
+    end = time.monotonic() + PATIENCE_S
+    while server.metric("portal_sessions_early") > 0:  # nobody polls them
+        assert time.monotonic() < end
 
 
 async def test_messages_are_small_before_the_login_and_large_after_it(server: Server) -> None:
@@ -259,3 +264,21 @@ def test_a_name_that_is_not_ours_cannot_join_people(server: Server) -> None:
     assert refused.status_code == 403
     assert "page.names" in refused.json()["error"]["message"]
     assert httpx2.post(server.url + "/demo/join", json=wanted, timeout=10).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"garbage\r\n\r\n",
+        b"GET http://[ HTTP/1.1\r\n" + HOST + b"\r\n",
+        b"GET /healthz HTTP/1.1\r\n" + HOST + b"Connection: upgrade\r\nUpgrade: h2c\r\n\r\n",
+        b"GET /socket.io/ HTTP/1.1\r\n" + HOST + b"Connection: upgrade\r\nUpgrade: websocket\r\n\r\n",
+    ],
+    ids=["garbage", "a bad URL", "another protocol", "half an upgrade"],
+)
+def test_strangers_do_not_fill_the_log(server: Server, sent: bytes) -> None:
+    before = server.log()
+    with connection(server) as one:
+        one.sendall(sent)
+        assert rest_of(one).startswith(b"HTTP/1.1 ")
+    assert server.log() == before
