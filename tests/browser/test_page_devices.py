@@ -88,14 +88,16 @@ async def test_a_shared_screen_is_large_and_goes_when_it_is_stopped(
     assert shared
     assert ann_there
     assert shared["width"] > 2 * ann_there["width"]
+    await expect(ann.get_by_text("You are sharing your screen")).to_be_visible()
     await expect(ann.get_by_test_id("tile")).to_have_count(2)  # nobody needs a picture of their own screen
     cem = await enter(context, "screens", "Cem")
     await until(cem, SHOWS_SCREEN, timeout_s=20)
     await expect(cem.get_by_test_id("tile")).to_have_count(4)
 
-    await ann.get_by_test_id("share-screen").click()
+    await ann.get_by_test_id("stop-sharing").click()
     for page in (bob, cem):
         await expect(page.get_by_label("Screen of Ann")).to_have_count(0)
+    await expect(ann.get_by_test_id("stop-sharing")).to_be_hidden()
     await ann.get_by_test_id("share-screen").click()
     await until(bob, SHOWS_SCREEN, timeout_s=20)
     await ann.get_by_test_id("leave").click()

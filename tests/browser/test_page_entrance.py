@@ -78,6 +78,23 @@ async def test_the_chooser_of_devices_is_legible_everywhere(
     assert await page.evaluate(LEGIBLE)
 
 
+async def test_a_reload_leads_back_into_the_room_and_leaving_does_not(
+    context: BrowserContext, server: Server
+) -> None:
+    ann, bob = await enter(context, "boomerang", "Ann"), await enter(context, "boomerang", "Bob")
+    await expect(bob.get_by_test_id("tile")).to_have_count(2)
+    assert await bob.title() == "boomerang · Palaver"
+    await bob.reload()
+    await sees_and_hears(bob, 1, timeout_s=30)
+    await expect(ann.get_by_test_id("tile")).to_have_count(2)
+    await bob.get_by_test_id("leave").click()
+    await bob.get_by_test_id("rejoin").wait_for()
+    await bob.reload()
+    await bob.get_by_test_id("lobby-join").wait_for()
+    await expect(ann.get_by_test_id("tile")).to_have_count(1)
+    await expect(bob.get_by_test_id("tile")).to_have_count(0)
+
+
 async def test_a_link_to_a_full_room_lets_in_once_there_is_space_and_then_never_again(
     context: BrowserContext, server: Server
 ) -> None:

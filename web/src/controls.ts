@@ -49,6 +49,19 @@ export function deviceButton(device: Device, devices: Devices, toggle: () => voi
   return button;
 }
 
+/** Says that the own screen is being shown, with a button that ends it; hidden else. */
+export function sharingNotice(sharing: Sharing): HTMLElement {
+  const stop = h("button", { type: "button", "data-testid": "stop-sharing" }, "Stop sharing");
+  stop.addEventListener("click", () => void (sharing.active && sharing.toggle()));
+  const words = h("span", { role: "status" });
+  const notice = h("div", { class: "sharing", hidden: true }, words, stop);
+  sharing.on("change", () => {
+    notice.hidden = !sharing.active;
+    words.textContent = sharing.active ? "You are sharing your screen" : ""; // a change is what gets read out
+  });
+  return notice;
+}
+
 /** A switch for sharing the screen. */
 export function shareButton(sharing: Sharing): HTMLButtonElement {
   const button = roundButton("screen", "", "share-screen", () => void sharing.toggle(), "share");

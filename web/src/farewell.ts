@@ -8,7 +8,10 @@ import { place } from "./place.js";
 
 const WORDS: Record<Ending, [title: string, text: string]> = {
   left: ["You have left", "It was good to have you here."],
-  dropped: ["You were taken out of the room", "Somebody who looks after this room ended your visit."],
+  dropped: [
+    "You were taken out of the room",
+    "Somebody who looks after this room ended your visit, or closed the room.",
+  ],
   lost: ["The connection was lost", "The way back to the room could not be found."],
 };
 

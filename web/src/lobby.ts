@@ -105,7 +105,8 @@ export interface Screen {
   close(): void;
 }
 
-function invitedTo(): string | undefined {
+/** The room that the address names. */
+export function invitedTo(): string | undefined {
   return new URLSearchParams(location.search).get("room")?.trim() || undefined;
 }
 

@@ -5,8 +5,9 @@ import { closed, offline } from "./closed.js";
 import { Devices } from "./devices.js";
 import { demoPass, type Entrance, findEntrance, inviteLink, type Pass } from "./entrance.js";
 import { farewell } from "./farewell.js";
-import { lobby, type Screen, type Wish } from "./lobby.js";
+import { invitedTo, lobby, type Screen, type Wish } from "./lobby.js";
 import { place } from "./place.js";
+import { wasInside, wentIn, wentOut } from "./reloading.js";
 import { Stage } from "./stage.js";
 import { explained } from "./words.js";
 
@@ -38,10 +39,16 @@ async function enter(entrance: Entrance, wish: Wish): Promise<void> {
   history.replaceState(null, "", room ? inviteLink(room) : place(""));
   document.title = room ? `${room} · Palaver` : "Palaver";
   change(new Stage(conference, devices, room));
-  const goodbye = () => void conference.leave();
+  if (room) wentIn(room);
+  let unloading = false;
+  const goodbye = () => {
+    unloading = true;
+    void conference.leave();
+  };
   addEventListener("pagehide", goodbye);
   conference.on("ended", (ending) => {
     removeEventListener("pagehide", goodbye);
+    if (!unloading) wentOut();
     over(entrance, wish, ending);
   });
 }
@@ -64,4 +71,6 @@ else if (entrance.way === "offline") change(offline());
 else {
   change(lobby(entrance, devices, (wish) => enter(entrance, wish)));
   await devices.start();
+  if (entrance.way === "demo" && wasInside(invitedTo()))
+    screen?.element.querySelector("form")?.requestSubmit();
 }

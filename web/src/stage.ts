@@ -3,7 +3,7 @@
 import type { Conference } from "palaver-client";
 import { Arrangement } from "./arrangement.js";
 import { type Chat, chat } from "./chat.js";
-import { deviceButton, roundButton, shareButton } from "./controls.js";
+import { deviceButton, roundButton, shareButton, sharingNotice } from "./controls.js";
 import { Crowd, type Person } from "./crowd.js";
 import type { Device, Devices } from "./devices.js";
 import { h } from "./dom.js";
@@ -85,7 +85,7 @@ export class Stage implements Screen {
       "main",
       { class: "stage" },
       h("h1", { class: "unseen" }, this.room ?? "Conference"),
-      this.#banner,
+      h("div", { class: "notices" }, this.#banner, sharingNotice(this.#sharing)),
       h("div", { class: "middle" }, area, this.#side.element),
       this.#bar(),
     );
