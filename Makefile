@@ -66,9 +66,10 @@ fuzz: build $(STAMPS)/dev ## fuzz REST and portal with CASES=100000, and the par
 	for target in $$(cd rust/fuzz && cargo fuzz list); do \
 	  (cd rust/fuzz && cargo +nightly fuzz run $$target -- -max_total_time=$${SECONDS_EACH:-60}); done
 
-soak: build $(STAMPS)/dev $(STAMPS)/load ## a full house, people coming and going for MINUTES=60, and a view for MIX_MINUTES=10; tables in bench/results
+soak: build $(STAMPS)/dev $(STAMPS)/load ## a full house, people coming and going for MINUTES=60, and a view for MIX_MINUTES=10; KILLS=100 of the server; tables in bench/results
 	$(BIN)/python -m bench.soak --minutes $${MINUTES:-60}
 	$(BIN)/python -m bench.mix_soak --minutes $${MIX_MINUTES:-10}
+	PALAVER_KILLS=$${KILLS:-100} $(BIN)/python -m pytest -q tests/net/test_kill.py
 
 clean: ## forget everything that was built
 	rm -rf .venv target node_modules client/dist web/dist $(STAMPS) palaver/media/_core.abi3.so

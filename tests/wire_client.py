@@ -44,6 +44,16 @@ class WireClient:
         self._reader = asyncio.get_running_loop().create_task(self._read())
 
     async def _read(self) -> None:
+        """Take what comes until the connection ends; who waits for an answer then hears that none will come."""
+        try:
+            with contextlib.suppress(ConnectionClosed):  # the server may have gone first
+                await self._take()
+        finally:
+            for answer in self._waiting.values():
+                if not answer.done():
+                    answer.set_exception(ConnectionError("the connection has ended"))
+
+    async def _take(self) -> None:
         assert self._socket is not None
         async for packet in self._socket:
             assert isinstance(packet, str)
@@ -78,5 +88,4 @@ class WireClient:
             await self._socket.wait_closed()
             self._socket.transport.abort()  # what a dead peer left half closed
         if self._reader is not None:
-            with contextlib.suppress(ConnectionClosed):  # the server may have gone first
-                await self._reader
+            await self._reader

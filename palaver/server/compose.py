@@ -157,7 +157,12 @@ class Node:
         self._lag = LoopLag()
         self._rooms = Rooms(engine, empty_timeout_s=config.rooms.empty_timeout_s)
         secrets = directory.secrets
-        tokens = TokenDesk(store, bytes.fromhex(secrets.tokens), wall_clock)
+        tokens = TokenDesk(
+            store,
+            bytes.fromhex(secrets.tokens),
+            wall_clock,
+            ticket_lifetime_s=config.portal.ticket_lifetime_s,
+        )
         proxies = _proxies(config)
         sources = Sources(config.http.trusted_proxies)
         rest = _rest_settings(config, listening)

@@ -4,6 +4,7 @@ from palaver.store.errors import Conflict, StoreError
 from palaver.store.jobs import JobRecord, JobRecords
 from palaver.store.rooms import RoomDefinition, RoomDefinitions
 from palaver.store.services import Service, Services
+from palaver.store.standings import Standing, Standings
 from palaver.store.store import Store
 from palaver.store.tokens import TokenRecord, Tokens
 
@@ -15,6 +16,8 @@ __all__ = [
     "RoomDefinitions",
     "Service",
     "Services",
+    "Standing",
+    "Standings",
     "Store",
     "StoreError",
     "TokenRecord",

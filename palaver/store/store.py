@@ -18,6 +18,7 @@ from palaver.store.recordings import Recordings
 from palaver.store.rooms import RoomDefinition, RoomDefinitions
 from palaver.store.secrets import Vault
 from palaver.store.services import Service, Services
+from palaver.store.standings import Standings
 from palaver.store.tables import marks
 from palaver.store.tokens import Tokens
 from palaver.store.work import First
@@ -63,6 +64,7 @@ class Store:
         self.services = Services(database, vault, cached_services, cached_rooms, Cache(clock))
         self.rooms = RoomDefinitions(database, vault, cached_rooms)
         self.tokens = Tokens(database)
+        self.standings = Standings(database)
         self.jobs = JobRecords(database, vault)
         self.recordings = Recordings(database)
 

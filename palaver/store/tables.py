@@ -72,6 +72,16 @@ recordings = Table(
 )
 """Outlive their rooms: a file stays until somebody deletes it."""
 
+standings = Table(
+    "standings",
+    metadata,
+    Column("participant", Text, primary_key=True),
+    Column("room", Text, ForeignKey("rooms.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("revoked", Boolean, nullable=False),
+    Column("permission", Text),
+    Column("expires_ms", BigInteger, nullable=False, index=True),
+)
+
 marks = Table(
     "marks",
     metadata,

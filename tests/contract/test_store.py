@@ -11,7 +11,16 @@ import pytest
 from sqlalchemy import text
 
 from palaver.recording.index import Entry, Part
-from palaver.store import Conflict, JobRecord, RoomDefinition, Service, Store, StoreError, TokenRecord
+from palaver.store import (
+    Conflict,
+    JobRecord,
+    RoomDefinition,
+    Service,
+    Standing,
+    Store,
+    StoreError,
+    TokenRecord,
+)
 from palaver.store.work import Changed, Every
 from tests.postgres import Postgres
 
@@ -378,3 +387,40 @@ async def test_a_recording_outlives_its_room_until_it_is_deleted(store: Store) -
     assert not await store.recordings.delete("a")
     assert not await store.recordings.save(entry)
     assert await store.recordings.get("a") is None
+
+
+# ── standings ───────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_what_was_decided_about_a_participant_is_kept_until_it_expires(store: Store) -> None:
+    await service(store)
+    await room(store)
+    grants = {"publish": {"audio": False, "video": False}, "subscribe": {"audio": True, "video": False}}
+    given = Standing("ann", ROOM, 2000, permission=grants)
+    assert await store.standings.of("ann") is None
+    await store.standings.put(given)
+    assert await store.standings.of("ann") == given
+    await store.standings.put(Standing("bob", ROOM, 1000, revoked=True))
+    assert await store.standings.purge(1500) == 1
+    assert (await store.standings.of("bob"), await store.standings.of("ann")) == (None, given)
+
+
+async def test_who_is_removed_stays_so_and_goes_with_the_room(store: Store) -> None:
+    await service(store)
+    await room(store)
+    revoked = Standing("ann", ROOM, 1000, revoked=True)
+    await store.standings.put(revoked)
+    await store.standings.put(Standing("ann", ROOM, 2000, permission={}))
+    assert await store.standings.of("ann") == revoked
+    await store.rooms.delete(ROOM)
+    assert await store.standings.of("ann") is None
+    with pytest.raises(Conflict):
+        await store.standings.put(revoked)
+
+
+async def test_one_participant_may_be_decided_about_several_times_at_once(store: Store) -> None:
+    await service(store)
+    await room(store)
+    revoked = Standing("ann", ROOM, 1000, revoked=True)
+    await asyncio.gather(*(store.standings.put(revoked) for _ in range(20)))
+    assert await store.standings.of("ann") == revoked

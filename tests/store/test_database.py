@@ -185,7 +185,14 @@ async def test_a_table_that_vanishes_is_a_store_error(path: Path) -> None:
     await store.close()
 
 
-@pytest.mark.parametrize(("version", "newer"), [("0001", ("jobs", "recordings")), ("0002", ("recordings",))])
+@pytest.mark.parametrize(
+    ("version", "newer"),
+    [
+        ("0001", ("jobs", "recordings", "standings")),
+        ("0002", ("recordings", "standings")),
+        ("0003", ("standings",)),
+    ],
+)
 async def test_a_database_of_an_older_version_is_brought_up_to_date(
     empty: Database, version: str, newer: tuple[str, ...]
 ) -> None:

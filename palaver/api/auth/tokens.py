@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import structlog
 
+from palaver.api.auth.readmission import Readmission
 from palaver.store import RoomDefinition, Store, StoreError, TokenRecord
 
 if TYPE_CHECKING:
@@ -45,11 +46,20 @@ class _Token(msgspec.Struct, rename="camel"):
 class TokenDesk:
     """Issues tokens, and admits by them. ``server_key`` must survive a restart, or else tokens do not."""
 
-    def __init__(self, store: Store, server_key: bytes, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        server_key: bytes,
+        clock: Callable[[], float],
+        *,
+        ticket_lifetime_s: float = 600.0,
+    ) -> None:
         if len(server_key) < 16:
             raise ValueError("server_key: expected at least 16 bytes")
         self._store, self._key, self._clock = store, server_key, clock
         self._purge_at = 0.0
+        self.readmission = Readmission(store, clock, ticket_lifetime_s)
+        """Who may come back by a reconnection ticket."""
 
     async def issue(
         self,

@@ -18,7 +18,7 @@ from palaver.api.wire.participants import participant_info, permission_info
 from palaver.api.wire.portal import Sdk
 from palaver.jobs.opening import RoomNotFound
 from palaver.room.errors import RoomError
-from palaver.room.messages import Join
+from palaver.room.messages import Join, SetPermission
 from palaver.room.values import ParticipantId, RoomId
 from palaver.store import StoreError
 
@@ -183,11 +183,15 @@ class Entrance:
             raise Refusal("Client does NOT exist")
         try:
             async with asyncio.timeout(self._settings.request_timeout_s):
+                participant = ParticipantId(ticket.participant_id)
+                may_return, permission = await self._tokens.readmission.standing(participant)
+                if not may_return:
+                    raise Refusal("Client does NOT exist")
                 host = await self._opener.open(RoomId(ticket.room))
         except (RoomNotFound, StoreError, RoomError, TimeoutError) as problem:
             raise Refusal("Client does NOT exist") from problem
         identity = Identity(
-            participant=ParticipantId(ticket.participant_id),
+            participant=participant,
             room=RoomId(ticket.room),
             user=ticket.user,
             role=ticket.role,
@@ -196,6 +200,8 @@ class Entrance:
             run=self._run,
         )
         member = self._admit(connection, fresh, identity, host)
+        if permission is not None:
+            host.submit(SetPermission(participant, permission))
         self._tell_restored(member, ticket)
         return member
 

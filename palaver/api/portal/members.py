@@ -47,8 +47,9 @@ class Member:
 class Members:
     """Every member that joined through this portal."""
 
-    def __init__(self, settings: PortalSettings) -> None:
-        self._settings = settings
+    def __init__(self, settings: PortalSettings, gone: Callable[[Identity], None]) -> None:
+        """``gone`` is called for each member that ends for good, not for those that a restart interrupts."""
+        self._settings, self._gone = settings, gone
         self._members: dict[ParticipantId, Member] = {}
         self._feeds: dict[RoomHost, Feed] = {}
         self._log = structlog.get_logger("palaver.portal")
@@ -156,6 +157,7 @@ class Members:
         if member.session.state is not State.GONE:
             member.session.end()
         self.ended += 1
+        self._gone(identity)
         self._texts_dropped += member.session.outbox.dropped
         self._log.info("session ends", room=identity.room, participant=identity.participant, why=why)
         return True

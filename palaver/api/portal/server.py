@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import socketio
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from palaver.api.auth.tokens import TokenDesk
     from palaver.api.portal.guard import App
     from palaver.api.portal.members import Member
+    from palaver.api.portal.session import Identity
     from palaver.api.portal.settings import PortalSettings
     from palaver.host import Rooms
     from palaver.jobs.opening import RoomOpener
@@ -57,7 +59,8 @@ class Portal:
 
     def __init__(self, rooms: Rooms, opener: RoomOpener, tokens: TokenDesk, settings: PortalSettings) -> None:
         self._settings, self._rooms = settings, rooms
-        self._members = Members(settings)
+        self._members = Members(settings, self._revoke)
+        self._readmission = tokens.readmission
         self._entrance = Entrance(opener, tokens, self._members, settings)
         self._connections: dict[str, Connection] = {}
         self._strangers: dict[str, float] = {}
@@ -264,12 +267,26 @@ class Portal:
         if member is None:
             raise Refusal("Illegal request")
         if name == "logout":
-            return self._members.leave(member, "logged out")
+            await self._logged_out(member)
+            return None
         if name == "refreshReconnectionTicket":
             if not member.identity.reconnectable:
                 raise Refusal("Reconnection is not enabled.")
             return self._entrance.ticket(member)
         return await self._in_service(member, name, data)
+
+    async def _logged_out(self, member: Member) -> None:
+        """The member leaves, and does not come back after a restart either."""
+        identity = member.identity
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.request_timeout_s):
+                await self._readmission.try_to_revoke(identity.room, identity.participant)
+        self._members.leave(member, "logged out")
+
+    def _revoke(self, identity: Identity) -> None:
+        """Whoever is gone does not come back after a restart; but whom the server's end ends, does."""
+        if self._tasks is not None and not self._closing and identity.reconnectable:
+            self._tasks.create_task(self._readmission.try_to_revoke(identity.room, identity.participant))
 
     async def _in_service(self, member: Member, name: str, data: object) -> Any:
         plan_request = PLANS.get(name)

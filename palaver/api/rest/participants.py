@@ -41,13 +41,16 @@ async def update_participant(call: Call) -> Answer:
     changed_permission(_NOTHING, updates)
     host, participant = _present(call)
     host.submit(SetPermission(participant.id, changed_permission(participant.permission, updates)))
-    return json(participant_detail(host.room.participants[participant.id]))
+    changed = host.room.participants[participant.id]
+    await call.api.tokens.readmission.permit(host.room.config.id, changed.id, changed.permission)
+    return json(participant_detail(changed))
 
 
 async def drop_participant(call: Call) -> Answer:
     """Removes a participant from the room; it is told so."""
     host, participant = _present(call)
     host.submit(Drop(participant.id))
+    await call.api.tokens.readmission.revoke(host.room.config.id, participant.id)
     return text()
 
 

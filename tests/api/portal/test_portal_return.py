@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import time
@@ -14,6 +15,8 @@ import websockets
 
 from palaver.api.portal.tickets import Tickets
 from palaver.api.wire import portal as wire
+from palaver.room.messages import Drop
+from palaver.room.values import Grant, ParticipantId, Permission, RoomId
 from tests.api.portal.house import KEY, Client, House, client, house, until
 
 if TYPE_CHECKING:
@@ -246,6 +249,48 @@ async def test_texts_spread_at_a_bounded_rate(tmp_path: Path) -> None:
         await bob.login(await here.token())
         answers = [await ann.request("text", {"to": "all", "message": "x"}) for _ in range(20)]
         assert ("error", "Too many texts") in answers
+
+
+async def test_whoever_logged_out_before_a_restart_does_not_come_back(tmp_path: Path) -> None:
+    async with house(tmp_path) as before, client(before) as ann:
+        ticket = (await ann.login(await before.token()))["reconnectionTicket"]
+        await ann.ok("logout")
+    async with house(tmp_path) as here, client(here) as again:
+        assert await again.request("relogin", ticket) == ("error", "Client does NOT exist")
+        assert not here.participants
+
+
+async def test_whoever_was_removed_before_a_restart_does_not_come_back(tmp_path: Path) -> None:
+    async with house(tmp_path) as before, client(before) as ann, client(before) as bob:
+        joined, stays = await ann.login(await before.token()), await bob.login(await before.token())
+        host = before.rooms.get(RoomId(before.definition.id))
+        assert host is not None
+        host.submit(Drop(ParticipantId(joined["id"])))
+        async with asyncio.timeout(20):
+            while await before.store.standings.of(joined["id"]) is None:
+                await before.store.ping()
+    async with house(tmp_path) as here, client(here) as ann, client(here) as bob:
+        answer = await ann.request("relogin", joined["reconnectionTicket"])
+        assert answer == ("error", "Client does NOT exist")
+        await bob.ok("relogin", stays["reconnectionTicket"])
+        assert here.participants == {stays["id"]}
+
+
+async def test_after_a_restart_a_participant_may_do_what_it_may_now(tmp_path: Path) -> None:
+    nothing = Permission(Grant(), Grant(audio=True))
+    async with house(tmp_path) as before, client(before) as ann:
+        joined = await ann.login(await before.token())
+        await before.desk.readmission.permit(
+            RoomId(before.definition.id), ParticipantId(joined["id"]), nothing
+        )
+    async with house(tmp_path) as here, client(here) as ann:
+        await ann.ok("relogin", joined["reconnectionTicket"])
+        host = here.rooms.get(RoomId(here.definition.id))
+        assert host is not None
+        assert host.room.participants[ParticipantId(joined["id"])].permission == nothing
+        tracks = [{"type": "audio", "mid": "0", "source": "mic"}]
+        answer = await ann.request("publish", {"media": {"tracks": tracks}, "transport": {"type": "webrtc"}})
+        assert answer == ("error", "unauthorized")
 
 
 async def test_a_restart_keeps_the_participant_and_declares_its_transports_lost(tmp_path: Path) -> None:

@@ -1,0 +1,155 @@
+"""A server that is killed at any moment: it starts again, and tickets are worth what was answered before.
+
+``PALAVER_KILLS`` says how often; ``make soak`` does it a hundred times.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from websockets.exceptions import WebSocketException
+
+from tests.postgres import Postgres
+from tests.servers import Server, free_port, start_server
+from tests.wire_client import WireClient
+
+KILLS = int(os.environ.get("PALAVER_KILLS", "1"))
+NOTHING = {"audio": False, "video": False}
+
+
+@dataclass
+class Known:
+    """What the server has answered about its participants, and what was asked without an answer."""
+
+    tickets: dict[str, str] = field(default_factory=dict)
+    gone: set[str] = field(default_factory=set)
+    muted: set[str] = field(default_factory=set)
+    unsure: set[str] = field(default_factory=set)
+    busy: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when there is something to know."""
+
+
+async def begin(server: Server, room: str, known: Known) -> tuple[WireClient, str]:
+    client = WireClient(server.url)
+    await client.open()
+    token = await asyncio.to_thread(server.token, room, "somebody")
+    joined = await client.login(token)
+    known.tickets[joined["id"]] = joined["reconnectionTicket"]
+    if len(known.tickets) >= 3:
+        known.busy.set()
+    return client, joined["id"]
+
+
+async def live(server: Server, room: str, known: Known, dice: random.Random) -> None:
+    """One participant after another comes, and leaves, is removed, is silenced or stays; until the server dies."""
+    while True:
+        client, who = await begin(server, room, known)
+        path = f"/v1/rooms/{room}/participants/{who}"
+        known.unsure.add(who)
+        match dice.choice(["leave", "remove", "silence", "stay"]):
+            case "leave":
+                await client.request("logout")
+                known.gone.add(who)
+            case "remove":
+                answer = await asyncio.to_thread(server.rest, "DELETE", path)
+                assert answer.status_code == 200, answer.text
+                known.gone.add(who)
+            case "silence":
+                change = [{"op": "replace", "path": "/permission/publish", "value": NOTHING}]
+                answer = await asyncio.to_thread(server.rest, "PATCH", path, change)
+                assert answer.status_code == 200, answer.text
+                known.muted.add(who)
+        known.unsure.discard(who)
+
+
+async def live_until_killed(server: Server, room: str, known: Known, dice: random.Random) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        lives = [
+            tasks.create_task(survive(server, room, known, random.Random(dice.random()))) for _ in range(3)
+        ]
+        async with asyncio.timeout(30):
+            await known.busy.wait()
+        await asyncio.sleep(dice.uniform(0, 1.5))
+        os.kill(server.process.pid, signal.SIGKILL)
+        await asyncio.to_thread(server.process.wait, 20)
+        for one in lives:
+            one.cancel()
+
+
+async def survive(server: Server, room: str, known: Known, dice: random.Random) -> None:
+    """Live until the server is gone, which is no error."""
+    try:
+        await live(server, room, known, dice)
+    except (httpx2.TransportError, OSError, EOFError, WebSocketException):
+        await asyncio.to_thread(server.process.wait, 20)
+
+
+async def returns(server: Server, ticket: str) -> bool:
+    client = WireClient(server.url)
+    await client.open()
+    try:
+        await client.request("relogin", ticket)
+    except RuntimeError as refusal:
+        if "Client does NOT exist" not in str(refusal):
+            raise
+        return False
+    finally:
+        await client.close()
+    return True
+
+
+def permission(server: Server, room: str, who: str) -> Any:
+    return server.rest("GET", f"/v1/rooms/{room}/participants/{who}").json()["permission"]["publish"]
+
+
+async def check(server: Server, room: str, known: Known) -> None:
+    for who, ticket in known.tickets.items():
+        came = await returns(server, ticket)
+        if who not in known.unsure:
+            assert came is (who not in known.gone), (who, came)
+        if came and who in known.muted:
+            assert permission(server, room, who) == NOTHING
+
+
+def marked(mark: str) -> list[str]:
+    """Processes of the server that was started with this mark, its children included."""
+    left = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            if f"TEST_KILLED={mark}\0".encode() in (entry / "environ").read_bytes():
+                left.append(entry.name)
+        except OSError:  # it has just ended, or is another user's
+            continue
+    return left
+
+
+@pytest.mark.timeout(120 + 60 * KILLS)
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+async def test_tickets_are_worth_what_was_answered_before_a_kill(
+    tmp_path: Path, database: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if database == "postgresql":
+        cluster: Postgres = request.getfixturevalue("postgres")
+        cluster.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+        monkeypatch.setenv("PALAVER_DATABASE_URL", cluster.url)
+    dice, port, room = random.Random(KILLS), free_port(), ""
+    for kill in range(KILLS):
+        known = Known()
+        mark = f"{os.getpid()}-{database}-{kill}"
+        monkeypatch.setenv("TEST_KILLED", mark)
+        with start_server(tmp_path, port=port, killed=True) as server:
+            room = room or server.room("busy")
+            await live_until_killed(server, room, known, dice)
+        async with asyncio.timeout(20):
+            while await asyncio.to_thread(marked, mark):
+                pass
+        with start_server(tmp_path, port=port) as server:
+            await check(server, room, known)
