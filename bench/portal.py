@@ -54,7 +54,7 @@ async def gathered(work: list[Any], at_once: int) -> list[Any]:
     return await asyncio.gather(*(one(item) for item in work), return_exceptions=True)
 
 
-class Crowd:
+class LoadPeers:
     """Many clients in one process; each method is an order of the measuring side."""
 
     def __init__(self, url: str) -> None:
@@ -113,12 +113,12 @@ def clients(pipe: Connection, url: str) -> None:
 
     async def serve() -> None:
         loop = asyncio.get_running_loop()
-        crowd = Crowd(url)
+        peers = LoadPeers(url)
         while True:
             order, argument = await loop.run_in_executor(None, pipe.recv)
             if order == "stop":
                 return
-            pipe.send(await getattr(crowd, order)(argument))
+            pipe.send(await getattr(peers, order)(argument))
 
     asyncio.run(serve())
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from palaver.api.portal.guard import TRUST
+from palaver.api.portal.socket_guard import TRUST
 from palaver.api.sources import Sources, Tally
 
 if TYPE_CHECKING:

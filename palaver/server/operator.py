@@ -9,7 +9,7 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Route
 
 from palaver.api.rest.app import descriptions
-from palaver.api.rest.middleware import Guard
+from palaver.api.rest.middleware import UnexpectedErrors
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -27,4 +27,4 @@ def routes(wanted: Operator, health: Health) -> list[BaseRoute]:
 def application(wanted: Operator, health: Health) -> ASGIApp:
     """What the operator's own port serves: these, and whether the server is alive and ready."""
     alive = [Route("/healthz", health.alive), Route("/readyz", health.ready)]
-    return Starlette(routes=[*alive, *routes(wanted, health)], middleware=[Middleware(Guard)])
+    return Starlette(routes=[*alive, *routes(wanted, health)], middleware=[Middleware(UnexpectedErrors)])

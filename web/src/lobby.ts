@@ -11,7 +11,7 @@ import { deviceProblems, hueOf, initials, isSpent } from "./words.js";
 
 const NAME_KEY = "palaver.name";
 
-export interface Wish {
+export interface JoinForm {
   user: string;
   room: string;
 }
@@ -20,7 +20,7 @@ export interface Wish {
 export function lobby(
   entrance: Exclude<Entrance, { way: "closed" | "offline" }>,
   devices: Devices,
-  enter: (wish: Wish) => Promise<void>,
+  enter: (form: JoinForm) => Promise<void>,
 ): Screen {
   const closing: (() => void)[] = [];
   const name = h("input", {

@@ -5,7 +5,7 @@ import { closed, offline } from "./closed.js";
 import { Devices } from "./devices.js";
 import { demoPass, type Entrance, findEntrance, inviteLink, type Pass } from "./entrance.js";
 import { farewell } from "./farewell.js";
-import { invitedTo, lobby, type Screen, type Wish } from "./lobby.js";
+import { invitedTo, type JoinForm, lobby, type Screen } from "./lobby.js";
 import { place } from "./place.js";
 import { wasInside, wentIn, wentOut } from "./reloading.js";
 import { Stage } from "./stage.js";
@@ -20,16 +20,16 @@ function change(next: Screen): void {
   document.getElementById("app")?.replaceChildren(next.element);
 }
 
-async function pass(entrance: Entrance, wish: Wish): Promise<Pass> {
+async function pass(entrance: Entrance, form: JoinForm): Promise<Pass> {
   if (entrance.way === "token") return { token: entrance.token, room: undefined };
-  return demoPass(wish.room, wish.user);
+  return demoPass(form.room, form.user);
 }
 
-async function enter(entrance: Entrance, wish: Wish): Promise<void> {
+async function enter(entrance: Entrance, form: JoinForm): Promise<void> {
   let conference: Conference;
   let room: string | undefined;
   try {
-    const { token, room: name } = await pass(entrance, wish);
+    const { token, room: name } = await pass(entrance, form);
     conference = await join(token, { portal: place("") });
     room = name;
   } catch (error) {
@@ -49,18 +49,18 @@ async function enter(entrance: Entrance, wish: Wish): Promise<void> {
   conference.on("ended", (ending) => {
     removeEventListener("pagehide", goodbye);
     if (!unloading) wentOut();
-    over(entrance, wish, ending);
+    over(entrance, form, ending);
   });
 }
 
-function over(entrance: Entrance, wish: Wish, ending: Ending): void {
+function over(entrance: Entrance, form: JoinForm, ending: Ending): void {
   const wanted = { mic: devices.wanted("mic"), camera: devices.wanted("camera") };
   devices.stop();
   devices = new Devices(wanted);
   document.title = "Palaver";
   const rejoin = async () => {
     await devices.start();
-    await enter(entrance, wish);
+    await enter(entrance, form);
   };
   change(farewell(ending, entrance.way === "demo" ? rejoin : undefined));
 }
@@ -69,7 +69,7 @@ const entrance = await findEntrance();
 if (entrance.way === "closed") change(closed());
 else if (entrance.way === "offline") change(offline());
 else {
-  change(lobby(entrance, devices, (wish) => enter(entrance, wish)));
+  change(lobby(entrance, devices, (form) => enter(entrance, form)));
   await devices.start();
   if (entrance.way === "demo" && wasInside(invitedTo()))
     screen?.element.querySelector("form")?.requestSubmit();

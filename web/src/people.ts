@@ -1,8 +1,8 @@
 /** The list of everybody. */
 
-import type { Person } from "./crowd.js";
 import { h } from "./dom.js";
 import { icons } from "./icons.js";
+import type { Person } from "./roster.js";
 import { hueOf, initials } from "./words.js";
 
 export function peopleList(): { element: HTMLElement; show: (people: readonly Person[]) => void } {

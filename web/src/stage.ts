@@ -4,7 +4,6 @@ import type { Conference } from "palaver-client";
 import { Arrangement } from "./arrangement.js";
 import { type Chat, chat } from "./chat.js";
 import { deviceButton, roundButton, shareButton, sharingNotice } from "./controls.js";
-import { Crowd, type Person } from "./crowd.js";
 import type { Device, Devices } from "./devices.js";
 import { h } from "./dom.js";
 import { inviteLink } from "./entrance.js";
@@ -16,6 +15,7 @@ import { MixedView } from "./mixed.js";
 import { Outgoing } from "./outgoing.js";
 import { peopleList } from "./people.js";
 import { Replay } from "./replay.js";
+import { type Person, Roster } from "./roster.js";
 import { type Settings, settings } from "./settings.js";
 import { Sharing } from "./sharing.js";
 import { Side } from "./side.js";
@@ -32,7 +32,7 @@ const LOOK_MS = 1000;
 export class Stage implements Screen {
   readonly element: HTMLElement;
   readonly #tiles = new Map<string, Tile>();
-  readonly #crowd: Crowd;
+  readonly #roster: Roster;
   readonly #outgoing: Outgoing;
   readonly #closing: (() => void)[] = [];
   readonly #grid = h("section", { class: "grid", "aria-label": "Participants" });
@@ -64,7 +64,7 @@ export class Stage implements Screen {
     readonly room: string | undefined,
   ) {
     const problem = (error: unknown) => toast(explained(error), "problem");
-    this.#crowd = new Crowd(conference, problem);
+    this.#roster = new Roster(conference, problem);
     this.#statistics = new Statistics(conference);
     this.#outgoing = new Outgoing(conference, devices, problem);
     this.#sharing = new Sharing(conference, problem);
@@ -94,7 +94,7 @@ export class Stage implements Screen {
     this.#follow();
     this.#closing.push(
       fitted.close,
-      () => this.#crowd.close(),
+      () => this.#roster.close(),
       () => this.#mixed?.close(),
       () => this.#outgoing.close(),
       () => this.#sharing.close(),
@@ -126,7 +126,7 @@ export class Stage implements Screen {
         this.#outgoing.sync();
         this.#show();
       }),
-      this.#crowd.on("change", () => this.#show()),
+      this.#roster.on("change", () => this.#show()),
       conference.on("participantjoined", ({ user }) => toast(`${user || "A guest"} joined`)),
       conference.on("participantleft", ({ user }) => toast(`${user || "A guest"} left`)),
       conference.on("message", (message) => this.#replay.heard(message)),
@@ -197,12 +197,12 @@ export class Stage implements Screen {
     this.#shown();
     if (!this.#mixing) {
       mixed.shut();
-      this.#crowd.rest(false);
+      this.#roster.rest(false);
       return;
     }
     try {
       await mixed.open();
-      if (this.#mixing) this.#crowd.rest(true);
+      if (this.#mixing) this.#roster.rest(true);
     } catch (error) {
       if (!this.#mixing) return;
       this.#mixing = false;
@@ -219,7 +219,7 @@ export class Stage implements Screen {
   }
 
   #show(): void {
-    const { people, screens } = this.#crowd;
+    const { people, screens } = this.#roster;
     const gone = new Set(this.#tiles.keys());
     for (const person of [...people, ...screens]) {
       gone.delete(person.key);
@@ -249,7 +249,7 @@ export class Stage implements Screen {
   }
 
   async #look(): Promise<void> {
-    const { people, screens } = this.#crowd;
+    const { people, screens } = this.#roster;
     this.#fit(people);
     const lines = this.#settings.counting ? await this.#statistics.read() : undefined;
     this.#mixed?.tell(lines?.get(this.#mixed.picture?.id ?? ""));

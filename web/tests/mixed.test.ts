@@ -2,8 +2,8 @@ import { type Conference, RoomStream, type StreamInfo, type Subscription } from 
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { Arrangement } from "../src/arrangement.js";
 import { Carrying } from "../src/carrying.js";
-import { Crowd } from "../src/crowd.js";
 import { Places } from "../src/places.js";
+import { Roster } from "../src/roster.js";
 import { enterView, viewOf } from "../src/view.js";
 
 const person = (id: string, user: string) => ({ id, user, role: "presenter" });
@@ -229,15 +229,15 @@ describe("while the mixed view is open", () => {
       if (name === "streamadded") added = listener;
       return () => undefined;
     }) as never;
-    const crowd = new Crowd(conference, vi.fn());
-    crowd.rest(true); // while the first is being asked for
+    const roster = new Roster(conference, vi.fn());
+    roster.rest(true); // while the first is being asked for
     await vi.waitFor(() => expect(received).toHaveLength(1));
     await vi.waitFor(() => expect(received[0]?.pause).toHaveBeenCalledOnce());
     const cems = forward("cems", "cem", ["video"]);
     conference.streams.push(cems);
     added(cems);
     expect(conference.subscribe).toHaveBeenCalledOnce();
-    crowd.rest(false);
+    roster.rest(false);
     await vi.waitFor(() => expect(received.map(({ stream }) => stream.id)).toEqual(["bobs", "cems"]));
     expect(received[0]?.play).toHaveBeenCalledOnce();
   });

@@ -38,7 +38,7 @@ async def close_socket(server: socketio.AsyncServer, engine_sid: str) -> None:
         await socket.close(wait=False, reason=server.reason.SERVER_DISCONNECT)
 
 
-class Link:
+class SocketLink:
     """A client's place in the Socket.IO server."""
 
     def __init__(self, server: socketio.AsyncServer, sid: str) -> None:
@@ -91,7 +91,9 @@ class Link:
 class Connection:
     """Belongs to the portal. ``session`` changes when the client resumes an earlier one."""
 
-    def __init__(self, link: Link, session: Session, bucket: TokenBucket, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, link: SocketLink, session: Session, bucket: TokenBucket, clock: Callable[[], float]
+    ) -> None:
         self.link, self.session, self.bucket = link, session, bucket
         self.refused = 0
         self._clock = clock

@@ -62,7 +62,7 @@ class WantedTrack:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class WantedSubscription:
     """A parsed subscribe request. ``transport`` None: a new one."""
 
     transport: str | None
@@ -86,7 +86,7 @@ class Dialect(Protocol):
         """Parse a publish request; raises Refusal."""
         ...
 
-    def wish(self, data: object) -> Wish:
+    def wanted_subscription(self, data: object) -> WantedSubscription:
         """Parse a subscribe request; raises Refusal."""
         ...
 
@@ -112,7 +112,7 @@ class Tracks:
         )
         return Publication(_given(request.transport.id), tracks, _attributes(request.attributes))
 
-    def wish(self, data: object) -> Wish:
+    def wanted_subscription(self, data: object) -> WantedSubscription:
         """Parse a subscribe request; raises Refusal."""
         _refuse_data_streams(data)
         request = parse(data, wire.SubscribeRequest)
@@ -128,7 +128,7 @@ class Tracks:
             )
             for track in request.media.tracks
         )
-        return Wish(_given(request.transport.id), tracks)
+        return WantedSubscription(_given(request.transport.id), tracks)
 
     def ready(self, event: SessionReady) -> Notification:
         """Tell that a session works."""
@@ -159,7 +159,7 @@ class Kinds:
             tracks.append(PublishedTrack("video", str(len(tracks)), video.source))
         return Publication(None, tuple(tracks), _attributes(request.attributes))
 
-    def wish(self, data: object) -> Wish:
+    def wanted_subscription(self, data: object) -> WantedSubscription:
         """Parse a subscribe request; raises Refusal."""
         request = parse(data, portal10.SubscribeRequest)
         audio, video = request.media.audio, request.media.video
@@ -172,7 +172,7 @@ class Kinds:
             mid, wish = str(len(tracks)), layer(video.parameters, _given(video.simulcast_rid))
             asked = parameters(video.parameters)
             tracks.append(WantedTrack("video", mid, video.from_, wanted, asked, wish))
-        return Wish(None, tuple(tracks))
+        return WantedSubscription(None, tuple(tracks))
 
     def ready(self, event: SessionReady) -> Notification:
         """Tell that a session works."""

@@ -51,7 +51,7 @@ class Members:
         """``gone`` is called for each member that ends for good, not for those that a restart interrupts."""
         self._settings, self._gone = settings, gone
         self._members: dict[ParticipantId, Member] = {}
-        self._feeds: dict[RoomHost, Feed] = {}
+        self._listeners: dict[RoomHost, RoomListener] = {}
         self._log = structlog.get_logger("palaver.portal")
         self.ended = 0
         self._texts_dropped = 0
@@ -79,18 +79,20 @@ class Members:
         texts = TokenBucket(settings.texts_per_s, int(settings.texts_per_s * _BURST_S) + 1, settings.clock())
         member = Member(session, identity, host, connection, texts)
         self._members[identity.participant] = member
-        feed = self._feeds.get(host)
-        if feed is None:
-            feed = self._feeds[host] = Feed(host, self, self._settings)
-        feed.members[identity.participant] = member
+        listener = self._listeners.get(host)
+        if listener is None:
+            listener = self._listeners[host] = RoomListener(host, self, self._settings)
+        listener.members[identity.participant] = member
         self._log.info("session begins", room=identity.room, participant=identity.participant)
         return member
 
     def may_send(self, member: Member, to: object) -> bool:
         """Whether the member may send a text now to one participant or, ``to`` "all", to the room; it is counted."""
         now = self._settings.clock()
-        feed = self._feeds[member.host]
-        return member.texts.take(now) and feed.texts.take(now, len(feed.members) if to == "all" else 1)
+        listener = self._listeners[member.host]
+        return member.texts.take(now) and listener.texts.take(
+            now, len(listener.members) if to == "all" else 1
+        )
 
     def away_from(self, member: Member) -> None:
         """The member's connection is gone: wait for it to come back, but not for ever."""
@@ -132,10 +134,10 @@ class Members:
         """Forget everybody without a word: the process ends, and tickets outlive it."""
         for member in self._members.values():
             self._stop_timer(member)
-        for feed in self._feeds.values():
-            feed.stop()
+        for listener in self._listeners.values():
+            listener.stop()
         self._members.clear()
-        self._feeds.clear()
+        self._listeners.clear()
 
     def _overwhelmed(self, member: Member) -> None:
         connection = member.connection
@@ -149,11 +151,11 @@ class Members:
             return False
         self._stop_timer(member)
         del self._members[identity.participant]
-        feed = self._feeds[member.host]
-        del feed.members[identity.participant]
-        if not feed.members:
-            feed.stop()
-            del self._feeds[member.host]
+        listener = self._listeners[member.host]
+        del listener.members[identity.participant]
+        if not listener.members:
+            listener.stop()
+            del self._listeners[member.host]
         if member.session.state is not State.GONE:
             member.session.end()
         self.ended += 1
@@ -169,7 +171,7 @@ class Members:
             member.timer = None
 
 
-class Feed:
+class RoomListener:
     """Tells the events of one room to the members in it; each notification is made once per dialect."""
 
     def __init__(self, host: RoomHost, owner: Members, settings: PortalSettings) -> None:

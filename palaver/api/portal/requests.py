@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Asker:
+class Requester:
     """Who asks. ``new_transport`` names a session that begins a transport, ``new_id`` any other."""
 
     participant: Participant
@@ -91,45 +91,45 @@ class Answer:
 Plan = Submit | Negotiate | Trickle | Answer
 
 
-def publish(asker: Asker, data: object) -> Plan:
+def publish(requester: Requester, data: object) -> Plan:
     """A new stream on a new or an existing transport."""
-    wanted = asker.dialect.publication(data)
-    session, transport = _session_on(asker, wanted.transport)
+    wanted = requester.dialect.publication(data)
+    session, transport = _session_on(requester, wanted.transport)
     source = WebRtcSource(transport, wanted.tracks)
-    command = Publish(asker.id, StreamId(session), source, wanted.attributes)
+    command = Publish(requester.id, StreamId(session), source, wanted.attributes)
     return Submit(command, _session_answer(session, transport), None if wanted.transport else transport)
 
 
-def subscribe(asker: Asker, data: object) -> Plan:
+def subscribe(requester: Requester, data: object) -> Plan:
     """A new subscription on a new or an existing transport."""
-    wanted = asker.dialect.wish(data)
-    session, transport = _session_on(asker, wanted.transport)
+    wanted = requester.dialect.wanted_subscription(data)
+    session, transport = _session_on(requester, wanted.transport)
     tracks = tuple(_subscribed(track) for track in wanted.tracks)
-    command = Subscribe(asker.id, SubscriptionId(session), WebRtcSink(transport), tracks)
+    command = Subscribe(requester.id, SubscriptionId(session), WebRtcSink(transport), tracks)
     return Submit(command, _session_answer(session, transport), None if wanted.transport else transport)
 
 
-def unpublish(asker: Asker, data: object) -> Plan:
+def unpublish(requester: Requester, data: object) -> Plan:
     """The end of an own stream."""
-    return Submit(Unpublish(asker.id, StreamId(_id(data, "stream"))))
+    return Submit(Unpublish(requester.id, StreamId(_id(data, "stream"))))
 
 
-def unsubscribe(asker: Asker, data: object) -> Plan:
+def unsubscribe(requester: Requester, data: object) -> Plan:
     """The end of an own subscription."""
-    return Submit(Unsubscribe(asker.id, SubscriptionId(_id(data, "subscription"))))
+    return Submit(Unsubscribe(requester.id, SubscriptionId(_id(data, "subscription"))))
 
 
-def text(asker: Asker, data: object) -> Plan:
+def text(requester: Requester, data: object) -> Plan:
     """A message to one participant or to all."""
     to = data.get("to") if isinstance(data, dict) else None
     if not isinstance(to, str) or not to:
         raise Refusal("Invalid receiver")
-    if to != "all" and ParticipantId(to) not in asker.room.participants:
+    if to != "all" and ParticipantId(to) not in requester.room.participants:
         raise Refusal(f"Target participant does NOT exist: {to[:64]}")
-    return Submit(SendText(asker.id, to, parse(data, wire.TextRequest).message))
+    return Submit(SendText(requester.id, to, parse(data, wire.TextRequest).message))
 
 
-def soac(asker: Asker, data: object) -> Plan:
+def soac(requester: Requester, data: object) -> Plan:
     """An offer, or candidates, for a transport."""
     transport = data.get("id") if isinstance(data, dict) else None
     if not isinstance(data, dict) or not isinstance(transport, str) or not transport:
@@ -148,41 +148,41 @@ def soac(asker: Asker, data: object) -> Plan:
             return Answer()  # ICE finds out by itself that they no longer work
 
 
-def stream_control(asker: Asker, data: object) -> Plan:
+def stream_control(requester: Requester, data: object) -> Plan:
     """Muting, mixing and regions of an own stream."""
     _id(data, "stream")
     request: wire.StreamControl = parse_union(data, wire.StreamControl)
     stream = StreamId(request.id)
     match request:
         case wire.PauseStream(data=kinds):
-            return Submit(SetStreamActive(asker.id, stream, _kinds(kinds), active=False), "ok")
+            return Submit(SetStreamActive(requester.id, stream, _kinds(kinds), active=False), "ok")
         case wire.PlayStream(data=kinds):
-            return Submit(SetStreamActive(asker.id, stream, _kinds(kinds), active=True), "ok")
+            return Submit(SetStreamActive(requester.id, stream, _kinds(kinds), active=True), "ok")
         case wire.MixStream(data=view):
-            return Submit(Mix(asker.id, stream, view), "ok")
+            return Submit(Mix(requester.id, stream, view), "ok")
         case wire.UnmixStream(data=view):
-            return Submit(Unmix(asker.id, stream, view), "ok")
+            return Submit(Unmix(requester.id, stream, view), "ok")
         case wire.GetRegion(data=view):
-            return Answer({"region": asker.room.region_of(asker.id, stream, view)})
+            return Answer({"region": requester.room.region_of(requester.id, stream, view)})
         case wire.SetRegion(data=place):
-            return Submit(SetRegion(asker.id, stream, place.view, place.region), "ok")
+            return Submit(SetRegion(requester.id, stream, place.view, place.region), "ok")
 
 
-def subscription_control(asker: Asker, data: object) -> Plan:
+def subscription_control(requester: Requester, data: object) -> Plan:
     """Pausing and changing an own subscription."""
     _id(data, "subscription")
     request: wire.SubscriptionControl = parse_union(data, wire.SubscriptionControl)
     subscription = SubscriptionId(request.id)
     match request:
         case wire.PauseSubscription(data=kinds):
-            return Submit(SetSubscriptionActive(asker.id, subscription, _kinds(kinds), active=False))
+            return Submit(SetSubscriptionActive(requester.id, subscription, _kinds(kinds), active=False))
         case wire.PlaySubscription(data=kinds):
-            return Submit(SetSubscriptionActive(asker.id, subscription, _kinds(kinds), active=True))
+            return Submit(SetSubscriptionActive(requester.id, subscription, _kinds(kinds), active=True))
         case wire.UpdateSubscription(data=data):
-            return Submit(UpdateSubscription(asker.id, subscription, _changes(data)))
+            return Submit(UpdateSubscription(requester.id, subscription, _changes(data)))
 
 
-PLANS: Final[Mapping[str, Callable[[Asker, object], Plan]]] = {
+PLANS: Final[Mapping[str, Callable[[Requester, object], Plan]]] = {
     "publish": publish,
     "subscribe": subscribe,
     "unpublish": unpublish,
@@ -195,11 +195,11 @@ PLANS: Final[Mapping[str, Callable[[Asker, object], Plan]]] = {
 """Requests with one data argument, by event name. Each raises Refusal."""
 
 
-def _session_on(asker: Asker, given: str | None) -> tuple[str, TransportId]:
+def _session_on(requester: Requester, given: str | None) -> tuple[str, TransportId]:
     """The ids of a new session and its transport; a new transport is named like its first session."""
     if given is not None:
-        return asker.new_id(), TransportId(given)
-    session = asker.new_transport()
+        return requester.new_id(), TransportId(given)
+    session = requester.new_transport()
     return session, TransportId(session)
 
 

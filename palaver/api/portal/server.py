@@ -12,15 +12,15 @@ import socketio
 import structlog
 
 from palaver.api.portal import faults, notify, packets
-from palaver.api.portal.connection import Connection, Link, UnawaitedQueue, close_socket
+from palaver.api.portal.connection import Connection, SocketLink, UnawaitedQueue, close_socket
 from palaver.api.portal.dialects import Refusal
 from palaver.api.portal.early import EarlySessions
 from palaver.api.portal.entrance import Entrance
-from palaver.api.portal.guard import Guard
 from palaver.api.portal.limits import TokenBucket
 from palaver.api.portal.members import Members
-from palaver.api.portal.requests import PLANS, Answer, Asker, Negotiate, Submit, Trickle
+from palaver.api.portal.requests import PLANS, Answer, Negotiate, Requester, Submit, Trickle
 from palaver.api.portal.session import Session
+from palaver.api.portal.socket_guard import SocketGuard
 from palaver.api.portal.states import State
 from palaver.media.ports import EngineError, NegotiationError, TransportNotFound
 from palaver.room.errors import RoomError
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from palaver.api.auth.tokens import TokenDesk
-    from palaver.api.portal.guard import App
     from palaver.api.portal.members import Member
     from palaver.api.portal.session import Identity
     from palaver.api.portal.settings import PortalSettings
+    from palaver.api.portal.socket_guard import App
     from palaver.host import Rooms
     from palaver.jobs.opening import RoomOpener
 
@@ -71,7 +71,7 @@ class Portal:
         self._early = EarlySessions(
             settings.max_early_sessions, settings.max_early_sessions_per_source, settings.sources
         )
-        self._guard = Guard(settings.path, self._early, settings.max_early_bytes)
+        self._guard = SocketGuard(settings.path, self._early, settings.max_early_bytes)
         self._texts_refused = 0
         self._sio = self._socketio()
 
@@ -183,7 +183,7 @@ class Portal:
         settings = self._settings
         bucket = TokenBucket(settings.requests_per_s, settings.request_burst, settings.clock())
         session = Session(max_waiting=settings.max_waiting, max_texts=settings.max_waiting_texts)
-        connection = Connection(Link(self._sio, sid), session, bucket, settings.clock)
+        connection = Connection(SocketLink(self._sio, sid), session, bucket, settings.clock)
         self._connections[sid] = connection
         self._tasks.create_task(self._serve(connection))
         return True
@@ -298,14 +298,14 @@ class Portal:
         ):
             self._texts_refused += 1
             raise Refusal("Too many texts")
-        asker = Asker(
+        requester = Requester(
             participant,
             member.identity.dialect,
             member.host.room,
             new_transport=lambda: self._entrance.next_transport(member),
             new_id=lambda: secrets.token_hex(16),
         )
-        match plan_request(asker, data):
+        match plan_request(requester, data):
             case Submit(command, answer, opens):
                 member.host.submit(command)
                 if opens is not None:

@@ -19,7 +19,7 @@ from palaver.api.http.edge import base_of
 from palaver.api.http.ids import ObjectIds
 from palaver.api.http.portal_address import PortalAddress
 from palaver.api.rest import openapi
-from palaver.api.rest.middleware import Gate, Guard, Headers
+from palaver.api.rest.middleware import Gate, Headers, UnexpectedErrors
 from palaver.api.rest.operations import Api, Operation, Version
 from palaver.api.rest.resource import Resource
 from palaver.api.rest.table import OPERATIONS
@@ -71,7 +71,7 @@ def build(
         routes=[*_resources(api), *extra_routes],
         middleware=[
             Middleware(Headers, settings=settings),
-            Middleware(Guard),
+            Middleware(UnexpectedErrors),
             Middleware(Gate, mauth=mauth, realm=settings.realm),
         ],
         exception_handlers={HTTPException: _refused},

@@ -75,7 +75,7 @@ class Headers:
         return [(b"vary", b"origin")]
 
 
-class Guard:
+class UnexpectedErrors:
     """Turns what nobody expected into 500/2001 with a request id, and a log entry with the same."""
 
     def __init__(self, app: ASGIApp) -> None:

@@ -87,7 +87,7 @@ class Sessions:
     def __init__(self, verdict_timeout_s: float) -> None:
         self._verdict_timeout_s = verdict_timeout_s
         self._by_id: dict[str, Session] = {}
-        self._feeds: dict[RoomHost, Feed] = {}
+        self._listeners: dict[RoomHost, RoomListener] = {}
         self._log = structlog.get_logger("palaver.whip")
 
     def __len__(self) -> int:
@@ -106,8 +106,8 @@ class Sessions:
 
     def publisher_of(self, host: RoomHost, stream: StreamId) -> Session | None:
         """The session that publishes ``stream``."""
-        feed, known = self._feeds.get(host), host.room.streams.get(stream)
-        return feed.sessions.get(known.owner) if feed and known and known.owner else None
+        listener, known = self._listeners.get(host), host.room.streams.get(stream)
+        return listener.sessions.get(known.owner) if listener and known and known.owner else None
 
     async def begin(self, session: Session, who: TokenRecord, first: Publish | Subscribe) -> str:
         """Join with the first command, and negotiate; the answer. Raises RoomError, NegotiationError, EngineError,
@@ -149,10 +149,10 @@ class Sessions:
 
     def _remember(self, session: Session) -> None:
         self._by_id[session.id] = session
-        feed = self._feeds.get(session.host)
-        if feed is None:
-            feed = self._feeds[session.host] = Feed(session.host, self)
-        feed.sessions[session.participant] = session
+        listener = self._listeners.get(session.host)
+        if listener is None:
+            listener = self._listeners[session.host] = RoomListener(session.host, self)
+        listener.sessions[session.participant] = session
         self._log.info("session begins", **_words(session))
 
     def _forget(self, session: Session, reason: str) -> bool:
@@ -160,11 +160,11 @@ class Sessions:
             return False
         session.reason = reason
         session.ended.set()
-        feed = self._feeds[session.host]
-        del feed.sessions[session.participant]
-        if not feed.sessions:
-            feed.stop()
-            del self._feeds[session.host]
+        listener = self._listeners[session.host]
+        del listener.sessions[session.participant]
+        if not listener.sessions:
+            listener.stop()
+            del self._listeners[session.host]
         self._log.info("session ends", why=reason, **_words(session))
         return True
 
@@ -173,7 +173,7 @@ class Sessions:
         self._forget(session, "dropped")
 
 
-class Feed:
+class RoomListener:
     """Looks among the events of one room for those that end a session."""
 
     def __init__(self, host: RoomHost, owner: Sessions) -> None:

@@ -7,7 +7,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`order`] | the lines that go in and out |
-//! | [`crowd`] | all peers on one thread: sockets, timers, the measured window |
+//! | [`load_peers`] | all peers on one thread: sockets, timers, the measured window |
 //! | [`peer`] | ICE, DTLS and SDP of one connection, by str0m |
 //! | [`source`] | what a publisher sends, and when |
 //! | [`listener`] | what a subscriber counts and reports, below str0m: it costs about a microsecond per packet |
@@ -19,11 +19,11 @@
 //! | [`usage`] | CPU time from /proc |
 #![allow(clippy::cast_precision_loss, reason = "what is counted here is far below 2^52")]
 
-mod crowd;
 mod feedback;
 mod formats;
 mod keys;
 mod listener;
+mod load_peers;
 mod order;
 mod peer;
 mod sequence;
@@ -54,5 +54,5 @@ fn main() -> io::Result<()> {
         drop(orders);
         ringer.notify(); // the end of the orders is the end of the program
     });
-    crowd::Crowd::new(local, bell)?.run(&inbox)
+    load_peers::LoadPeers::new(local, bell)?.run(&inbox)
 }

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from palaver.api.portal import faults
 from palaver.api.portal.dialects import DIALECTS, Refusal
-from palaver.api.portal.requests import PLANS, Answer, Asker, Negotiate, Plan, Submit, Trickle
+from palaver.api.portal.requests import PLANS, Answer, Negotiate, Plan, Requester, Submit, Trickle
 from palaver.room.endpoints import PublishedTrack, WebRtcSink, WebRtcSource
 from palaver.room.errors import Fault, RoomError
 from palaver.room.messages import Join, Publish, SetStreamActive, Subscribe, TrackChange, UpdateSubscription
@@ -46,14 +46,14 @@ CONFIG = RoomConfig(
 NEW, OTHER = "a" * 32, "b" * 32
 
 
-def asker(protocol: str = "1.2") -> Asker:
+def requester(protocol: str = "1.2") -> Requester:
     room = Room(CONFIG)
     room.handle(Join(ANN, "Ann", "presenter"))
-    return Asker(room.participants[ANN], DIALECTS[protocol], room, lambda: NEW, lambda: OTHER)
+    return Requester(room.participants[ANN], DIALECTS[protocol], room, lambda: NEW, lambda: OTHER)
 
 
 def plan(name: str, data: object, protocol: str = "1.2") -> Plan:
-    return PLANS[name](asker(protocol), data)
+    return PLANS[name](requester(protocol), data)
 
 
 def refusal(name: str, data: object, protocol: str = "1.2") -> str:

@@ -37,7 +37,7 @@ struct Measurement {
     after: Option<Usage>,
 }
 
-pub struct Crowd {
+pub struct LoadPeers {
     local: IpAddr,
     poll: Poll,
     bell: Arc<EventFd>,
@@ -51,7 +51,7 @@ pub struct Crowd {
     due: Instant,
 }
 
-impl Crowd {
+impl LoadPeers {
     /// Peers that use sockets on `local`; `bell` rings when there are orders.
     pub fn new(local: IpAddr, bell: Arc<EventFd>) -> io::Result<Self> {
         let poll = Poll::new()?;

@@ -34,7 +34,7 @@ const TRIES = 5;
 const PAUSE_MS = 4000;
 
 /** Receives every forward stream of the others. `change` whenever `people` would be another list. */
-export class Crowd extends Emitter<{ change: undefined }> {
+export class Roster extends Emitter<{ change: undefined }> {
   readonly #subscriptions = new Map<string, Subscription>();
   readonly #wishes = new WeakMap<Subscription, string>();
   readonly #since = new Map<string, number>();

@@ -26,7 +26,7 @@ TRUST: Final = "palaver.trust"
 """Extension in a websocket's scope: a function to call when its client may send messages of full size."""
 
 
-class Guard:
+class SocketGuard:
     """Wraps the application, and remembers which websockets their clients closed properly.
 
     While ``shut``, and while there is no room for another session, new connections are refused below Socket.IO: a
