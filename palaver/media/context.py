@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from palaver.media.backlog import Backlog
 from palaver.media.containment import OwnedTasks
-from palaver.media.tracks import Tracks
+from palaver.media.tracks import CoreTrack, Tracks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,4 +40,9 @@ class EngineContext:
             if track.kind == kind:
                 track.active = active
                 self.backlog.do(partial(self.core.set_producer_active, track.producer, active))
+        self.encoders.sources_changed(room)
+
+    def stall(self, room: RoomId, track: CoreTrack, stalled: bool) -> None:
+        """Nothing comes of a track any more, or again."""
+        track.stalled = stalled
         self.encoders.sources_changed(room)

@@ -59,6 +59,7 @@ class CoreEvents:
                 if found := self._context.tracks.by_producer(producer):
                     what = "packets stalled" if stalled else "packets resumed"
                     self._log.info(what, stream=found[1].stream, kind=found[1].kind)
+                    self._context.stall(*found, stalled)
 
     def _refused(self, request: int, subject: int, reason: str) -> None:
         if request:

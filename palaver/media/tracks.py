@@ -25,7 +25,8 @@ class CoreTrack:
     """A track that arrives: a producer of the core.
 
     ``coding`` is its codec with the parameters that tell whether somebody can receive it as it comes. ``id``, of a
-    client's track, is that of its section. ``size`` is that of the picture, as far as it is known.
+    client's track, is that of its section. Of a ``stalled`` one nothing comes, not even a sign of its peer. ``size``
+    is that of the picture, as far as it is known.
     """
 
     stream: StreamId
@@ -35,6 +36,7 @@ class CoreTrack:
     owner: ParticipantId | None = None
     id: TrackId | None = None
     active: bool = True
+    stalled: bool = False
     size: Resolution | None = None
 
     @property

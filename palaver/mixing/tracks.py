@@ -57,7 +57,8 @@ class InputTrack:
         """The track as it is now; None if no decoder knows its format."""
         if track.format is None:
             return None
-        return cls(track.stream, track.producer, track.format, track.owner, name, track.active)
+        shown = track.active and not (track.stalled and track.kind == "video")
+        return cls(track.stream, track.producer, track.format, track.owner, name, shown)
 
     @property
     def kind(self) -> Kind:

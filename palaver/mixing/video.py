@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 ASK_AGAIN_S: Final = 0.3
 """At most this often a key frame is asked for."""
-STALLED_S: Final = 5.0
-"""An input without a picture for this long shows its name; until then its last picture stays."""
 FIRST_S: Final = 1.0
 """So long the background waits for an input's first picture: a name that flashes up helps nobody."""
 _STILL: Final = 1000
@@ -52,8 +50,8 @@ class VideoInput:
     plate: av.VideoFrame | None = None
 
     def shown(self, now: float) -> av.VideoFrame | None:
-        """The last picture; the name while muted, if the first is long in coming and after a stall."""
-        if self.active and self.picture is not None and now - self.seen_at < STALLED_S:
+        """The last picture, however old; the name while inactive, and if the first picture is long in coming."""
+        if self.active and self.picture is not None:
             return self.picture
         if self.active and self.picture is None and now - self.added_at < FIRST_S:
             return None

@@ -168,6 +168,16 @@ async def test_everybody_in_the_view_is_seen_and_heard(server: Server) -> None:
         await until(lambda: right([180, 60, 16, 16], [False, False, True]), seen)
 
 
+async def test_whoever_falls_silent_shows_a_name(server: Server) -> None:
+    room = server.room("mixing")
+    async with asyncio.TaskGroup() as tasks, AsyncExitStack() as stack:
+        one = await publish(stack, server, room, 1)
+        view = await stack.enter_async_context(viewer(server, room, tasks))
+        await until(lambda: abs(view.shade(0.5, 0.5) - 120) <= 6, lambda: view.shade(0.5, 0.5))
+        await one.connection.getSenders()[0].transport.transport._connection.close()  # without a word
+        await until(lambda: abs(view.shade(0.02, 0.5) - 34) <= 4, lambda: view.shade(0.02, 0.5))
+
+
 async def test_a_killed_mixer_comes_back_and_forwarding_goes_on(server: Server) -> None:
     await until(lambda: server.metric("media_pipelines") == 0)  # those of other tests
     restarts = server.metric("media_pipeline_restarts_total")

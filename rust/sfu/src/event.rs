@@ -27,7 +27,7 @@ pub enum Event {
     Layer { consumer: ConsumerId, rid: Option<Rid> },
     /// Loudness of an audio producer (RFC 6464): 0 is loudest, -127 silence.
     AudioLevel { producer: ProducerId, level_dbov: i8, voice: bool },
-    /// Packets of a producer stopped arriving, or came back.
+    /// Nothing of a producer's peer arrives any more, or its packets came back.
     Stalled { producer: ProducerId, stalled: bool },
     /// A pipeline has closed its socket, or broken the form of what goes over it.
     PipelineLost { pipeline: PipelineId, reason: String },

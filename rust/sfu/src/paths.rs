@@ -221,6 +221,11 @@ impl Paths {
         }
     }
 
+    /// When the path in use was last heard from.
+    pub fn heard(&self) -> Instant {
+        self.heard
+    }
+
     /// str0m sends over `path`: where to send.
     pub fn choose(&mut self, path: Path, now: Instant) -> Path {
         if self.chosen != Some(path) {

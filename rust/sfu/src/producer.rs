@@ -16,7 +16,7 @@ use crate::layers::{Ladder, Layer, Layers, MAX_LAYERS, Rid, captured_us, depende
 use crate::redundancy;
 use crate::throttle::Throttle;
 
-/// Without packets for this long a producer is stalled.
+/// Without anything of its peer for this long a producer is stalled.
 pub const STALL: Duration = Duration::from_secs(5);
 /// Audio levels are told at most this often, and only if they changed by `LEVEL_STEP`.
 const LEVEL_INTERVAL: Duration = Duration::from_millis(100);
@@ -282,15 +282,16 @@ impl Producer {
         changed
     }
 
-    /// Whether it has just been found stalled, and when to look again.
-    pub fn check_stall(&mut self, now: Instant) -> (bool, Option<Instant>) {
+    /// Whether it has just been found stalled, and when to look again. A source that has nothing new, as a screen does,
+    /// is not, as long as something is `heard` of its peer.
+    pub fn check_stall(&mut self, now: Instant, heard: Option<Instant>) -> (bool, Option<Instant>) {
         let Origin::Home(Home { last_packet: Some(last), stalled, .. }) = &mut self.origin else {
             return (false, None);
         };
         if *stalled {
             return (false, None);
         }
-        let deadline = *last + STALL;
+        let deadline = heard.map_or(*last, |heard| heard.max(*last)) + STALL;
         if now < deadline {
             return (false, Some(deadline));
         }

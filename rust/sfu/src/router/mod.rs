@@ -428,7 +428,11 @@ impl Router {
     /// A producer's time has come: a remembered key frame request, a look at whether it is stalled.
     fn tend(&mut self, id: ProducerId, now: Instant, out: &mut dyn Outlet) {
         let Some(producer) = self.producers.get_mut(&id) else { return };
-        let (stalled, check_at) = producer.check_stall(now);
+        let home = match &producer.origin {
+            Origin::Home(home) => self.transports.get(&home.transport),
+            _ => None,
+        };
+        let (stalled, check_at) = producer.check_stall(now, home.map(|transport| transport.paths.heard()));
         let asks: Vec<(u8, Ask)> = (0..)
             .zip(&mut producer.keyframes)
             .filter_map(|(layer, throttle)| Some((layer, throttle.due(now)?)))

@@ -107,9 +107,12 @@ fn a_producer_that_falls_silent_is_told_once_and_when_it_is_back() {
     };
     assert_eq!(stalls(&mut world, 8), [], "not before the first packet");
     world.clients[0].send(0, Media::Opus, &[1], 0);
-    assert_eq!(stalls(&mut world, 4), []);
-    assert_eq!(stalls(&mut world, 10), [Event::Stalled { producer, stalled: true }]);
-    world.clients[0].send(0, Media::Opus, &[1], 960);
-    assert_eq!(stalls(&mut world, 1), [Event::Stalled { producer, stalled: false }]);
-    assert_eq!(stalls(&mut world, 10), [Event::Stalled { producer, stalled: true }]);
+    assert_eq!(stalls(&mut world, 30), [], "a peer that is there and has nothing new");
+    for timestamp in [960, 1920] {
+        world.clients[0].unplugged = true;
+        assert_eq!(stalls(&mut world, 7), [Event::Stalled { producer, stalled: true }]);
+        world.clients[0].unplugged = false;
+        world.clients[0].send(0, Media::Opus, &[1], timestamp);
+        assert_eq!(stalls(&mut world, 1), [Event::Stalled { producer, stalled: false }]);
+    }
 }
