@@ -11,7 +11,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/.venv
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-RUST := Cargo.toml Cargo.lock $(shell find rust/sfu rust/py -name '*.rs' -o -name Cargo.toml)
+RUST := Cargo.toml Cargo.lock $(shell find rust/sfu rust/nameplate rust/py -name '*.rs' -o -name Cargo.toml)
 LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url $(if $(UPGRADE),--upgrade)
 WEB := package.json package-lock.json $(shell find client/src web/src web/public client/*.json web/*.json web/index.html web/vite.config.ts -type f 2>/dev/null)
 
@@ -110,7 +110,10 @@ $(STAMPS)/load: $(STAMPS)/core $(shell find rust/bench -name '*.rs' -o -name Car
 	@touch $@
 
 $(STAMPS)/apt-test: tools/apt.sh
-	bash tools/apt.sh chromium:chromium firefox-esr:firefox-esr ip:iproute2 /usr/lib/postgresql/15/bin/initdb:postgresql ffmpeg:ffmpeg nginx:nginx-light caddy:caddy
+	bash tools/apt.sh chromium:chromium firefox-esr:firefox-esr ip:iproute2 /usr/lib/postgresql/15/bin/initdb:postgresql ffmpeg:ffmpeg nginx:nginx-light caddy:caddy \
+	  /usr/share/fonts/truetype/noto/NotoSansThai-Regular.ttf:fonts-noto-core \
+	  /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc:fonts-noto-cjk \
+	  /usr/share/fonts/truetype/noto/NotoColorEmoji.ttf:fonts-noto-color-emoji
 	@touch $@
 
 $(STAMPS)/apt-bench: tools/apt.sh

@@ -15,6 +15,7 @@ __all__ = [
     "CoreBusy",
     "Layer",
     "Lost",
+    "NamePainter",
     "Negotiated",
     "PipelineLost",
     "Refused",
@@ -27,6 +28,20 @@ __version__: str
 
 class CoreBusy(RuntimeError):
     """The command queue of a thread is full: nothing was queued. Try again, or refuse the caller."""
+
+@final
+class NamePainter:
+    """Draws names: shaping, right-to-left, font fallback and line breaks. Calls of several threads wait for each other."""
+
+    def __init__(self, fonts: Sequence[str]) -> None:
+        """``fonts``: files; those that cannot be read are left out. One font is built in."""
+    def paint(self, name: str, width: int, height: int, ground: tuple[int, int, int]) -> bytes | None:
+        """Rows of red, green and blue: ``name`` over ``ground``, on lines of its own, cut at the end if it is very long.
+
+        None if the library that lays text out failed on it.
+        """
+    def draws(self, text: str) -> bool:
+        """Whether there is a glyph for every character."""
 
 @final
 class Negotiated:
@@ -119,7 +134,7 @@ class AudioLevel:
 
 @final
 class Stalled:
-    """Packets of a producer stopped arriving for 5 s (``stalled``), or came back (not ``stalled``)."""
+    """Nothing of a producer's peer arrived for 5 s (``stalled``), or its packets came back (not ``stalled``)."""
 
     __match_args__ = ("producer", "stalled")
     @property

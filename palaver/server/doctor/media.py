@@ -207,4 +207,21 @@ def _is_cut() -> bool:
     return False
 
 
-CHECKS: Final = (media_ports, ipv6, segmentation)
+def names(_patient: Patient) -> Iterator[Finding]:
+    """Whether the names on the tiles of mixed views can be drawn in every script."""
+    from palaver.media import nameplates  # only now: it reads the fonts
+
+    absent = nameplates.missing(nameplates.painter())
+    if not absent:
+        yield ok("names", "mixed views can show names in every script")
+        return
+    scripts = ", ".join(script.name for script in absent)
+    packages = " ".join(sorted({script.package for script in absent}))
+    yield warning(
+        "names",
+        f"mixed views show boxes for names in these scripts: {scripts}",
+        f"apt-get install {packages} (or put these fonts of Noto under /usr/share/fonts), then restart",
+    )
+
+
+CHECKS: Final = (media_ports, ipv6, segmentation, names)

@@ -4,12 +4,14 @@
 
 mod core;
 mod events;
+mod nameplate;
 
 use pyo3::prelude::*;
 
 #[pymodule(gil_used = false)]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<core::Core>()?;
+    module.add_class::<nameplate::NamePainter>()?;
     module.add("CoreBusy", module.py().get_type::<core::CoreBusy>())?;
     events::register(module)?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))
