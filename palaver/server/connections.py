@@ -366,7 +366,9 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
+        """Read no more either: pings are answered without waiting for the client to read."""
         super().pause_writing()
+        self.transport.pause_reading()
         if self._writing is not None:
             self._writing.paused()
 
@@ -374,10 +376,14 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
         if self._writing is not None:
             self._writing.resumed()
         super().resume_writing()
+        if not self.read_paused and not self.transport.is_closing():
+            self.transport.resume_reading()
 
     def data_received(self, data: bytes) -> None:
         self._pending += len(data)
         super().data_received(data)
+        if not self.writable.is_set() and not self.transport.is_closing():
+            self.transport.pause_reading()  # the application may have begun to read again
         if self._place is None or self._pending <= self._limit:
             return
         if not self.transport.is_closing():

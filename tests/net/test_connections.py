@@ -197,6 +197,26 @@ def test_a_client_that_never_reads_is_cut_off(server: Server, count: int) -> Non
                 assert time.monotonic() < end
 
 
+def test_a_websocket_that_pings_and_never_reads_costs_no_memory(server: Server) -> None:
+    before, memory = server.metric("http_readers_timed_out_total"), server.metric("process_resident_bytes")
+    upgrade = (
+        b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\n" + HOST + b"Connection: upgrade\r\n"
+        b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+    )
+    peak, ping = memory, b"\x89\xfd\0\0\0\0" + b"p" * 125
+    with connection(server) as deaf:
+        deaf.sendall(upgrade)
+        assert deaf.recv(12) == b"HTTP/1.1 101"
+        deaf.settimeout(1)
+        with contextlib.suppress(ConnectionError):
+            while server.metric("http_readers_timed_out_total") == before:
+                with contextlib.suppress(TimeoutError):
+                    deaf.sendall(ping * 8000)
+                peak = max(peak, server.metric("process_resident_bytes"))
+    grows(server, "http_readers_timed_out_total", before)
+    assert peak - memory < 5 << 20
+
+
 def test_one_source_leaves_room_for_others(server: Server) -> None:
     refused = server.metric("http_source_refused_total")
     with contextlib.ExitStack() as stack:
@@ -227,6 +247,16 @@ def test_sessions_without_a_login_are_bounded_per_source_and_given_back(server: 
     end = time.monotonic() + PATIENCE_S
     while server.metric("portal_sessions_early") > 0:  # nobody polls them
         assert time.monotonic() < end
+
+
+def test_behind_a_proxy_the_source_is_who_it_names(server: Server) -> None:
+    def begin(address: str) -> int:
+        url = server.url + "/socket.io/?EIO=4&transport=polling"
+        return httpx2.get(url, headers={"x-forwarded-for": address}, timeout=10).status_code
+
+    heard = [begin(f"2001:db8::{number}") for number in range(PER_SOURCE // 2 + 1)]
+    assert (heard[0], heard[-1]) == (200, 503)
+    assert begin("2001:db8:1::1") == 200
 
 
 async def test_messages_are_small_before_the_login_and_large_after_it(server: Server) -> None:
