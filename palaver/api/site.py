@@ -31,6 +31,7 @@ _POLICY: Final = "; ".join(
     )
 )
 _PORTAL: Final = re.compile(r"https?://[A-Za-z0-9.\[\]:_-]+")
+_SHORTLY: Final = "public, max-age=3600"
 _FOR_EVER: Final = "public, max-age=31536000, immutable"  # names under assets/ carry a hash of the content
 
 
@@ -56,7 +57,14 @@ def routes(public_url: str = "") -> list[BaseRoute]:
     """``/`` and everything the page loads."""
     folder = next((f for f in (_CHECKOUT, _PACKAGED) if (f / "index.html").is_file()), None)
     site = _Site(folder, public_url)
-    return [Route("/", site.page), Route("/assets/{name}", site.asset), Route("/{name}", site.file)]
+    return [
+        Route("/", site.page),
+        Route("/live/favicon.svg", site.icon),
+        Route("/live/assets/{name}", site.asset),
+        Route("/live/{name}", site.live),
+        Route("/assets/{name}", site.asset),
+        Route("/{name}", site.file),
+    ]
 
 
 class _Site:
@@ -70,7 +78,18 @@ class _Site:
 
     async def page(self, request: Request) -> Response:
         """The page itself, never cached, so that an update arrives."""
-        page = _files(self._folder).get("index.html") if self._folder else None
+        return self._page(request, "index.html")
+
+    async def live(self, request: Request) -> Response:
+        """The page that plays a live stream; whether there is one, it finds out by itself."""
+        return self._page(request, "live.html")
+
+    async def icon(self, request: Request) -> Response:
+        """The icon, beside the page of a live stream."""
+        return self._answer("", request, _SHORTLY, "favicon.svg")
+
+    def _page(self, request: Request, name: str) -> Response:
+        page = _files(self._folder).get(name) if self._folder else None
         if page is None:
             text = "The conference page is not built. In the checkout: make build\n"
             return PlainTextResponse(text, 503, headers=self._headers(request))
@@ -82,11 +101,12 @@ class _Site:
 
     async def file(self, request: Request) -> Response:
         """The icon and its like."""
-        return self._answer("", request, "public, max-age=3600")
+        return self._answer("", request, _SHORTLY)
 
-    def _answer(self, below: str, request: Request, caching: str) -> Response:
-        file = _files(self._folder / below).get(request.path_params["name"]) if self._folder else None
-        if file is None or file.name == "index.html":
+    def _answer(self, below: str, request: Request, caching: str, name: str = "") -> Response:
+        name = name or request.path_params["name"]
+        file = _files(self._folder / below).get(name) if self._folder else None
+        if file is None or file.suffix == ".html":
             return Response(
                 b'{"error":{"code":1001,"message":"Resource not found"}}',
                 404,
