@@ -109,11 +109,14 @@ $(STAMPS)/load: $(STAMPS)/core $(shell find rust/bench -name '*.rs' -o -name Car
 	cp target/release/libpalaver_py.so palaver/media/_core.abi3.so
 	@touch $@
 
-$(STAMPS)/apt-test: tools/apt.sh
-	bash tools/apt.sh chromium:chromium firefox-esr:firefox-esr ip:iproute2 /usr/lib/postgresql/15/bin/initdb:postgresql ffmpeg:ffmpeg nginx:nginx-light caddy:caddy \
-	  /usr/share/fonts/truetype/noto/NotoSansThai-Regular.ttf:fonts-noto-core \
-	  /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc:fonts-noto-cjk \
-	  /usr/share/fonts/truetype/noto/NotoColorEmoji.ttf:fonts-noto-color-emoji
+# Browsers, servers and fonts that the tests drive; a bare name is a package.
+TEST_PACKAGES := chromium:chromium firefox-esr:firefox-esr ip:iproute2 ffmpeg:ffmpeg nginx:nginx-light caddy:caddy \
+  /usr/lib/postgresql/15/bin/initdb:postgresql fonts-noto-core fonts-noto-cjk fonts-noto-color-emoji libnginx-mod-rtmp \
+  gir1.2-gst-rtsp-server-1.0 python3-gi gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad \
+  gstreamer1.0-plugins-ugly
+
+$(STAMPS)/apt-test: tools/apt.sh Makefile
+	bash tools/apt.sh $(TEST_PACKAGES)
 	@touch $@
 
 $(STAMPS)/apt-bench: tools/apt.sh

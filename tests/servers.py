@@ -32,10 +32,10 @@ class Server:
     service: str
     key: str
 
-    def rest(self, method: str, path: str, body: Any = None) -> httpx2.Response:
+    def rest(self, method: str, path: str, body: Any = None, *, timeout_s: float = 10) -> httpx2.Response:
         """One signed request as the sample service."""
         headers = Signer(self.service, self.key).headers()
-        return httpx2.request(method, self.url + path, json=body, headers=headers, timeout=10)
+        return httpx2.request(method, self.url + path, json=body, headers=headers, timeout=timeout_s)
 
     def log(self) -> str:
         """Everything the server printed so far."""

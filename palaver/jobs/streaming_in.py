@@ -24,6 +24,7 @@ class StreamingIn:
     video: Presence = "auto"
     protocol: Literal["tcp", "udp"] = "tcp"
     buffer_size: int = 8192
+    loop: bool = False
     attributes: dict[str, Any] | None = None
 
 
@@ -54,7 +55,12 @@ class StreamingIns:
             source = TestSource(request.audio, request.video)
         else:
             source = PullSource(
-                request.audio, request.video, request.url, request.protocol, request.buffer_size
+                request.audio,
+                request.video,
+                request.url,
+                request.protocol,
+                request.buffer_size,
+                request.loop,
             )
         return Publish(None, StreamId(job), source, request.attributes)
 

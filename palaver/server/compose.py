@@ -42,14 +42,17 @@ from palaver.jobs.opening import RoomOpener
 from palaver.jobs.streaming_in import StreamingIns
 from palaver.media.local import LocalEngine
 from palaver.mixing.mixes import Mixes
+from palaver.room.endpoints import PullSource
 from palaver.server import addresses, http, limits, operator, services, state, tls
 from palaver.server.observe import Health, LoopLag
+from palaver.streaming.pull import pull
 from palaver.streaming.urls import UrlPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from palaver.jobs.kinds import JobKind
+    from palaver.media.endpoints import EndpointKind
     from palaver.server.config import Config
     from palaver.server.data import Account, DataDirectory
     from palaver.server.tls import Certificate
@@ -111,7 +114,7 @@ def _reason(error: OSError) -> str:
     return error.strerror or str(error)
 
 
-def make_engine(config: Config) -> LocalEngine:
+def make_engine(config: Config, *, allow_loopback: bool) -> LocalEngine:
     """The packet core, bound to its ports. Raises StartError."""
     media = config.media
     for setting, value in (("addresses", media.addresses), ("public_addresses", media.public_addresses)):
@@ -126,14 +129,30 @@ def make_engine(config: Config) -> LocalEngine:
             tcp=media.tcp,
             connect_timeout_s=media.connect_timeout_s,
             encoders=Mixes,
+            kinds=_kinds(config, allow_loopback=allow_loopback),
         )
     except (OSError, ValueError) as error:
         raise StartError(f"cannot open media ports from {media.port}: {error}") from error
 
 
+def _allow_loopback(config: Config, listening: Listening) -> bool:
+    """Whether URLs of streams may lead to this machine."""
+    return config.streaming.allow_loopback or listening.on_loopback
+
+
+def _kinds(config: Config, *, allow_loopback: bool) -> dict[type, EndpointKind]:
+    """What may feed and drain rooms beside clients: a line for each kind."""
+    streaming = config.streaming
+    return {
+        PullSource: pull(
+            allow_loopback=allow_loopback, tls_verify=streaming.tls_verify, give_up_s=streaming.give_up_s
+        ),
+    }
+
+
 def _job_kinds(config: Config, listening: Listening) -> list[JobKind]:
     """What may be asked for that outlives a request: a line for each kind."""
-    policy = UrlPolicy(allow_loopback=config.streaming.allow_loopback or listening.on_loopback)
+    policy = UrlPolicy(allow_loopback=_allow_loopback(config, listening))
     return [
         StreamingIns(policy, allow_test=config.streaming.allow_test),
     ]
@@ -356,7 +375,7 @@ async def serve(
     greet: Callable[[], None],
 ) -> None:
     """Run a node until ``stop``; ``greet`` is called once it answers. Raises StartError, StoreError, ServiceError."""
-    engine = make_engine(config)
+    engine = make_engine(config, allow_loopback=_allow_loopback(config, listening))
     store = await services.open_store(config, directory)
     try:
         accounts = await services.ensure(store, config.service)

@@ -170,6 +170,10 @@ class Streaming(Section, frozen=True):
     """Whether a streaming-in of the URL `test:bars` makes a test picture and sound."""
     allow_loopback: bool = False
     """Whether URLs may lead to this machine; they may if the server itself listens on loopback only."""
+    tls_verify: bool = True
+    """Whether certificates of `rtsps` and `rtmps` servers must be valid; cameras often have ones that are not."""
+    give_up_s: Seconds = 0.0
+    """Seconds after which a streaming-in that was interrupted ends; 0: it is tried again for ever."""
 
 
 class Operator(Section, frozen=True):

@@ -143,6 +143,8 @@ class PulledSource:
         self._flows = True
 
     def _interrupt(self, reason: str) -> None:
+        if self._over.is_set():
+            return
         self._reason = reason
         if self._flows:
             self._flows = False

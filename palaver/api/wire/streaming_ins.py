@@ -13,12 +13,16 @@ from palaver.jobs.streaming_in import StreamingIn
 
 
 class Connection(Shape, forbid_unknown_fields=True):
-    """Where to fetch a stream. ``bufferSize`` (bytes) is for udp. The URL ``test:bars`` stands for a test picture."""
+    """Where to fetch a stream. ``bufferSize`` (bytes) is for udp; ``loop``: a file begins again at its end.
+
+    The URL ``test:bars`` stands for a test picture.
+    """
 
     url: Text
     transport_protocol: Literal["tcp", "udp"] = "tcp"
     buffer_size: Annotated[int, Meta(ge=1, le=1 << 30)] = 8192
     origin: Any = UNSET
+    loop: bool = False
 
     def __post_init__(self) -> None:
         check_source_url(self.url)
@@ -54,5 +58,6 @@ class StreamingInRequest(Shape, forbid_unknown_fields=True):
             video=self.media.video,
             protocol=self.connection.transport_protocol,
             buffer_size=self.connection.buffer_size,
+            loop=self.connection.loop,
             attributes=None if isinstance(self.attributes, UnsetType) else self.attributes,
         )
