@@ -45,12 +45,16 @@ class JoinRequest(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class DemoSettings:
-    """``service`` owns the page's rooms. ``everybody`` may join; else, ``here``, only people at this machine."""
+    """``service`` owns the page's rooms. ``everybody`` may join; else, ``here``, only people at this machine.
+
+    No more rooms are made once the service has ``max_rooms``.
+    """
 
     everybody: bool
     here: bool
     service: str
     version: str
+    max_rooms: int
 
 
 class Demo:
@@ -126,9 +130,12 @@ class Demo:
         """The sample service's oldest room of this name, made now if there is none."""
         name = " ".join(name.split())
         async with self._making:  # two people who come at once meet in one room
-            for room in await self._store.rooms.of(self._settings.service):
+            rooms = await self._store.rooms.of(self._settings.service)
+            for room in rooms:
                 if room.name == name:
                     return room
+            if len(rooms) >= self._settings.max_rooms:
+                raise Refused(429, 1301, "This server has no place for another room; choose one that exists.")
             now_ms = int(self._clock() * 1000)
             document = new_room({"name": name, "options": {"views": _VIEWS}})
             return await self._store.rooms.create(

@@ -200,6 +200,7 @@ class Node:
                 here=listening.on_loopback,
                 service=accounts["sample"].id,
                 version=__version__,
+                max_rooms=config.page.max_rooms,
             ),
             sessions,
             wall_clock,

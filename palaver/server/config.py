@@ -194,6 +194,8 @@ class Page(Section, frozen=True):
 
     demo: bool = False
     """Let people at the page join without a token although other machines can reach us. On loopback they always may."""
+    max_rooms: Annotated[int, Meta(ge=1)] = 1000
+    """Rooms of the sample service beyond which joining at the page makes no more."""
     names: list[str] = field(default_factory=list)
     """Names by which browsers reach a server where people join without a token, beside its own. Without `page.demo`, or
     with names here, others are refused: a page from elsewhere could make its name lead to this machine."""

@@ -20,6 +20,7 @@ from tests.wire_client import WireClient
 PATIENCE_S = 25
 """How long a test waits for what takes the server two or three seconds."""
 PER_SOURCE = 40
+ROOMS = 10
 HEADER, EARLY = 8192, 16384
 MANY = 800_000
 """Bytes that cannot all arrive in one piece."""
@@ -38,6 +39,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
             "HTTP_KEEP_ALIVE_S": 3,
             "HTTP_MAX_HEADER_BYTES": HEADER,
             "HTTP_MAX_CONNECTIONS_PER_SOURCE": PER_SOURCE,
+            "PAGE_MAX_ROOMS": ROOMS,
             "PORTAL_PING_INTERVAL_S": 1,
             "PORTAL_PING_TIMEOUT_S": 2,
             "PORTAL_MAX_EARLY_BYTES": EARLY,
@@ -312,3 +314,14 @@ def test_strangers_do_not_fill_the_log(server: Server, sent: bytes) -> None:
         one.sendall(sent)
         assert rest_of(one).startswith(b"HTTP/1.1 ")
     assert server.log() == before
+
+
+def test_people_at_the_page_make_so_many_rooms(server: Server) -> None:
+    def join(room: str) -> int:
+        wanted = {"room": room, "user": "ann"}
+        return httpx2.post(server.url + "/demo/join", json=wanted, timeout=10).status_code
+
+    assert join("the first") == 200
+    answers = [join(f"room {number}") for number in range(ROOMS)]
+    assert answers[-1] == 429
+    assert join("the first") == 200
