@@ -42,9 +42,10 @@ from palaver.jobs.opening import RoomOpener
 from palaver.jobs.streaming_in import StreamingIns
 from palaver.media.local import LocalEngine
 from palaver.mixing.mixes import Mixes
-from palaver.room.endpoints import PullSource
+from palaver.room.endpoints import PullSource, TestSource
 from palaver.server import addresses, http, limits, operator, services, state, tls
 from palaver.server.observe import Health, LoopLag
+from palaver.streaming import generate
 from palaver.streaming.pull import pull
 from palaver.streaming.urls import UrlPolicy
 
@@ -147,6 +148,7 @@ def _kinds(config: Config, *, allow_loopback: bool) -> dict[type, EndpointKind]:
         PullSource: pull(
             allow_loopback=allow_loopback, tls_verify=streaming.tls_verify, give_up_s=streaming.give_up_s
         ),
+        TestSource: generate.KIND,
     }
 
 

@@ -38,6 +38,17 @@ class Pull(Message):
     tls_verify: bool = True
 
 
+class Generate(Struct, tag=True, kw_only=True):
+    """Make bars and beeps from now on; the first command, said once. A ``video`` of None: no picture."""
+
+    audio: bool
+    video: str | None
+    profile: str | None
+    width: Annotated[int, Meta(ge=2, le=16384)]
+    height: Annotated[int, Meta(ge=2, le=16384)]
+    framerate: Annotated[int, Meta(ge=1, le=120)]
+
+
 class FoundAudio(Struct, kw_only=True):
     """Sound, as it leaves the puller."""
 

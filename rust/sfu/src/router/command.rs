@@ -278,7 +278,7 @@ impl Router {
 
     fn set_producer_active(&mut self, id: ProducerId, active: bool, now: Instant, out: &mut dyn Outlet) {
         let Some(producer) = self.producers.get_mut(&id) else { return };
-        if !matches!(producer.origin, Origin::Home(_)) || producer.active == active {
+        if matches!(producer.origin, Origin::Mirror { .. }) || producer.active == active {
             return;
         }
         producer.active = active;

@@ -182,7 +182,7 @@ impl Router {
         now: Instant,
         out: &mut dyn Outlet,
     ) {
-        let Some(producer) = self.producers.get_mut(&id) else { return };
+        let Some(producer) = self.producers.get_mut(&id).filter(|producer| producer.active) else { return };
         let Origin::Output(output) = &mut producer.origin else { return };
         let made = output.make(header, frame, &self.setup.clock, self.setup.clock.at(now));
         if made.key {

@@ -182,3 +182,28 @@ fn an_output_is_paused_on_a_path_that_cannot_carry_it() {
         assert_eq!(world.stats[thread].videos_paused.get(), 1, "on thread {thread}");
     }
 }
+
+#[test]
+fn a_muted_output_is_not_forwarded_and_begins_again_with_a_key_frame() {
+    let mut world = World::new(2);
+    let pipeline = world.pipeline(1);
+    let producer = world.output("vp8", pipeline, 5);
+    let clients = [0, 1].map(|thread| listener(&mut world, thread, Media::Vp8, producer));
+    show(&mut world, pipeline, Media::Vp8, 0, true);
+    world.wanted(pipeline);
+    world.command(1, Command::SetProducerActive { producer, active: false });
+    world.run(FRAME);
+    for number in 1..5 {
+        show(&mut world, pipeline, Media::Vp8, number, false);
+    }
+    world.command(1, Command::SetProducerActive { producer, active: true });
+    world.run(Duration::from_secs(1)); // one that has just come is not asked for again at once
+    show(&mut world, pipeline, Media::Vp8, 5, false);
+    assert_eq!(world.wanted(pipeline), [5], "a key frame is asked for");
+    let last = show(&mut world, pipeline, Media::Vp8, 6, true);
+    for client in clients {
+        let frames = received(&world, client, Media::Vp8);
+        assert_eq!(frames.len(), 2, "the first picture and the one after the pause");
+        assert_eq!(frames[1].1, last);
+    }
+}
