@@ -86,7 +86,7 @@ async def test_a_codec_that_the_player_lacks_is_named(house: House) -> None:
     assert (await post(house, f"/whip/{room}/cam", await token(house, room), body)).status_code == 201
     ticket = await token(house, room, "ben", reusable=False)
     for _ in range(2):  # a refusal does not use the token up
-        answer = await post(house, f"/whep/{room}/cam", ticket, RECEIVING)
+        answer = await post(house, f"/whep/{room}/cam", ticket, offer(("video", "0", "recvonly")))
         assert refusal(answer) == (
             422,
             1301,
