@@ -267,7 +267,7 @@ class Core:
         """Counters of each thread since the start, and gauges of what is alive.
 
         Counters: ``packets_received``, ``packets_sent``, ``bytes_received``, ``bytes_sent``, ``packets_forwarded``,
-        ``packets_dropped`` (full queue or socket), ``packets_unknown`` (nobody's), ``keyframe_requests``, ``receive_calls``,
+        ``packets_dropped`` (full queue or socket), ``packets_unknown`` (nobody's), ``keyframe_requests``, ``keyframe_requests_refused`` (beyond a subscriber's share), ``receive_calls``,
         ``send_calls``, ``panics``, ``events_dropped``, ``channel_messages`` (per listener), ``channel_dropped`` (beyond a bound),
         ``channels_refused``, ``stun_forged`` (names a peer, not signed by it), ``tcp_accepted``,
         ``tcp_refused`` (too many strangers, no descriptors), ``tcp_rejected`` (garbage, forged or silent), ``tcp_stuck`` (took nothing

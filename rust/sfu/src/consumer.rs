@@ -7,6 +7,7 @@ use crate::forward::Forward;
 use crate::frames::tap::Tap;
 use crate::id::{ProducerId, TransportId};
 use crate::layers::{Allowance, Wish};
+use crate::throttle::Share;
 
 /// What its owner was told of what is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +38,8 @@ pub struct Consumer {
     pub forward: Forward,
     /// Index of the key frame that was last sent again because the peer asked.
     pub caught_up: Option<u64>,
+    /// How often its peer may ask for one.
+    pub share: Share,
     /// Where its frames go, if it is not sent on a section; then `transport`, `mid`, `route` and send stream mean nothing.
     pub tap: Option<Box<Tap>>,
 }

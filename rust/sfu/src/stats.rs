@@ -71,6 +71,8 @@ counters!(
         /// RTCP that was not authentic, a replay, or not what it said it was.
         rtcp_refused,
         keyframe_requests,
+        /// What subscribers asked for beyond their share, and publishers were not asked for.
+        keyframe_requests_refused,
         /// Subscribers that were given the key frame that had just come.
         catch_ups,
         /// Short bursts to find out whether more gets through, and what was sent for them besides media.

@@ -74,9 +74,43 @@ impl Throttle {
     }
 }
 
+/// What one subscriber may ask for: a few key frames at once, as a bad moment takes, then one now and then. All
+/// subscribers pay for each, with bandwidth and with sharpness.
+#[derive(Debug, Default)]
+pub struct Share {
+    /// Until when what it has asked for so far lasts.
+    used_until: Option<Instant>,
+}
+
+impl Share {
+    const EACH: Duration = Duration::from_secs(2);
+    const AT_ONCE: u32 = 4;
+
+    /// Whether it may ask now. It asks again by itself if it may not.
+    pub fn take(&mut self, now: Instant) -> bool {
+        let begin = self.used_until.map_or(now, |until| until.max(now));
+        let allowed = begin + Self::EACH <= now + Self::EACH * Self::AT_ONCE;
+        if allowed {
+            self.used_until = Some(begin + Self::EACH);
+        }
+        allowed
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_share_is_a_few_at_once_and_then_one_every_two_seconds() {
+        let (mut share, start) = (Share::default(), Instant::now());
+        let mut granted = |seconds: std::ops::Range<u64>| {
+            let moments = seconds.start * 50..seconds.end * 50;
+            moments.filter(|n| share.take(start + Duration::from_millis(n * 20))).count()
+        };
+        assert_eq!((granted(0..1), granted(1..21)), (4, 10));
+        assert_eq!(granted(60..61), 4);
+    }
 
     #[test]
     fn early_requests_are_remembered_once_and_sent_later() {

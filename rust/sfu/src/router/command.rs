@@ -14,6 +14,7 @@ use crate::layers::{Allowance, Wish};
 use crate::message::{Command, Relay};
 use crate::outlet::Outlet;
 use crate::producer::{Origin, Producer};
+use crate::throttle::Share;
 use crate::transport::{Transport, TransportEvent};
 
 /// Why a command is refused.
@@ -240,6 +241,7 @@ impl Router {
             told: Told::Nothing,
             forward,
             caught_up: None,
+            share: Share::default(),
             tap: None,
         };
         self.join(id, consumer, now, out);

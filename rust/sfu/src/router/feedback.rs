@@ -65,8 +65,10 @@ impl Router {
                 Ok(Packet::Nack { media, lost }) => {
                     self.repair(id, media, lost.map(|seq| Lost { seq, reported: None }), now, out);
                 }
-                Ok(Packet::Pli { media }) => self.lost_picture(id, media),
-                Ok(Packet::Fir { requests }) => requests.for_each(|(media, _)| self.lost_picture(id, media)),
+                Ok(Packet::Pli { media }) => self.lost_picture(id, media, now.instant),
+                Ok(Packet::Fir { requests }) => {
+                    requests.for_each(|(media, _)| self.lost_picture(id, media, now.instant));
+                }
                 Ok(Packet::TransportCc(body)) => {
                     if self.transport_feedback.read(body).is_err() {
                         self.stats.rtcp_refused.add(1);
@@ -159,10 +161,16 @@ impl Router {
         }
     }
 
-    fn lost_picture(&mut self, id: TransportId, media: u32) {
-        if let Some(mid) = self.transports.get(&id).and_then(|transport| transport.sender_of(media)) {
-            self.transport_events.push_back((id, TransportEvent::KeyframeWanted { mid }));
+    /// A peer asks for a key frame of what is sent as `media`.
+    fn lost_picture(&mut self, id: TransportId, media: u32, now: Instant) {
+        let Some(transport) = self.transports.get(&id) else { return };
+        let Some(mid) = transport.sender_of(media) else { return };
+        let consumer = transport.consumers.get(&mid).and_then(|id| self.consumers.get_mut(id));
+        if consumer.is_some_and(|consumer| !consumer.share.take(now)) {
+            self.stats.keyframe_requests_refused.add(1);
+            return;
         }
+        self.transport_events.push_back((id, TransportEvent::KeyframeWanted { mid }));
     }
 
     /// Send the sender reports of a transport, and again as long as it sends.

@@ -17,6 +17,7 @@ use crate::id::{ConsumerId, PipelineId, ProducerId, TransportId};
 use crate::layers::{Allowance, Wish};
 use crate::outlet::Outlet;
 use crate::producer::{Origin, Producer};
+use crate::throttle::Share;
 
 impl Router {
     pub(super) fn open_pipeline(&mut self, id: PipelineId) {
@@ -107,6 +108,7 @@ impl Router {
             told: Told::Nothing,
             forward: Forward::new(id.0 as u32),
             caught_up: None,
+            share: Share::default(),
             tap: Some(Box::new(Tap::new(pipeline, track))),
         };
         self.join(id, consumer, now, out);

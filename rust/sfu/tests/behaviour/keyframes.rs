@@ -92,6 +92,41 @@ fn requests_are_throttled_and_the_last_is_not_lost() {
 }
 
 #[test]
+fn a_subscriber_that_asks_all_the_time_gets_its_share_and_takes_nothing_from_others() {
+    for threads in [[0, 0], [0, 1]] {
+        let (mut world, producer, _) = World::pair(Media::Vp8, threads);
+        let other = world.client(threads[1]);
+        world.clients[other].add(Media::Vp8, Direction::RecvOnly);
+        world.negotiate(other);
+        let to = world.clients[other].mid(0);
+        world.subscribe(producer, other, &to);
+        world.connect();
+        send_key(&mut world);
+        world.run(Duration::from_secs(2));
+        requests(&mut world);
+        let storm = |world: &mut World, seconds: u64| {
+            let mut asked = 0;
+            for _ in 0..seconds * 50 {
+                world.clients[1].want_keyframe(0);
+                world.run(Duration::from_millis(20));
+                let now = requests(world);
+                asked += now;
+                (0..now).for_each(|_| send_key(world));
+            }
+            asked
+        };
+        assert!(storm(&mut world, 4) <= 6);
+        assert!(matches!(storm(&mut world, 20), 9..=12));
+        assert!(world.stats[threads[1]].keyframe_requests_refused.get() > 900);
+        world.run(Duration::from_secs(1));
+        requests(&mut world);
+        world.clients[other].want_keyframe(0);
+        world.run(Duration::from_millis(100));
+        assert_eq!(requests(&mut world), 1);
+    }
+}
+
+#[test]
 fn a_request_that_is_lost_is_repeated_soon() {
     let (mut world, producer, consumer) = World::pair(Media::Vp8, [0, 0]);
     send_key(&mut world);
