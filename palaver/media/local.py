@@ -79,7 +79,7 @@ class LocalEngine:
         self._context = context = EngineContext(core, self._report)
         self._backlog, self._tracks, self._tasks = context.backlog, context.tracks, context.tasks
         self._fork_server = ForkServer(tuple(preload))
-        self._pipelines = Pipelines(core, self._fork_server)
+        self._pipelines = Pipelines(core, self._fork_server, context.tasks)
         self._encoders = context.encoders = encoders(
             EncoderContext(self._pipelines, context.tracks, context.tasks, self._report, self._cannot_encode)
         )

@@ -34,6 +34,8 @@ from palaver.room.values import (
     Composition,
     Format,
     MixInput,
+    Placement,
+    Region,
     Resolution,
     StreamId,
     SubscribedTrack,
@@ -119,10 +121,10 @@ class House:
         assert isinstance(ready, SourceReady)
         return ready
 
-    async def listen(self, *tracks: SubscribedTrack) -> Listener:
-        subscription = Subscription(SubscriptionId("file"), None, None, tracks)
+    async def listen(self, *tracks: SubscribedTrack, name: str = "file") -> Listener:
+        subscription = Subscription(SubscriptionId(name), None, None, tracks)
         await self.bench.engine.perform(ROOM, OpenSink(subscription, FileSink("a.mkv", "mkv")))
-        await self.bench.heard("SinkReady", "file")
+        await self.bench.heard("SinkReady", name)
         return self.listeners[-1]
 
     async def view(self) -> None:
@@ -212,6 +214,20 @@ async def test_a_sink_hears_a_view_that_the_source_is_in(house: House) -> None:
     sound = SubscribedTrack("audio", VIEW, format=OPUS, formats=(OPUS,), transcoded=True)
     listener = await house.listen(sound)
     await until(lambda: len(listener.got(Codec.OPUS)) > 5)
+
+
+async def test_a_view_that_no_mixer_can_be_told_of_ends_nothing_else(house: House) -> None:
+    await house.bars()
+    whole = Region("1", "0", "0", "1", "1")
+    view = View("huge", OPUS, VP8, VideoParameters(QUARTER, 15.0, None, 100))
+    huge = Composition(view, (Placement(whole, S),) * 30_000, (MixInput(S, None, "bars"),))
+    await house.bench.engine.perform(ROOM, SetComposition(StreamId("room-huge"), huge))
+    await house.listen(picture(stream=StreamId("room-huge"), transcoded=True))
+    await until(lambda: counter(house.bench, "pipeline_restarts_total") >= 2)
+    assert counter(house.bench, "tasks_failed_total") >= 2
+    await house.view()
+    other = await house.listen(picture(stream=VIEW, transcoded=True), name="other")
+    await until(lambda: other.got(Codec.VP8))
 
 
 async def test_a_sink_that_asks_for_what_nobody_encodes_is_lost(house: House) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
+from palaver.media.containment import OwnedTasks
 from palaver.media.pipelines.control import Failed, Stop
 from palaver.media.pipelines.process import PipelineLost
 from palaver.media.ports import EngineError
@@ -48,10 +49,11 @@ class FrameCore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Pipelines:
-    """Where pipelines come from, and where their frames go."""
+    """Where pipelines come from, where their frames go, and who counts what fails unexpectedly."""
 
     core: FrameCore
     server: ForkServer
+    tasks: OwnedTasks = field(default_factory=OwnedTasks)
 
 
 class PipelineUser(Protocol):
@@ -90,8 +92,6 @@ class PipelineSupervisor:
         self._wanted = asyncio.Event()
         self.restarts = 0
         """How often a pipeline was lost."""
-        self.failures = 0
-        """How often because of a fault of ours."""
         self.want(wanted)
 
     @property
@@ -141,7 +141,7 @@ class PipelineSupervisor:
             return False
         except Exception:  # a bug of ours costs this pipeline, and is not repeated without a pause
             self.restarts += 1
-            self.failures += 1
+            self._pipelines.tasks.failures += 1
             self._log.exception("pipeline abandoned", what=self._kind.target, again_in_s=pause)
             if not self._kind.restarts:
                 raise
@@ -203,5 +203,5 @@ class PipelineSupervisor:
         try:
             self._user.heard(report)
         except Exception:  # a bug of ours costs this report
-            self.failures += 1
+            self._pipelines.tasks.failures += 1
             self._log.exception("report not understood", what=self._kind.target)
