@@ -103,7 +103,7 @@ class RoomMedia(Protocol):
         ...
 
     def resumed(self, tracks: tuple[Track, ...]) -> None:
-        """The source is back, with these tracks."""
+        """The source is back, or goes on in another form, with these tracks."""
         ...
 
 

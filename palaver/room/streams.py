@@ -152,11 +152,13 @@ class Streams:
         return self._retrack(stream, tuple(replace(track, active=False) for track in stream.tracks))
 
     def resumed(self, report: SourceResumed) -> list[Outcome]:
-        """An interrupted source is back, perhaps with another format."""
+        """An interrupted source is back, or one goes on without a break, perhaps in another format."""
         stream = self._moved(report.stream, SourceResumed)
-        if stream is None or stream.id not in self._interrupted:
+        if stream is None:
             return []
-        muted = self._interrupted.pop(stream.id)
+        muted = self._interrupted.pop(stream.id, None)
+        if muted is None:
+            muted = frozenset(track.kind for track in stream.tracks if not track.active)
         now = {track.kind: track for track in report.tracks}
         tracks = (now.get(track.kind, track) for track in stream.tracks)
         return self._retrack(

@@ -100,8 +100,6 @@ class ChildSource:
             self._ready = True
             self._media.ready(tuple(tracks))
             return
-        if not self._interrupted:  # another form without a break
-            self._media.interrupted("the stream changes")
         self._interrupted = False
         self._media.resumed(tuple(tracks))
 

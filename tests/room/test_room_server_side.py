@@ -258,6 +258,18 @@ def test_a_source_comes_back_in_another_format_and_its_receivers_follow() -> Non
     assert all(track.format == H264 and track.formats == (H264, VP8) for track in followed.values())
 
 
+def test_a_source_changes_its_size_without_a_break_and_stays_muted() -> None:
+    room = pulled(open_room())
+    room.handle(SetStreamActive(None, CAM, ("audio",), active=False))
+    big = Track("video", VP8, parameters=VideoParameters(Resolution(1280, 720)))
+    outcomes = room.handle(SourceResumed(CAM, (SOUND, big)))
+    assert outcomes == [StreamUpdated(room.streams[CAM])]
+    assert [(track.active, track.kind) for track in room.streams[CAM].tracks] == [
+        (False, "audio"),
+        (True, "video"),
+    ]
+
+
 def test_a_receiver_who_can_have_nothing_of_the_new_format_loses_it() -> None:
     room = pulled(open_room(ANN, BEN))
     room.handle(subscribe(BEN))

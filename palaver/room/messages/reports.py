@@ -43,7 +43,7 @@ class SourceInterrupted:
 
 @dataclass(frozen=True, slots=True)
 class SourceResumed:
-    """An interrupted source is back, with these tracks: of the same kinds, perhaps in another format or size."""
+    """A source is back, or goes on, with these tracks: of the same kinds, perhaps in another format or size."""
 
     stream: StreamId
     tracks: tuple[Track, ...]
