@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class VideoTranscoder(VideoMixer):
-    """Has one input. Its pictures go to the encoders as they are decoded: there is no beat and no canvas."""
+    """Has one input. Its pictures go to the encoders as they are decoded: there is no output clock and no canvas."""
 
     GATHER_S: ClassVar = 0.0
 

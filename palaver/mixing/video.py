@@ -1,4 +1,4 @@
-"""The video of a mixer: at a steady beat, what came is decoded, the view drawn, and encoded."""
+"""The video of a mixer: by a steady output clock, what came is decoded, the view drawn, and encoded."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class VideoInput:
 
 
 class Lead:
-    """How long before a beat decoding has to begin: a little more than it took lately, at its longest."""
+    """How long before a tick decoding has to begin: a little more than it took lately, at its longest."""
 
     def __init__(self) -> None:
         self._took_s = 0.0
@@ -72,14 +72,14 @@ class Lead:
 
     @property
     def seconds(self) -> float:
-        """Before the beat."""
+        """Before the tick."""
         return min(self._took_s + _SPARE_S, _MOST_LEAD_S)
 
 
 class VideoMixer:
     """Owns inputs, canvas and encoders. Two threads: one decodes, one draws and encodes.
 
-    All that came since the last beat is decoded in one go, just in time for the next: a thread that wakes for each
+    All that came since the last tick is decoded in one go, just in time for the next: a thread that wakes for each
     frame costs more than a small frame's decoding. Nothing is decoded or drawn while there is no output.
     """
 
@@ -91,7 +91,7 @@ class VideoMixer:
         self._lock = threading.RLock()
         self._announced = threading.Condition(self._lock)
         self._work = threading.Condition(self._lock)
-        self._next_beat: float | None = None  # the next beat, until it is decoded for
+        self._next_tick: float | None = None  # the next tick, until it is decoded for
         self._lead = Lead()
         self._inputs: dict[int, VideoInput] = {}
         self._encoders: dict[int, VideoEncoder] = {}
@@ -102,7 +102,7 @@ class VideoMixer:
             "pictures_damaged": 0.0,
             "pictures_drawn": 0.0,
             "frames_encoded": 0.0,
-            "beats_missed": 0.0,
+            "ticks_missed": 0.0,
             "frames_dropped": 0.0,
         }
 
@@ -133,7 +133,7 @@ class VideoMixer:
                 found.active = active
 
     def compose(self, layout: Compose) -> None:
-        """Draw this way from the next beat on."""
+        """Draw this way from the next tick on."""
         with self._lock:
             self._layout = layout
             self._work.notify_all()
@@ -186,15 +186,15 @@ class VideoMixer:
             self._lead.note(time.monotonic() - begin)
 
     def _wait_to_decode(self) -> bool:
-        """Until just before the next beat; false once stopped."""
+        """Until just before the next tick; false once stopped."""
         with self._lock:
             while not self._stopped:
-                if self._next_beat is None:
+                if self._next_tick is None:
                     self._announced.wait()
-                elif (left := self._next_beat - self._lead.seconds - time.monotonic()) > 0:
+                elif (left := self._next_tick - self._lead.seconds - time.monotonic()) > 0:
                     self._announced.wait(left)
                 else:
-                    self._next_beat = None
+                    self._next_tick = None
                     return True
         return False
 
@@ -229,19 +229,19 @@ class VideoMixer:
     # ── the drawing thread ──────────────────────────────────────────────────────────────────────────
 
     def run_encoder(self) -> None:
-        """Draw and encode at the layout's rate until stopped. A beat that is missed is left out, never caught up."""
+        """Draw and encode at the layout's rate until stopped. A tick that is missed is left out, never caught up."""
         canvas: Canvas | None = None
-        begin, beat = time.monotonic(), 0
+        begin, tick = time.monotonic(), 0
         while (layout := self._wait_for_work()) is not None:
             if canvas is None or canvas.layout is not layout:
                 canvas = Canvas(layout)
             passed = int((time.monotonic() - begin) * layout.framerate)
-            if not self._idled and passed > beat + 1:
-                self.counters["beats_missed"] += passed - beat - 1
-            beat = passed + 1
-            if not self._sleep_until(begin + beat / layout.framerate):
+            if not self._idled and passed > tick + 1:
+                self.counters["ticks_missed"] += passed - tick - 1
+            tick = passed + 1
+            if not self._sleep_until(begin + tick / layout.framerate):
                 return
-            self._beat(canvas, round(beat * CLOCK_RATE / layout.framerate))
+            self._tick(canvas, round(tick * CLOCK_RATE / layout.framerate))
 
     def _wait_for_work(self) -> Compose | None:
         with self._lock:
@@ -254,13 +254,13 @@ class VideoMixer:
     def _sleep_until(self, moment: float) -> bool:
         """Let what comes until then be decoded in the meantime; false once stopped."""
         with self._lock:
-            self._next_beat = moment
+            self._next_tick = moment
             self._announced.notify()
             while not self._stopped and (left := moment - time.monotonic()) > 0:
                 self._work.wait(left)
             return not self._stopped
 
-    def _beat(self, canvas: Canvas, pts: int) -> None:
+    def _tick(self, canvas: Canvas, pts: int) -> None:
         now = time.monotonic()
         with self._lock:
             inputs = dict(self._inputs)

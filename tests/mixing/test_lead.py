@@ -1,4 +1,4 @@
-"""Decoding begins early enough for the beat, by what it took lately."""
+"""Decoding begins early enough for the next picture, by what it took lately."""
 
 from __future__ import annotations
 
