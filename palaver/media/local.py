@@ -12,6 +12,7 @@ from palaver.media.context import EngineContext
 from palaver.media.core_events import CoreEvents
 from palaver.media.encoders import EncoderContext, NoEncoders
 from palaver.media.endpoint_media import EndpointMedia
+from palaver.media.pipelines.confinement import USUAL, Limits
 from palaver.media.pipelines.process import ForkServer
 from palaver.media.pipelines.supervisor import Pipelines
 from palaver.media.ports import EngineError
@@ -64,8 +65,11 @@ class LocalEngine:
         connect_timeout_s: float = 30.0,
         encoders: EncoderFactory = NoEncoders,
         kinds: Mapping[type, EndpointKind] | None = None,
+        limits: Limits = USUAL,
     ) -> None:
         """``encoders`` make views and other forms of streams, ``kinds`` are the server's own sources and sinks.
+
+        ``limits`` are those of each child process.
 
         Raises OSError if a media port is taken, ValueError for an address that is none.
         """
@@ -78,7 +82,7 @@ class LocalEngine:
         self._reports: asyncio.Queue[tuple[RoomId, Report] | None] = asyncio.Queue()
         self._context = context = EngineContext(core, self._report)
         self._backlog, self._tracks, self._tasks = context.backlog, context.tracks, context.tasks
-        self._fork_server = ForkServer(tuple(preload))
+        self._fork_server = ForkServer(tuple(preload), limits)
         self._pipelines = Pipelines(core, self._fork_server, context.tasks)
         self._encoders = context.encoders = encoders(
             EncoderContext(self._pipelines, context.tracks, context.tasks, self._report, self._cannot_encode)

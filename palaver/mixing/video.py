@@ -8,6 +8,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from palaver.media.pipelines import confinement
 from palaver.mixing.canvas import Canvas, same_picture
 from palaver.mixing.decoding import UnknownCodec, VideoDecoder
 from palaver.mixing.encoding import CLOCK_RATE, VideoEncoder
@@ -26,12 +27,36 @@ ASK_AGAIN_S: Final = 0.3
 """At most this often a key frame is asked for."""
 FIRST_S: Final = 1.0
 """So long the background waits for an input's first picture: a name that flashes up helps nobody."""
+BUDGET_S: Final = 5.0
+"""Over so long it is looked at what an input's decoding takes."""
+PENANCE_S: Final = 30.0
+"""So long an input whose decoding takes too much is not decoded."""
 _STILL: Final = 1000
 """Bytes: a smaller frame may be one in which nothing moved, and is compared with the last picture."""
 _QUEUE: Final = 120
 """Frames of one input that may wait for the decoder: 4 s at 30 a second."""
 _SPARE_S: Final = 0.003
 _MOST_LEAD_S: Final = 0.05
+
+
+class Budget:
+    """The time of the processor that one input's decoding may take, as a part of all time."""
+
+    def __init__(self) -> None:
+        self._begun = self._spent = 0.0
+        self._until = float("-inf")
+
+    def spend(self, seconds: float, now: float) -> None:
+        """So much was spent; if it is too much over a while, the input has to wait."""
+        if now - self._begun >= BUDGET_S:
+            if self._spent > confinement.limits.decode_share * BUDGET_S:
+                self._until = now + PENANCE_S
+            self._begun, self._spent = now, 0.0
+        self._spent += seconds
+
+    def exhausted(self, now: float) -> bool:
+        """Whether nothing is to be decoded now."""
+        return now < self._until
 
 
 @dataclass(slots=True)
@@ -48,6 +73,8 @@ class VideoInput:
     asked_at: float = float("-inf")
     active: bool = True
     plate: av.VideoFrame | None = None
+    plate_says: str = ""
+    budget: Budget = field(default_factory=Budget)
 
     def shown(self, now: float) -> av.VideoFrame | None:
         """The last picture, however old; the name while inactive, and if the first picture is long in coming."""
@@ -55,9 +82,16 @@ class VideoInput:
             return self.picture
         if self.active and self.picture is None and now - self.added_at < FIRST_S:
             return None
-        if self.plate is None:
-            self.plate = nameplate(self.name)
+        says = self.says(now)
+        if self.plate is None or says != self.plate_says:
+            self.plate, self.plate_says = nameplate(says), says
         return self.plate
+
+    def says(self, now: float) -> str:
+        """The name, and why there is no picture if it is the picture's own fault."""
+        if self.decoder.hopeless:
+            return f"{self.name}: picture too large or damaged"
+        return f"{self.name}: picture too costly" if self.budget.exhausted(now) else self.name
 
 
 class Lead:
@@ -104,6 +138,7 @@ class VideoMixer:
             "frames_encoded": 0.0,
             "ticks_missed": 0.0,
             "frames_dropped": 0.0,
+            "inputs_too_costly": 0.0,
         }
 
     # ── commands; frames ────────────────────────────────────────────────────────────────────────────
@@ -160,7 +195,7 @@ class VideoMixer:
         """A frame of an input; one that the decoder cannot keep up with loses its oldest."""
         with self._lock:
             found = self._inputs.get(message.track)
-            if found is None or not self._encoders:
+            if found is None or not self._encoders or found.budget.exhausted(time.monotonic()):
                 return
             if len(found.waiting) >= _QUEUE:
                 self.counters["frames_dropped"] += len(found.waiting)
@@ -199,8 +234,13 @@ class VideoMixer:
         return False
 
     def _decode(self, one: VideoInput, message: Message) -> None:
+        begin = time.thread_time()
         picture = one.decoder.decode(message)
         now = time.monotonic()
+        one.budget.spend(time.thread_time() - begin, now)
+        if one.budget.exhausted(now):
+            self._refuse(one)
+            return
         if picture is not None:
             self._show(one, picture, now, still=len(message.payload) < _STILL)
         self.counters["pictures_damaged"] += one.decoder.damaged
@@ -208,6 +248,14 @@ class VideoMixer:
         if one.decoder.starving and now - one.asked_at >= ASK_AGAIN_S:
             one.asked_at = now
             self._frames.want_key_frame(one.track)
+
+    def _refuse(self, one: VideoInput) -> None:
+        """Decode no more of an input for a while; it begins anew with a key frame."""
+        with self._lock:
+            self.counters["inputs_too_costly"] += 1
+            one.waiting.clear()
+            one.decoder.starving = True
+            one.picture = None
 
     def _show(self, one: VideoInput, picture: av.VideoFrame, now: float, *, still: bool) -> None:
         self.counters["pictures_decoded"] += 1

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from palaver.media.endpoints import EndpointKind, EndpointLost
+from palaver.media.pipelines.confinement import Confinement
 from palaver.media.pipelines.control import AddInput, Failed, PipelineKind, RemoveInput
 from palaver.media.pipelines.supervisor import PipelineSupervisor
 from palaver.recording.control import DISK_FULL, REPORTS, Finished, Marked, Pause, Progress, Record, Resume
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
     from palaver.recording.storage import Storage
     from palaver.room.messages import Action, OpenSource
 
-RECORDER: Final = PipelineKind("palaver.recording.process:run", REPORTS, finish_s=5.0)
+RECORDER: Final = PipelineKind(
+    "palaver.recording.process:run", REPORTS, finish_s=5.0, confinement=Confinement(files=True)
+)
 GRACE_S: Final = 60.0
 _FRUITLESS: Final = 3
 """Parts in a row of which nothing came, after which it is given up."""

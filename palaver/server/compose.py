@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+import msgspec
 import structlog
 from starlette.routing import Route
 
@@ -41,6 +42,7 @@ from palaver.jobs.jobs import Jobs
 from palaver.jobs.opening import RoomOpener
 from palaver.jobs.streaming_in import StreamingIns
 from palaver.media.local import LocalEngine
+from palaver.media.pipelines.confinement import Limits
 from palaver.mixing.mixes import Mixes
 from palaver.room.endpoints import PullSource, TestSource
 from palaver.server import addresses, http, limits, operator, services, state, tls
@@ -131,6 +133,7 @@ def make_engine(config: Config, *, allow_loopback: bool) -> LocalEngine:
             connect_timeout_s=media.connect_timeout_s,
             encoders=Mixes,
             kinds=_kinds(config, allow_loopback=allow_loopback),
+            limits=Limits(**msgspec.structs.asdict(config.pipelines)),
         )
     except (OSError, ValueError) as error:
         raise StartError(f"cannot open media ports from {media.port}: {error}") from error

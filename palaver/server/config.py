@@ -87,6 +87,17 @@ class Media(Section, frozen=True):
     """Seconds within which a client's transport must have connected."""
 
 
+class Pipelines(Section, frozen=True):
+    """Child processes, which decode what clients send."""
+
+    memory_mib: Annotated[int, Meta(ge=256)] = 2048
+    """MiB of memory that one process may use; beyond it ends, and another takes its place."""
+    max_pixels: Annotated[int, Meta(ge=64 * 64)] = 4096 * 2304
+    """Pixels of a picture that is decoded. A larger one is not: its tile says so."""
+    decode_share: Annotated[float, Meta(gt=0, le=1)] = 0.7
+    """Part of a core that decoding one input may take over five seconds; then it is left out for thirty."""
+
+
 class Portal(Section, frozen=True):
     """The Socket.IO end that clients join through."""
 
@@ -215,6 +226,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     http: Http = field(default_factory=Http)
     media: Media = field(default_factory=Media)
+    pipelines: Pipelines = field(default_factory=Pipelines)
     portal: Portal = field(default_factory=Portal)
     whip: Whip = field(default_factory=Whip)
     auth: Auth = field(default_factory=Auth)

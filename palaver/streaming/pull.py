@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from palaver.media.endpoints import EndpointKind, EndpointLost, NewTrack
+from palaver.media.pipelines.confinement import Confinement
 from palaver.media.pipelines.control import PipelineKind
 from palaver.media.pipelines.supervisor import PipelineSupervisor
 from palaver.room.endpoints import PullSource
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
     from palaver.media.endpoints import RoomMedia
     from palaver.room.messages import Action, OpenSink
 
-PULLER: Final = PipelineKind("palaver.streaming.puller_process:run", PULLER_REPORTS)
+PULLER: Final = PipelineKind(
+    "palaver.streaming.puller_process:run", PULLER_REPORTS, confinement=Confinement(network=True)
+)
 FIRST_S: Final = 15.0
 """Until media flows for the first time."""
 SOURCE: Final = "streaming"

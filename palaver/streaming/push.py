@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from palaver.media.endpoints import EndpointKind, EndpointLost
+from palaver.media.pipelines.confinement import Confinement
 from palaver.media.pipelines.control import AddInput, Failed, PipelineKind, RemoveInput, SetInputActive
 from palaver.media.pipelines.supervisor import PipelineSupervisor
 from palaver.room.endpoints import PushSink
@@ -24,7 +25,12 @@ if TYPE_CHECKING:
 
 GRACE_S: Final = 60.0
 """So long a streaming-out waits for a stream when all that it sent have ended."""
-PUSHER: Final = PipelineKind("palaver.streaming.pusher_process:run", PUSHER_REPORTS, finish_s=4.0)
+PUSHER: Final = PipelineKind(
+    "palaver.streaming.pusher_process:run",
+    PUSHER_REPORTS,
+    finish_s=4.0,
+    confinement=Confinement(network=True),
+)
 
 
 class PushedSink:

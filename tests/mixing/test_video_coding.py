@@ -6,8 +6,10 @@ import random
 
 import pytest
 
+from palaver.media.pipelines import confinement
 from palaver.mixing.decoding import UnknownCodec, VideoDecoder
 from palaver.mixing.encoding import CLOCK_RATE, VideoEncoder
+from palaver.mixing.video import BUDGET_S, PENANCE_S, VideoInput
 from tests.mixing.scenes import VIDEO_CODECS, camera, output, plain, shade, video
 
 FRAME = CLOCK_RATE // 30
@@ -109,3 +111,33 @@ def test_what_cannot_be_coded_is_named() -> None:
         VideoDecoder("theora")
     with pytest.raises(UnknownCodec, match="theora"):
         VideoEncoder(output("theora"))
+
+
+@pytest.mark.parametrize("codec", VIDEO_CODECS)
+def test_a_picture_beyond_the_limit_is_not_decoded_and_one_within_it_is_again(
+    codec: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the size that the stream itself says: nothing of that size is made."""
+    monkeypatch.setattr(confinement, "limits", confinement.Limits(max_pixels=320 * 192))
+    decoder = VideoDecoder(codec)
+    for number in range(3):
+        assert not decoder.hopeless
+        ((payload, key),) = VideoEncoder(output(codec, 1, 1280, 720)).encode(plain(90, 1280, 720), number)
+        assert decoder.decode(video(payload, key=key)) is None
+    assert decoder.hopeless
+    ((payload, key),) = VideoEncoder(output(codec, 1, 320, 180)).encode(plain(90, 320, 180), 0)
+    assert decoder.decode(video(payload, key=key)) is not None
+    assert not decoder.hopeless
+
+
+def test_an_input_that_costs_too_much_is_left_out_for_a_while_and_says_so() -> None:
+    one = VideoInput(1, "Ann", VideoDecoder("vp8"), added_at=0.0)
+    one.budget.spend(0.0, now=100.0)
+    one.budget.spend(BUDGET_S * 0.69, now=102.0)
+    one.budget.spend(0.0, now=100.0 + BUDGET_S)
+    assert not one.budget.exhausted(100.0 + BUDGET_S)
+    one.budget.spend(BUDGET_S * 0.71, now=107.0)
+    one.budget.spend(0.0, now=100.0 + 2 * BUDGET_S)
+    assert one.budget.exhausted(100.0 + 2 * BUDGET_S)
+    assert one.says(100.0 + 2 * BUDGET_S) == "Ann: picture too costly"
+    assert one.says(100.0 + 2 * BUDGET_S + PENANCE_S) == "Ann"

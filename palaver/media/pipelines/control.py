@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Generic, Literal, TypeA
 import msgspec
 from msgspec import Meta, Struct
 
+from palaver.media.pipelines.confinement import DECODES, Confinement
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -102,13 +104,14 @@ class PipelineKind:
 
     ``target`` is its main function ("package.module:function"), ``reports`` decodes what it says. ``finish_s`` is how
     long it may take to finish once it is told to stop; 0: there is nothing to finish, it is killed. ``restarts``:
-    whether another one can take its place.
+    whether another one can take its place. ``confinement``: what it may do beside using its sockets.
     """
 
     target: str
     reports: msgspec.msgpack.Decoder[Any]
     finish_s: float = 0.0
     restarts: bool = True
+    confinement: Confinement = DECODES
 
     @property
     def module(self) -> str:

@@ -12,6 +12,7 @@ from multiprocessing import forkserver
 from typing import TYPE_CHECKING, Final, cast
 
 from palaver.media.pipelines import entry
+from palaver.media.pipelines.confinement import USUAL, Limits, cleaned_environment
 from palaver.media.pipelines.control import Alive, ControlError, Ready, Unpacker, packed
 from palaver.media.ports import EngineError
 
@@ -44,8 +45,9 @@ class PipelineLost(Exception):
 class ForkServer:
     """The process from which all pipelines are forked. It starts with the first of them."""
 
-    def __init__(self, preload: Sequence[str] = ()) -> None:
-        """``preload``: modules of targets, imported once for all children."""
+    def __init__(self, preload: Sequence[str] = (), limits: Limits = USUAL) -> None:
+        """``preload``: modules of targets, imported once for all children; ``limits`` are each child's."""
+        self._limits = limits
         self._context = multiprocessing.get_context("forkserver")
         self._preload = [
             *preload,
@@ -59,13 +61,10 @@ class ForkServer:
         """Runs in the main thread: the kernel ends the fork server when the thread that started it ends."""
         main = sys.modules["__main__"]
         main.__file__ = main.__spec__ = None  # else every child would import the whole server
-        os.environ["OPENBLAS_NUM_THREADS"] = "1"  # a fork server must not have threads
-        os.environ["PALAVER_FORK_SERVER"] = str(os.getpid())
         self._context.set_forkserver_preload(self._preload)
-        try:
+        # A fork server must not have threads.
+        with cleaned_environment(OPENBLAS_NUM_THREADS="1", PALAVER_FORK_SERVER=str(os.getpid())):
             forkserver.ensure_running()
-        finally:
-            del os.environ["PALAVER_FORK_SERVER"]
         self._prepared = True
 
     async def start(self, kind: PipelineKind) -> Pipeline:
@@ -79,7 +78,9 @@ class ForkServer:
         frames.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, FRAMES_BUFFER)
         its_frames.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, FRAMES_BUFFER)
         process = self._context.Process(
-            target=entry.main, args=(kind.target, its_control, its_frames), daemon=True
+            target=entry.main,
+            args=(kind.target, its_control, its_frames, kind.confinement, self._limits),
+            daemon=True,
         )
         pipeline = Pipeline(process, frames, kind.reports)
         try:

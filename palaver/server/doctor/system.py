@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import resource
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from palaver.media.pipelines.confinement import landlock_version, may_become_nobody
 from palaver.server.doctor.findings import ok, problem, warning
 
 if TYPE_CHECKING:
@@ -19,6 +21,8 @@ _OFF_S: Final = 60.0
 _UNSYNCHRONISED: Final = 0x40  # STA_UNSYNC of adjtimex(2)
 _DESCRIPTORS: Final = 4096
 _SOCKET_BUFFER: Final = 4 << 20  # what the core asks for, see rust/sfu/src/io
+_LANDLOCK_TCP: Final = 4
+"""The first version that knows of the network."""
 _KERNEL: Final = Path("/proc/sys/net/core")
 
 
@@ -106,4 +110,37 @@ def limits(_patient: Patient) -> Iterator[Finding]:
             yield ok("limits", f"net.core.{name} is {size}")
 
 
-CHECKS: Final = (clock, limits)
+def confinement(patient: Patient) -> Iterator[Finding]:
+    """What keeps child processes, which decode what clients send, from doing harm."""
+    given = patient.config.pipelines
+    yield ok("confinement", f"child processes: {given.memory_mib} MiB each, no new privileges, no secrets")
+    version = landlock_version()
+    if version >= _LANDLOCK_TCP:
+        yield ok(
+            "confinement", f"Landlock {version}: they reach no data and, where they need none, no network"
+        )
+    elif version:
+        yield warning(
+            "confinement",
+            f"Landlock {version}: child processes reach no data, but the network",
+            "Linux 6.7 or newer keeps them from it",
+        )
+    else:
+        yield warning(
+            "confinement",
+            "the kernel has no Landlock: child processes may read what the server may",
+            "Linux 5.13 or newer, with landlock among its lsm= modules",
+        )
+    if os.geteuid() != 0:
+        yield ok("confinement", "not root: they run as the server's own account")
+    elif may_become_nobody():
+        yield ok("confinement", "they give up being root")
+    else:
+        yield warning(
+            "confinement",
+            "child processes stay root, as others may not read the program",
+            "run the server as an account of its own",
+        )
+
+
+CHECKS: Final = (clock, limits, confinement)
