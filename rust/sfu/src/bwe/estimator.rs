@@ -278,6 +278,12 @@ impl Estimator {
         self.loss.average() > LOSSY && !self.congested()
     }
 
+    /// Of a path that loses all the time: what it carries by its delays, whatever it loses.
+    pub fn carried_bps(&self, now: Instant) -> Option<u64> {
+        let bps = self.unbound_bps(self.micros(now)).filter(|_| self.is_lossy());
+        bps.map(|bps| bps as u64)
+    }
+
     /// Numbers that the last feedback called missing, and none before it.
     pub fn take_missing(&mut self) -> Vec<u16> {
         std::mem::take(&mut self.missing)

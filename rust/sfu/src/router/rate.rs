@@ -104,7 +104,9 @@ impl Router {
         let ambition = if withheld { allocation::ambition(rate.audio.bps(), &wanted) } else { 0 };
         let pace =
             |outlook: Outlook| outlook.target_bps * if outlook.confined { CLOSE_PACE } else { PACE } / 10;
-        egress.pacer.set_rate(now, outlook.map(pace));
+        // Where packets are lost and none has to wait, repairs come on top: what waits here would come too late.
+        let carried = estimator.carried_bps(now).unwrap_or(0) * PACE / 10;
+        egress.pacer.set_rate(now, outlook.map(|outlook| pace(outlook).max(carried)));
         estimator.want(ambition);
         estimator.set_blind(blind);
         let is_paused =

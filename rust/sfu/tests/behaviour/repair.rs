@@ -189,3 +189,16 @@ fn what_the_publishers_network_loses_is_repaired_soon() {
         (call.world.stats[0].repairs_requested.get(), call.world.stats[0].packets_forwarded.get());
     assert!(requested * 100 < media * 8, "{requested} of {media} packets were asked for");
 }
+
+#[test]
+fn repairs_do_not_wait_where_a_fifth_is_lost_and_nothing_is_full() {
+    let mut call = Call::new(Camera::new(Media::Vp8, &[None]).with_rates(&[700]), 1);
+    let conditions = Conditions { loss: 0.2, delay: Duration::from_millis(25), ..Conditions::default() };
+    call.world.condition(1, conditions, conditions);
+    call.run(Duration::from_secs(60));
+    call.path(1, Conditions { delay: conditions.delay, ..Conditions::default() });
+    call.run(Duration::from_secs(1));
+    let frozen = call.frozen(1, call.start);
+    assert!(frozen < 0.5, "{frozen}");
+    assert_eq!(call.world.stats[0].repairs_missed.get(), 0, "none came too late to be known");
+}
