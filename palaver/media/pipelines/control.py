@@ -151,7 +151,7 @@ class Unpacker(Generic[M]):
             del self._pending[:end]
             try:
                 yield self._decoder.decode(body)
-            except msgspec.DecodeError as error:
+            except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
                 raise ControlError(str(error)) from error
 
 
