@@ -79,6 +79,18 @@ class Connected:
     def transport(self) -> int: ...
 
 @final
+class Unroutable:
+    """Media arrives of which no section can be told (RFC 8843, section 9.2). Said once per transport."""
+
+    __match_args__ = ("transport", "ssrc", "payload_type")
+    @property
+    def transport(self) -> int: ...
+    @property
+    def ssrc(self) -> int: ...
+    @property
+    def payload_type(self) -> int: ...
+
+@final
 class Lost:
     """A transport is gone, with all its producers and consumers. Not said after :meth:`Core.close_transport`."""
 
@@ -226,10 +238,9 @@ class Core:
         """
     def close_pipeline(self, pipeline: int) -> None:
         """End its taps and close its socket; its outputs wait for another pipeline."""
-    def create_output(self, thread: int, codec: str, profile_level_id: str | None = None) -> int:
+    def create_output(self, thread: int, codec: str) -> int:
         """A producer that a pipeline will make, in ``codec`` ("opus", "vp8", …); returns its id. End it with :meth:`unpublish`.
 
-        ``profile_level_id`` is what the subscriber negotiated for H264, in hexadecimal (RFC 6184, section 8.1).
         Raises ValueError for a codec that cannot be sent.
         """
     def connect_output(self, producer: int, pipeline: int, track: int) -> None:

@@ -55,6 +55,8 @@ class CoreEvents:
                     self._context.tracks.note_level(found[0], found[1].stream, level_dbov, voice)
             case _core.PipelineLost(pipeline, reason):
                 self._log.info("pipeline's socket closed", pipeline=pipeline, reason=reason)
+            case _core.Unroutable(handle, ssrc, payload_type):
+                self._webrtc.unroutable(handle, ssrc, payload_type)
             case _core.Stalled(producer, stalled):
                 if found := self._context.tracks.by_producer(producer):
                     what = "packets stalled" if stalled else "packets resumed"

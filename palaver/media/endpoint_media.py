@@ -71,7 +71,7 @@ class EndpointMedia:
             known.size = track.size or known.size
             core.connect_output(known.producer, pipeline, number)
             return known
-        producer = core.create_output(self.thread, coding.codec, coding.fmtp.get("profile-level-id"))
+        producer = core.create_output(self.thread, coding.codec)
         core.connect_output(producer, pipeline, number)
         new = CoreTrack(self.entry.action.stream, kind, coding, producer, size=track.size)
         self.tracks[kind] = new

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 import structlog
 
-from palaver.media.formats import h264_level
 from palaver.mixing.control import MIXER, TRANSCODER
 from palaver.mixing.pipeline import MixPipeline
 from palaver.mixing.tracks import EncodedForm, EncodedTrack, InputTrack
@@ -131,7 +130,6 @@ class Mixes:
         hears_itself = composition is None or not isinstance(wanted, AudioFormat)
         form = EncodedForm(
             wanted,
-            h264_level(wanted),
             _parameters(track, wanted, composition, _size(sources)),
             listener if not hears_itself and _publishes(composition, listener) else None,
         )

@@ -63,7 +63,7 @@ class MixPipeline:
         """One more needs this form."""
         output = self._outputs.get(form)
         if output is None:
-            producer = self._core.create_output(self._thread, form.format.codec, form.profile_level_id)
+            producer = self._core.create_output(self._thread, form.format.codec)
             output = self._outputs[form] = EncodedTrack(form, next(self._numbers), producer)
             self._connect(output)
             self._tap_inputs()

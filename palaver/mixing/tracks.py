@@ -16,12 +16,11 @@ if TYPE_CHECKING:
 class EncodedForm:
     """One form of what is produced. Equal ones are produced once.
 
-    ``profile_level_id`` is what H264's subscriber negotiated. ``parameters``, of video, are complete but for the
-    resolution, which may be left to the input. ``listener``: whose own sound is left out.
+    ``parameters``, of video, are complete but for the resolution, which may be left to the input. ``listener``: whose
+    own sound is left out.
     """
 
     format: Format
-    profile_level_id: str | None = None
     parameters: VideoParameters | None = None
     listener: ParticipantId | None = None
 

@@ -35,9 +35,7 @@ class FrameCore(Protocol):
 
     def open_pipeline(self, thread: int, fd: int) -> int: ...  # noqa: D102  # see _core.pyi, as all below
     def close_pipeline(self, pipeline: int) -> None: ...  # noqa: D102
-    def create_output(  # noqa: D102
-        self, thread: int, codec: str, profile_level_id: str | None
-    ) -> int: ...
+    def create_output(self, thread: int, codec: str) -> int: ...  # noqa: D102
     def connect_output(self, producer: int, pipeline: int, track: int) -> None: ...  # noqa: D102
     def tap(self, producer: int, pipeline: int, track: int) -> int: ...  # noqa: D102
     def set_layer(  # noqa: D102

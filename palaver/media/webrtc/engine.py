@@ -331,6 +331,17 @@ class WebRtcEngine:
         text = "Ice procedure failed." if reason in _ICE_REASONS else reason
         self._context.report(transport.room, TransportLost(transport.id, text))
 
+    def unroutable(self, handle: int, ssrc: int, payload_type: int) -> None:
+        """Media arrives of which no section can be told."""
+        if found := self.transports.by_handle(handle):
+            self._log.warning(
+                "media of no section",
+                room=found.room,
+                participant=found.owner,
+                ssrc=ssrc,
+                payload_type=payload_type,
+            )
+
     def layer_sent(self, consumer: int, rid: str | None) -> None:
         """Another layer is sent on a section."""
         self.layer_changes += 1

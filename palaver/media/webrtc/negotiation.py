@@ -134,9 +134,15 @@ def plan(offer: str, wanted: Mapping[str, Wanted], used: Mapping[str, Bound]) ->
     """Decide about every section of ``offer``; ``wanted`` and ``used`` are by mid. Raises NegotiationError."""
     description = parse(offer)
     result = Plan("")
+    shared = description.shared()
     for section in description.sections:
         kind = kind_of(section.kind)
         if kind is None or section.refused:
+            continue
+        if section.mid not in shared:
+            _close(section)
+            if (want := wanted.get(section.mid)) is not None:
+                result.rejected[section.mid] = want.session
             continue
         if (bound := used.get(section.mid)) is not None:
             _repeat(section, bound, result)

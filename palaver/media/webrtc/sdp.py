@@ -146,6 +146,13 @@ class Description:
         lines = self.session + [line for section in self.sections for line in section.lines]
         return "\r\n".join(lines) + "\r\n"
 
+    def shared(self) -> frozenset[str]:
+        """The sections that share the one transport: the bundled ones; where nothing is bundled, the first."""
+        for line in self.session:
+            if _BUNDLE.match(line):
+                return frozenset(line.split(" ")[1:])
+        return frozenset([section.mid for section in self.sections if not section.refused][:1])
+
     def reject(self, mids: Container[str]) -> None:
         """Take these sections out of the group that shares one transport, and give them port 0 (RFC 8843 §7.2.1)."""
         for section in self.sections:

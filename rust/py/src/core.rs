@@ -133,10 +133,8 @@ impl Core {
         self.open()?.close_pipeline(PipelineId(pipeline)).map_err(busy)
     }
 
-    #[expect(clippy::needless_pass_by_value, reason = "arguments are converted, hence owned")]
-    #[pyo3(signature = (thread, codec, profile_level_id=None))]
-    fn create_output(&self, thread: usize, codec: String, profile_level_id: Option<String>) -> PyResult<u64> {
-        let format = palaver_sfu::codec::produced(&codec, profile_level_id.as_deref())
+    fn create_output(&self, thread: usize, codec: &str) -> PyResult<u64> {
+        let format = palaver_sfu::codec::produced(codec)
             .ok_or_else(|| PyValueError::new_err(format!("{codec} cannot be sent")))?;
         Ok(self.open()?.create_output(thread, format).map_err(busy)?.0)
     }

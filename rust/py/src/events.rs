@@ -38,6 +38,7 @@ events! {
     Refused { request: u64, subject: u64, reason: String, }
     Connected { transport: u64, }
     Lost { transport: u64, reason: String, }
+    Unroutable { transport: u64, ssrc: u32, payload_type: u8, }
     Resolution { producer: u64, rid: Option<String>, width: u32, height: u32, }
     Layer { consumer: u64, rid: Option<String>, }
     AudioLevel { producer: u64, level_dbov: i8, voice: bool, }
@@ -56,6 +57,9 @@ pub fn to_python(py: Python<'_>, event: Event) -> PyResult<Py<PyAny>> {
         }
         Event::Connected { transport } => Connected { transport: transport.0 }.into_py_any(py),
         Event::Lost { transport, reason } => Lost { transport: transport.0, reason }.into_py_any(py),
+        Event::Unroutable { transport, ssrc, payload_type } => {
+            Unroutable { transport: transport.0, ssrc, payload_type }.into_py_any(py)
+        }
         Event::Resolution { producer, rid, width, height } => {
             let rid = rid.map(|rid| rid.to_string());
             Resolution { producer: producer.0, rid, width, height }.into_py_any(py)

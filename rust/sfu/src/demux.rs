@@ -93,6 +93,11 @@ pub fn is_rtcp(datagram: &[u8]) -> bool {
     matches!(datagram, [128..=191, 192..=223, ..])
 }
 
+/// Whether a datagram is RTP (RFC 7983 §7).
+pub fn is_rtp(datagram: &[u8]) -> bool {
+    matches!(datagram, [128..=191, ..]) && !is_rtcp(datagram)
+}
+
 /// The receiver's half of USERNAME in a STUN message.
 pub fn local_ufrag(datagram: &[u8]) -> Option<&str> {
     let name = std::str::from_utf8(attribute(datagram, USERNAME)?).ok()?;

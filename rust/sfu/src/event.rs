@@ -20,6 +20,8 @@ pub enum Event {
     Connected { transport: TransportId },
     /// A transport is gone, with all it published and subscribed.
     Lost { transport: TransportId, reason: String },
+    /// Media arrives of which no section can be told; said once per transport.
+    Unroutable { transport: TransportId, ssrc: u32, payload_type: u8 },
     /// Picture size of a producer, or of one of its layers: the first, and each change.
     Resolution { producer: ProducerId, rid: Option<Rid>, width: u32, height: u32 },
     /// Which layer a video consumer is sent from now on; its name is empty if the producer has only one.

@@ -50,6 +50,7 @@ pub mod count;
 pub mod demux;
 pub mod egress;
 pub mod event;
+pub mod extensions;
 pub mod fault;
 pub mod forward;
 pub mod frames;

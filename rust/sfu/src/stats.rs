@@ -63,6 +63,8 @@ counters!(
         packets_dropped,
         /// Nobody's: garbage, strangers, late datagrams of the departed.
         packets_unknown,
+        /// Media of which no section can be told.
+        packets_unroutable,
         /// STUN that names a peer of ours and was not signed by it.
         stun_forged,
         /// Checks whether a peer is where it says that it is, and the answers.

@@ -5,6 +5,7 @@
 
 mod handshake;
 mod reach;
+mod routing;
 mod ssrcs;
 
 use std::collections::HashMap;
@@ -30,6 +31,7 @@ use crate::codec;
 use crate::demux;
 use crate::egress::header::Extensions;
 use crate::egress::{Egress, Route, SendStream};
+use crate::extensions;
 use crate::fault::{Fault, NegotiationError, panic_message};
 use crate::forward::Forward;
 use crate::id::{ConsumerId, GroupId, ProducerId};
@@ -44,6 +46,7 @@ use crate::sdp::{self, Outline};
 use crate::srtp::{self, Exported, Opener, Refused};
 use crate::stats::TransportStats;
 use handshake::Handshake;
+use routing::Routing;
 use ssrcs::Ssrcs;
 
 /// Candidates taken from the peer. An ICE-lite agent does not need any.
@@ -107,6 +110,19 @@ pub enum TransportEvent {
     Ended(Fault),
 }
 
+/// What became of a datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Read {
+    Done,
+    /// It was not for str0m to read.
+    Unreadable,
+    /// A packet whose sender none of the sections can be told to have.
+    OfNoSection {
+        ssrc: u32,
+        payload_type: u8,
+    },
+}
+
 /// Owned by the router of its thread.
 pub struct Transport {
     rtc: Rtc,
@@ -116,6 +132,7 @@ pub struct Transport {
     /// Our wall clock minus the peer's, in NTP format.
     clock_offset: Option<u64>,
     outline: Outline,
+    routing: Routing,
     credentials: IceCreds,
     /// The peer's.
     remote: Option<IceCreds>,
@@ -153,6 +170,8 @@ impl Transport {
         stats: Arc<TransportStats>,
         now: Instant,
     ) -> Result<Self, Fault> {
+        let routing = Routing::default();
+        let extensions = extensions::readers(&routing.current);
         let (rtc, exported) = srtp::exporting(|| {
             unwind(|| {
                 let config = Rtc::builder()
@@ -160,6 +179,7 @@ impl Transport {
                     .set_ice_lite(true)
                     .set_rtp_mode(true)
                     .set_dtls_cert(setup.certificate.clone())
+                    .set_extension_map(extensions)
                     .set_send_buffer_audio(SEND_BUFFER)
                     .set_send_buffer_video(SEND_BUFFER);
                 let mut rtc = codec::configure(channel::configure(config)).build(now);
@@ -180,6 +200,7 @@ impl Transport {
             clock: setup.clock,
             clock_offset: None,
             outline: Outline::default(),
+            routing,
             credentials: IceCreds { ufrag: String::new(), pass: String::new() },
             remote: None,
             handshake: Handshake::default(),
@@ -208,9 +229,11 @@ impl Transport {
     /// Apply an offer and return the answer. [`Self::ufrag`] may have changed.
     pub fn negotiate(&mut self, offer: &str) -> Result<String, NegotiationError> {
         let refused = |reason: &dyn std::fmt::Display| NegotiationError::Refused(reason.to_string());
-        let outline = sdp::inspect(offer, &self.outline).map_err(|refusal| refused(&refusal))?;
-        let parsed = unwind(|| SdpOffer::from_sdp_string(offer).map_err(RtcError::Sdp))
-            .map_err(|fault| refused(&format_args!("offer cannot be read: {fault}")))?;
+        let prepared = sdp::prepare(offer, &self.outline).map_err(|refusal| refused(&refusal))?;
+        let (outline, canonical) = (prepared.outline, prepared.canonical);
+        // What is written here can be read; how str0m says that it cannot is for nobody.
+        let parsed = unwind(|| SdpOffer::from_sdp_string(&canonical).map_err(RtcError::Sdp))
+            .map_err(|_| refused(&"offer cannot be read"))?;
         let mut ssrcs = std::mem::take(&mut self.ssrcs);
         let known: Vec<Mid> = ssrcs.keys().copied().collect();
         let (answer, credentials) = self
@@ -227,7 +250,8 @@ impl Transport {
                 other => NegotiationError::Broken(other),
             })?;
         self.outline = outline;
-        self.remote = sdp::credentials(offer).map(|(ufrag, pass)| IceCreds { ufrag, pass });
+        self.remote = sdp::credentials(&canonical).map(|(ufrag, pass)| IceCreds { ufrag, pass });
+        self.routing.update(&self.outline);
         if self.credentials.ufrag != credentials.ufrag {
             self.credentials = credentials;
             self.paths.restart();
@@ -241,7 +265,12 @@ impl Transport {
         self.resting.retain(|mid, _| rtc.media(*mid).is_some());
         self.send_streams.retain(|mid, _| rtc.media(*mid).is_some());
         self.ssrcs.retain(|mid, _| rtc.media(*mid).is_some());
-        Ok(sdp::in_order_of(offer, &answer))
+        Ok(sdp::answer(offer, &answer, &self.outline))
+    }
+
+    /// What the core calls the section that the peer calls `name`.
+    pub fn mid_of(&self, name: &str) -> Mid {
+        self.outline.named(name).map_or_else(|| name.into(), |section| section.mid)
     }
 
     /// The user name the peer's STUN requests carry.
@@ -279,14 +308,18 @@ impl Transport {
         .unwrap_or(false)
     }
 
-    /// Take in a datagram. False: it was not for str0m to read.
-    pub fn receive(&mut self, now: Instant, path: Path, datagram: &[u8]) -> Result<bool, Fault> {
+    /// Take in a datagram.
+    pub fn receive(&mut self, now: Instant, path: Path, datagram: &[u8]) -> Result<Read, Fault> {
         self.hear(now, path, datagram.len());
         let connected = self.connected;
         if !connected {
             self.handshake.came_by = Some(path);
         }
-        self.guarded(|rtc| {
+        let unknown = if demux::is_rtp(datagram) { self.routing.look(datagram) } else { None };
+        if let Some(unknown) = unknown {
+            self.routed(|routing, rtc| routing.introduce(rtc, datagram, unknown))?;
+        }
+        let read = self.guarded(|rtc| {
             let Ok(receive) = Receive::new(path.protocol, path.remote, path.local, datagram) else {
                 return Ok(false);
             };
@@ -296,7 +329,25 @@ impl Transport {
                 Err(_) if connected && rtc.is_alive() => Ok(false),
                 result => result.map(|()| true),
             }
-        })
+        })?;
+        match unknown {
+            Some(unknown) if !self.routed(|routing, rtc| routing.settle(rtc, unknown))? => {
+                Ok(Read::OfNoSection { ssrc: unknown.ssrc, payload_type: unknown.payload_type })
+            }
+            _ => Ok(if read { Read::Done } else { Read::Unreadable }),
+        }
+    }
+
+    /// True the first time: that packets of this peer are of no section.
+    pub fn note_unroutable(&mut self) -> bool {
+        !std::mem::replace(&mut self.routing.told, true)
+    }
+
+    fn routed<T>(&mut self, f: impl FnOnce(&mut Routing, &mut Rtc) -> T) -> Result<T, Fault> {
+        let mut routing = std::mem::take(&mut self.routing);
+        let result = self.guarded(|rtc| Ok(f(&mut routing, rtc)));
+        self.routing = routing;
+        result
     }
 
     /// It will send in a moment.
@@ -401,7 +452,7 @@ impl Transport {
         }
         let section =
             self.guarded(|rtc| Ok(rtc.direct_api().stream_rx(&ssrc).map(|s| (s.mid(), s.rid()))))?;
-        let section = section.map(|(mid, rid)| (mid, rid.or_else(|| self.outline.layer_of(&mid, *ssrc))));
+        let section = section.map(|(mid, rid)| (mid, rid.or_else(|| self.outline.layer_of(mid, *ssrc))));
         if let Some(section) = section
             && self.streams.len() < MAX_STREAMS
         {
@@ -445,14 +496,17 @@ impl Transport {
 
     /// The payload type of redundant packets of a codec on one section.
     fn redundant(&self, mid: Mid, params: &PayloadParams) -> Option<u8> {
-        params.red().map(|pt| *pt).filter(|pt| self.outline.redundant(&mid) == Some(*pt))
+        params
+            .red()
+            .map(|pt| *pt)
+            .filter(|pt| self.outline.section(mid).and_then(sdp::Section::redundant) == Some(*pt))
     }
 
     /// The names of the layers that arrive on section `mid`, in the order of the offer; none without simulcast.
     pub fn layers(&self, mid: Mid) -> Vec<Rid> {
         match self.rtc.media(mid).map(Media::rids_rx) {
             Some(Rids::Specific(rids)) => rids.clone(),
-            _ => self.outline.layers(&mid).collect(),
+            _ => self.outline.layers(mid).collect(),
         }
     }
 
@@ -477,7 +531,7 @@ impl Transport {
             rtx: found.resend().map(|pt| *pt),
             nack: found.fb_nack(),
             clock_rate: format.clock_rate.get(),
-            extensions: Extensions::of(media, found.fb_transport_cc()),
+            extensions: Extensions::of(self.outline.section(mid)?, found.fb_transport_cc()),
         })
     }
 

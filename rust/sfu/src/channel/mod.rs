@@ -27,6 +27,9 @@ const MESSAGES_PER_S: f64 = 100.0;
 const MESSAGE_BURST: f64 = 200.0;
 const BYTES_PER_S: f64 = 128.0 * 1024.0;
 const BYTE_BURST: f64 = 256.0 * 1024.0;
+/// What one transport may make us deliver: its messages times those who listen.
+const DELIVERIES_PER_S: f64 = 10_000.0;
+const DELIVERY_BURST: f64 = 20_000.0;
 
 /// What was said on a channel, to be heard on those of the same label.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,10 +1,10 @@
 //! RTP headers and their extensions (RFC 3550 §5.1, RFC 8285).
 
-use str0m::media::{Media, Mid};
-use str0m::rtp::Extension;
+use str0m::media::Mid;
 
+use crate::extensions::Known;
 use crate::forward::{MediaPacket, Rewritten};
-use crate::layers::dependency;
+use crate::sdp::Section;
 
 /// Marks of the two forms of an extension block.
 const ONE_BYTE: u16 = 0xbede;
@@ -29,17 +29,14 @@ pub struct Extensions {
 }
 
 impl Extensions {
-    pub fn of(media: &Media, transport_cc: bool) -> Self {
-        let id = |extension| media.remote_extmap().id_of(extension);
-        let mut extensions = media.remote_extmap().iter_by_media_type(media.kind().is_audio());
+    pub fn of(section: &Section, transport_cc: bool) -> Self {
+        let id = |known| section.extensions.id_of(known);
         Self {
-            mid: id(Extension::RtpMid).map(|id| (id, media.mid())),
-            audio_level: id(Extension::AudioLevel),
-            abs_send_time: id(Extension::AbsoluteSendTime),
-            transport_seq: id(Extension::TransportSequenceNumber).filter(|_| transport_cc),
-            dependency: extensions
-                .find(|(_, extension)| extension.as_uri() == dependency::URI)
-                .map(|(id, _)| id),
+            mid: id(Known::Mid).map(|id| (id, section.label())),
+            audio_level: id(Known::AudioLevel),
+            abs_send_time: id(Known::AbsSendTime),
+            transport_seq: id(Known::TransportSeq).filter(|_| transport_cc),
+            dependency: id(Known::Dependency),
         }
     }
 }

@@ -68,11 +68,14 @@ impl Router {
     ) {
         let Some(transport) = self.transports.get_mut(&id) else { return };
         let group = transport.group;
-        let Some(saying) = transport.channels.hear(message, now) else {
+        let elsewhere = self.setup.groups.elsewhere(group, self.thread);
+        // How many listen on other threads is not known here: as many on each.
+        let listeners = self.groups.get(&group).map_or(1, Vec::len) * (1 + elsewhere.len());
+        let Some(saying) = transport.channels.hear(message, listeners, now) else {
             self.stats.channel_dropped.add(1);
             return;
         };
-        for thread in self.setup.groups.elsewhere(group, self.thread) {
+        for thread in elsewhere {
             if !out.relay(thread, Relay::Said { group, saying: saying.clone() }) {
                 self.stats.channel_dropped.add(1);
             }

@@ -30,7 +30,8 @@ impl Router {
                 self.add_candidate(transport, &candidate, now, out);
             }
             Command::Publish { producer, transport, mid } => {
-                if let Err(reason) = self.publish(producer, transport, mid.as_str().into()) {
+                let mid = self.mid_of(transport, &mid);
+                if let Err(reason) = self.publish(producer, transport, mid) {
                     refuse(producer.0, reason, out);
                 }
             }
@@ -41,7 +42,7 @@ impl Router {
                 }
             }
             Command::Subscribe { consumer, producer, transport, mid } => {
-                let mid = mid.as_str().into();
+                let mid = self.mid_of(transport, &mid);
                 if let Err(reason) = self.subscribe(consumer, producer, transport, mid, now, out) {
                     refuse(consumer.0, reason, out);
                 }
@@ -69,6 +70,11 @@ impl Router {
             }
             Command::CloseTransport { transport } => self.close_transport(transport, now, out),
         }
+    }
+
+    /// What the peer of `transport` calls a section may be another name than ours.
+    fn mid_of(&self, transport: TransportId, name: &str) -> Mid {
+        self.transports.get(&transport).map_or_else(|| name.into(), |transport| transport.mid_of(name))
     }
 
     fn negotiate(

@@ -35,7 +35,7 @@ use crate::rtcp::TransportFeedback;
 use crate::stats::{Registry, ThreadStats};
 use crate::throttle::Ask;
 use crate::timer::Timers;
-use crate::transport::{Setup, Transport, TransportEvent};
+use crate::transport::{Read, Setup, Transport, TransportEvent};
 
 /// Who can be woken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -149,8 +149,15 @@ impl Router {
             self.transport_events.push_back((id, TransportEvent::Connecting));
         }
         match transport.receive(now, path, datagram) {
-            Ok(true) => self.poll(id, now, out),
-            Ok(false) => self.stats.packets_unknown.add(1),
+            Ok(Read::Done) => self.poll(id, now, out),
+            Ok(Read::Unreadable) => self.stats.packets_unknown.add(1),
+            Ok(Read::OfNoSection { ssrc, payload_type }) => {
+                self.stats.packets_unroutable.add(1);
+                if transport.note_unroutable() {
+                    out.event(Event::Unroutable { transport: id, ssrc, payload_type });
+                }
+                self.poll(id, now, out);
+            }
             Err(fault) => self.transport_events.push_back((id, TransportEvent::Ended(fault))),
         }
         self.settle(now, out);

@@ -23,7 +23,7 @@ pub(super) fn lend(rtc: &mut Rtc, ssrcs: &Ssrcs) {
 /// Take all streams away from it, new ones too: it would report on them, and say goodbye for them.
 pub(super) fn take_back(rtc: &mut Rtc, outline: &Outline, ssrcs: &mut Ssrcs) {
     for section in &outline.sections {
-        let mid = section.mid.as_str().into();
+        let mid = section.mid;
         let mut api = rtc.direct_api();
         let Some((ssrc, rtx)) = api.stream_tx_by_mid(mid, None).map(|stream| (stream.ssrc(), stream.rtx()))
         else {

@@ -105,7 +105,7 @@ fn a_codec_that_was_not_negotiated_is_refused() {
     let mut world = World::new(2);
     let (publisher, subscriber) = (world.client(0), world.client(1));
     world.clients[publisher].add(Media::H264, Direction::SendOnly);
-    world.clients[subscriber].add(Media::H264Single, Direction::RecvOnly); // the other packetization mode
+    world.clients[subscriber].add(Media::Vp8, Direction::RecvOnly);
     world.negotiate(publisher);
     world.negotiate(subscriber);
     let from = world.clients[publisher].mid(0);
