@@ -8,12 +8,14 @@
 
 pub mod annexb;
 pub mod demux;
+pub mod extensions;
 pub mod framing;
 pub mod keyframe;
 pub mod layers;
 pub mod leb128;
 pub mod mutate;
 pub mod negotiate;
+pub mod offers;
 pub mod redundancy;
 pub mod rtcp;
 pub mod srtcp;
@@ -34,11 +36,13 @@ pub struct Target {
 pub const TARGETS: &[Target] = &[
     annexb::TARGET,
     demux::TARGET,
+    extensions::TARGET,
     framing::TARGET,
     keyframe::TARGET,
     layers::TARGET,
     leb128::TARGET,
     negotiate::TARGET,
+    offers::TARGET,
     redundancy::TARGET,
     rtcp::TARGET,
     srtcp::TARGET,

@@ -73,7 +73,7 @@ pub fn run(offers: &[u8]) -> bool {
     answers.negotiated > 0
 }
 
-fn seeds() -> Vec<Vec<u8>> {
+pub(crate) fn seeds() -> Vec<Vec<u8>> {
     let (first, second) = (offer("0", AUDIO), offer("0 1 2", &[AUDIO, VIDEO, DATA].concat()));
     vec![format!("{first}\0{second}").into_bytes(), format!("{second}\0{first}").into_bytes()]
 }

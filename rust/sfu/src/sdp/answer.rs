@@ -93,18 +93,28 @@ fn media(lines: &mut Vec<String>, section: &Section, offered: &[&str], own: &[&s
         .collect();
     if order.is_empty() && (section.sends || section.receives) {
         return rejected(lines, section, offered, parts);
+    } else if order.is_empty() {
+        return resting(lines, section, offered, parts);
     }
     lines.extend([media_line(offered, 9, &order), "c=IN IP4 0.0.0.0".to_owned(), name(section)]);
     let video = section.kind == Kind::Video;
     let replaced: &[&str] = if video { &["mid", "extmap", "fmtp"] } else { &["mid", "extmap"] };
-    let rest = own.iter().filter(|line| line.starts_with("a=") && !is(line, replaced));
+    // str0m also tells what other sections have of the same codec
+    let foreign = |line: &&&str| is(line, &["rtpmap", "fmtp", "rtcp-fb"]) && !concerns(line, &order);
+    let rest = own.iter().filter(|line| line.starts_with("a=") && !is(line, replaced) && !foreign(line));
     lines.extend(rest.map(|line| (*line).to_owned()));
     if video {
-        let about =
-            |text: &&str| text.split(' ').next().is_some_and(|number| order.iter().any(|own| own == number));
+        let about = |text: &&str| concerns(text, &order);
         lines.extend(attributes(offered, "fmtp").filter(about).map(|text| format!("a=fmtp:{text}")));
     }
     lines.extend(attributes(offered, "extmap").filter_map(|text| extension(section, text)));
+}
+
+/// Whether a line, or its value, is about one of these payload types.
+fn concerns(line: &str, numbers: &[String]) -> bool {
+    let value =
+        line.strip_prefix("a=").and_then(|line| line.split_once(':')).map_or(line, |(_, value)| value);
+    value.split(' ').next().is_some_and(|number| numbers.iter().any(|own| own == number))
 }
 
 /// An extension's number as it was offered, if it is understood.

@@ -152,7 +152,7 @@ fn answers_are_in_the_words_of_the_offer() {
     let theirs = "v=0\r\no=- 1 2 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE v_1\r\n\
         m=audio 0 UDP/TLS/RTP/SAVPF \r\na=mid:_0_0\r\n\
         m=video 9 UDP/TLS/RTP/SAVPF 96 97\r\na=mid:v_1\r\na=ice-ufrag:own\r\na=recvonly\r\na=rtpmap:96 VP8/90000\r\n\
-        a=rtpmap:97 H264/90000\r\na=fmtp:97 profile-level-id=42001f\r\n";
+        a=rtpmap:97 H264/90000\r\na=fmtp:97 profile-level-id=42001f\r\na=rtpmap:98 rtx/90000\r\na=fmtp:98 apt=96\r\n";
     let answered = answer(offered, theirs, &made.outline);
     assert_eq!(
         answered,
