@@ -6,6 +6,7 @@
 mod handshake;
 mod reach;
 mod routing;
+mod sections;
 mod ssrcs;
 
 use std::collections::HashMap;
@@ -18,9 +19,8 @@ use str0m::change::SdpOffer;
 use str0m::channel::{ChannelData, ChannelId};
 use str0m::config::DtlsCert;
 use str0m::crypto::CryptoProvider;
-use str0m::format::{CodecSpec, PayloadParams};
 use str0m::ice::{IceCreds, StunMessage};
-use str0m::media::{KeyframeRequestKind, Media, Mid, Rid, Rids};
+use str0m::media::{KeyframeRequestKind, Mid, Rid};
 use str0m::net::{Protocol, Receive, TcpType};
 use str0m::rtp::{RtpPacket, Ssrc};
 use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc, RtcError};
@@ -29,8 +29,7 @@ use crate::channel::{self, Channels, Groups, Saying};
 use crate::clock::{self, Clock};
 use crate::codec;
 use crate::demux;
-use crate::egress::header::Extensions;
-use crate::egress::{Egress, Route, SendStream};
+use crate::egress::{Egress, SendStream};
 use crate::extensions;
 use crate::fault::{Fault, NegotiationError, panic_message};
 use crate::forward::Forward;
@@ -39,7 +38,6 @@ use crate::io::prefetch;
 use crate::outlet::Outlet;
 use crate::path::Path;
 use crate::paths::Paths;
-use crate::producer::Incoming;
 use crate::producer::Sync;
 use crate::rate::Rate;
 use crate::sdp::{self, Outline};
@@ -479,72 +477,6 @@ impl Transport {
     /// Note that the DTLS handshake has begun; true if that is new.
     pub fn note_connecting(&mut self, datagram: &[u8]) -> bool {
         !self.connecting && demux::is_dtls(datagram) && !std::mem::replace(&mut self.connecting, true)
-    }
-
-    /// The format the peer sends on section `mid`: the first it named.
-    pub fn incoming(&self, mid: Mid) -> Option<Incoming> {
-        let media = self.rtc.media(mid)?;
-        let params = self.rtc.codec_config().params();
-        let found = media.remote_pts().iter().find_map(|pt| params.iter().find(|p| p.pt() == *pt))?;
-        Some(Incoming {
-            payload_type: *found.pt(),
-            redundant: self.redundant(mid, found),
-            format: found.spec(),
-            repairable: found.fb_nack() && found.resend().is_some(),
-        })
-    }
-
-    /// The payload type of redundant packets of a codec on one section.
-    fn redundant(&self, mid: Mid, params: &PayloadParams) -> Option<u8> {
-        params
-            .red()
-            .map(|pt| *pt)
-            .filter(|pt| self.outline.section(mid).and_then(sdp::Section::redundant) == Some(*pt))
-    }
-
-    /// The names of the layers that arrive on section `mid`, in the order of the offer; none without simulcast.
-    pub fn layers(&self, mid: Mid) -> Vec<Rid> {
-        match self.rtc.media(mid).map(Media::rids_rx) {
-            Some(Rids::Specific(rids)) => rids.clone(),
-            _ => self.outline.layers(mid).collect(),
-        }
-    }
-
-    pub fn has_section(&self, mid: Mid) -> bool {
-        self.rtc.media(mid).is_some()
-    }
-
-    /// Whether we send on section `mid`, by the last negotiation.
-    pub fn sends(&self, mid: Mid) -> bool {
-        self.rtc.media(mid).is_some_and(|media| media.direction().is_sending())
-    }
-
-    /// How `format` is sent on section `mid`; None if it is not.
-    pub fn outgoing(&self, mid: Mid, format: &CodecSpec) -> Option<Route> {
-        let media = self.rtc.media(mid).filter(|_| self.ssrcs.contains_key(&mid))?;
-        let params = self.rtc.codec_config().params();
-        let mut negotiated = media.remote_pts().iter().filter_map(|pt| params.iter().find(|p| p.pt() == *pt));
-        let found = negotiated.find(|p| codec::same_format(&p.spec(), format))?;
-        Some(Route {
-            payload_type: *found.pt(),
-            redundant: self.redundant(mid, found),
-            rtx: found.resend().map(|pt| *pt),
-            nack: found.fb_nack(),
-            clock_rate: format.clock_rate.get(),
-            extensions: Extensions::of(self.outline.section(mid)?, found.fb_transport_cc()),
-        })
-    }
-
-    /// The section that sends with an SSRC.
-    pub fn sender_of(&self, ssrc: u32) -> Option<Mid> {
-        let is = |known: Ssrc| *known == ssrc;
-        let found = self.ssrcs.iter().find(|(_, (main, rtx))| is(*main) || rtx.is_some_and(is));
-        found.map(|(mid, _)| *mid)
-    }
-
-    /// All SSRCs that we send with.
-    pub fn own_ssrcs(&self) -> Vec<u32> {
-        self.ssrcs.values().flat_map(|(main, rtx)| [Some(**main), rtx.map(|rtx| *rtx)]).flatten().collect()
     }
 
     /// Open an SRTCP packet in place; None if there are no keys yet.
