@@ -72,7 +72,7 @@ class UrlSigner:
 
 
 class RecordingFiles:
-    """Answers signed URLs."""
+    """Makes signed URLs, and answers them."""
 
     def __init__(self, store: Store, storage: Storage, signer: UrlSigner) -> None:
         self._store, self._storage, self._signer = store, storage, signer
@@ -80,6 +80,14 @@ class RecordingFiles:
     def routes(self) -> list[BaseRoute]:
         """The path of all files."""
         return [Route(PATH, self.file, methods=["GET", "HEAD"])]
+
+    def path(self, file: str) -> str:
+        """See FilesOf."""
+        return str(self._storage.directory / file)
+
+    def url(self, recording: str, part: int, *, download: bool) -> str:
+        """See FilesOf."""
+        return self._signer.url(recording, part, download=download)
 
     async def file(self, request: Request) -> Response | Answer:
         """A part of a recording, or the range of it that is asked for."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, Concatenate, Generic, ParamSpec, Self, TypeVar
 
 import httpx2
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from palaver.client.operations import Operation
-    from palaver.client.types import Analysis, Page, Patch, Recording, SipCall, StreamingOut
+    from palaver.client.types import Analysis, Page, Patch, RecordedPart, SipCall, StreamingOut
 
-O = TypeVar("O")  # noqa: E741  # the operations of one resource
+O = TypeVar("O", covariant=True)  # noqa: E741  # the operations of one resource, or more of them
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -123,6 +123,26 @@ class Outputs(Resource[ops.OutputOperations[T]]):
         await self._client.send(self._operations.delete(room, id))
 
 
+class Recordings(Resource[ops.RecordingOperations]):
+    """Recordings of a room, and of all rooms."""
+
+    list = _sent(ops.RecordingOperations.list)
+    get = _sent(ops.RecordingOperations.get)
+    create = _sent(ops.RecordingOperations.create)
+    update = _sent(ops.RecordingOperations.update)
+    delete = _sent(ops.RecordingOperations.delete)
+    pause = _sent(ops.RecordingOperations.pause)
+    resume = _sent(ops.RecordingOperations.resume)
+    history = _sent(ops.RecordingOperations.history)
+    erase = _sent(ops.RecordingOperations.erase)
+
+    async def download(
+        self, part: RecordedPart, to: BinaryIO, progress: Callable[[int], None] | None = None
+    ) -> None:
+        """Write a part's file to ``to``. ``progress`` hears how many bytes have come so far."""
+        await self._client.fetch(part.download, to, progress)
+
+
 class AsyncPalaver:
     """A service's view of a server. An async context manager; one connection pool.
 
@@ -149,7 +169,7 @@ class AsyncPalaver:
         self.streams = Streams(self, ops.StreamOperations())
         self.streaming_ins = StreamingIns(self, ops.StreamingInOperations())
         self.jobs = Jobs(self, ops.JobOperations())
-        self.recordings: Outputs[Recording] = Outputs(self, ops.RECORDINGS)
+        self.recordings = Recordings(self, ops.RECORDINGS)
         self.streaming_outs: Outputs[StreamingOut] = Outputs(self, ops.STREAMING_OUTS)
         self.sip_calls: Outputs[SipCall] = Outputs(self, ops.SIP_CALLS)
         self.analytics: Outputs[Analysis] = Outputs(self, ops.ANALYTICS)
@@ -168,6 +188,21 @@ class AsyncPalaver:
         except httpx2.HTTPError as error:
             raise ServerUnreachable(f"{self._http.base_url}: {str(error) or type(error).__name__}") from error
         return ops.read(operation, answer.status_code, answer.content, answer.headers.get("x-total-count"))
+
+    async def fetch(self, url: str, to: BinaryIO, progress: Callable[[int], None] | None = None) -> None:
+        """Write what a URL of the server gives to ``to``, as it comes."""
+        try:
+            async with self._http.stream("GET", url) as answer:
+                if answer.status_code != 200:
+                    ops.read(ops.FETCH, max(answer.status_code, 400), await answer.aread())
+                done = 0
+                async for chunk in answer.aiter_bytes(1 << 20):
+                    to.write(chunk)
+                    done += len(chunk)
+                    if progress is not None:
+                        progress(done)
+        except httpx2.HTTPError as error:
+            raise ServerUnreachable(f"{self._http.base_url}: {str(error) or type(error).__name__}") from error
 
     async def close(self) -> None:
         """Close the connections."""

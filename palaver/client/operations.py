@@ -296,7 +296,41 @@ class OutputOperations(Generic[T]):
         return Operation("DELETE", _at(room, self._name, id), None)
 
 
-RECORDINGS = OutputOperations("recordings", Recording)
+class RecordingOperations(OutputOperations[Recording]):
+    """Recordings of a room, and of all rooms."""
+
+    def __init__(self) -> None:
+        super().__init__("recordings", Recording)
+
+    def get(self, room: str, id: str) -> Operation[Recording]:  # noqa: A002  # the API's word
+        """One recording, also one that has ended."""
+        return Operation("GET", _at(room, "recordings", id), Recording)
+
+    def pause(self, room: str, id: str) -> Operation[Recording]:  # noqa: A002  # the API's word
+        """Leave out what comes from now on."""
+        return self.update(room, id, [Patch("replace", "/media/status", "inactive")])
+
+    def resume(self, room: str, id: str) -> Operation[Recording]:  # noqa: A002  # the API's word
+        """Go on where the pause began."""
+        return self.update(room, id, [Patch("replace", "/media/status", "active")])
+
+    def history(
+        self, room: str | None = None, page: int | None = None, per_page: int | None = None
+    ) -> Operation[Page[Recording]]:
+        """All recordings of a room or, without one, of all rooms: those that ended, too."""
+        query = _paging(page, per_page)
+        if room is None:
+            return Operation("GET", "/v1.1/recordings", list[Recording], query=query)
+        return Operation("GET", _at(room, "recordings"), list[Recording], query=(("state", "all"), *query))
+
+    def erase(self, id: str) -> Operation[None]:  # noqa: A002  # the API's word
+        """Delete a recording that has ended, and its files."""
+        return Operation("DELETE", f"/v1.1/recordings/{quote(id, safe='')}", None)
+
+
+FETCH: Operation[None] = Operation("GET", "", None)
+"""A file by its signed URL."""
+RECORDINGS = RecordingOperations()
 STREAMING_OUTS = OutputOperations("streaming-outs", StreamingOut)
 SIP_CALLS = OutputOperations("sipcalls", SipCall)
 ANALYTICS = OutputOperations("analytics", Analysis)

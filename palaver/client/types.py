@@ -233,12 +233,37 @@ class Job(Wire):
     error: str | None = None
 
 
+class RecordedPart(Wire):
+    """A file of a recording. ``play`` and ``download`` are URLs that are good for a while, relative to the server."""
+
+    file: str
+    started: int = 0
+    seconds: float = 0.0
+    bytes: int = 0
+    complete: bool = False
+    play: str = ""
+    download: str = ""
+
+
 class Recording(Wire):
-    """A running recording; ``storage`` names host and file."""
+    """A recording; ``storage`` names host and file. ``state`` is "recording", "paused" or "ended".
+
+    Times are milliseconds since the epoch.
+    """
 
     id: str
     media: dict[str, Any]
     storage: dict[str, Any]
+    room: str = ""
+    state: str = "recording"
+    started: int = 0
+    ended: int | None = None
+    reason: str | None = None
+    seconds: float = 0.0
+    bytes: int = 0
+    parts: list[RecordedPart] = field(default_factory=list)
+    marks: list[dict[str, Any]] = field(default_factory=list)
+    participants: list[dict[str, Any]] = field(default_factory=list)
 
 
 class StreamingOut(Wire):

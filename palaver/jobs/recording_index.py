@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from palaver.room.messages import Event
     from palaver.store import Store
 
+SETTLE_S: Final = 8.0
+"""So long a sink that ends is waited for: a little more than a recorder gets."""
 _SAVE_S: Final = 1.0
 """At most this often what has changed is written."""
 
@@ -33,6 +36,7 @@ class RecordingIndex:
         self._entries: dict[str, Entry] = {}
         self._new: set[str] = set()
         self._changed: set[str] = set()
+        self._open: dict[str, asyncio.Event] = {}  # whose sinks are at work; set when they are over
         self._removals: dict[str, Callable[[], None]] = {}
         self._room_of: Callable[[RoomId], RoomHost | None] = lambda _: None
         self._counts: Counter[str] = Counter()
@@ -89,7 +93,21 @@ class RecordingIndex:
         entry.parts.append(Part(file=file, started_ms=now))
         self._counts["parts"] += 1
         self._changed.add(recording)
+        self._open.setdefault(recording, asyncio.Event())
         self._watch(entry, now)
+
+    def closed(self, recording: str) -> None:
+        """See Journal."""
+        if over := self._open.pop(recording, None):
+            over.set()
+
+    async def settled(self, recording: str | None = None) -> None:
+        """Wait until the last part of a recording, or of all, is complete; for SETTLE_S at most."""
+        waiting = [over for one, over in self._open.items() if recording in (None, one)]
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SETTLE_S):
+                for over in waiting:
+                    await over.wait()
 
     def grew(self, recording: str, size: int, seconds: float) -> None:
         """See Journal."""
@@ -165,7 +183,7 @@ class RecordingIndex:
     async def save(self, store: Store, goes_on: Callable[[str, str], bool]) -> None:
         """Write what has changed; what nobody records any more has ended."""
         for entry in list(self._entries.values()):
-            if not goes_on(entry.room, entry.id):
+            if entry.id not in self._open and not goes_on(entry.room, entry.id):
                 self._end(entry)
         for recording in list(self._changed):
             entry = self._entries[recording]

@@ -34,6 +34,10 @@ class Journal(Protocol):
         """The last part is complete. Without bytes there was nothing to write, and there is no file."""
         ...
 
+    def closed(self, recording: str) -> None:
+        """The sink is over: nothing follows, unless the recording gets another one."""
+        ...
+
     def failed(self, recording: str, reason: str) -> None:
         """It does not go on for now; the text says why."""
         ...

@@ -53,13 +53,14 @@ class RecordingSink:
             track.kind: track for track in action.subscription.tracks
         }
         self._inactive = {track.kind for track in action.subscription.tracks if not track.active}
+        self._inactive |= set(action.sink.inactive)
         self._gone: set[Kind] = set()
         self._taps: dict[Kind, tuple[int, Tap]] = {}
         self._codecs: dict[Kind, str] = {}
         self._container: Container | None = None
         self._part, self._number = 0, 0
         self._pipeline: int | None = None
-        self._paused = False
+        self._paused = self._inactive >= set(self._tracks)
         self._written = False
         self._fruitless = 0
         self._reason: str | None = None
@@ -86,6 +87,7 @@ class RecordingSink:
         finally:
             if self._waiting is not None:
                 self._waiting.cancel()
+            self._journal.closed(self._id)
         if self._reason is not None:
             raise EndpointLost(self._reason)
 

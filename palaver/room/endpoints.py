@@ -124,12 +124,16 @@ class _ServerSink:
 
 @dataclass(frozen=True, slots=True)
 class FileSink(_ServerSink):
-    """A recording into a file; ``path`` is relative to where recordings are kept."""
+    """A recording into a file; ``path`` is relative to where recordings are kept, without what tells part and kind.
+
+    It begins without the ``inactive`` kinds; paused, if there is no other.
+    """
 
     lasting: ClassVar = True
 
     path: str
     container: str
+    inactive: tuple[Kind, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,13 +40,15 @@ from palaver.api.wire.rooms import config_of
 from palaver.host.rooms import Rooms
 from palaver.jobs.jobs import Jobs
 from palaver.jobs.opening import RoomOpener
+from palaver.jobs.recording import RecordingJobs
 from palaver.jobs.streaming_in import StreamingIns
 from palaver.media.local import LocalEngine
 from palaver.media.pipelines.confinement import Limits
 from palaver.mixing.mixes import Mixes
-from palaver.room.endpoints import PullSource, TestSource
+from palaver.room.endpoints import FileSink, PullSource, TestSource
 from palaver.server import addresses, http, limits, operator, services, state, tls
 from palaver.server.observe import Health, LoopLag
+from palaver.server.recordings import RecordingParts
 from palaver.streaming import generate
 from palaver.streaming.pull import pull
 from palaver.streaming.urls import UrlPolicy
@@ -117,7 +119,7 @@ def _reason(error: OSError) -> str:
     return error.strerror or str(error)
 
 
-def make_engine(config: Config, *, allow_loopback: bool) -> LocalEngine:
+def make_engine(config: Config, recordings: RecordingParts, *, allow_loopback: bool) -> LocalEngine:
     """The packet core, bound to its ports. Raises StartError."""
     media = config.media
     for setting, value in (("addresses", media.addresses), ("public_addresses", media.public_addresses)):
@@ -132,7 +134,7 @@ def make_engine(config: Config, *, allow_loopback: bool) -> LocalEngine:
             tcp=media.tcp,
             connect_timeout_s=media.connect_timeout_s,
             encoders=Mixes,
-            kinds=_kinds(config, allow_loopback=allow_loopback),
+            kinds=_kinds(config, recordings, allow_loopback=allow_loopback),
             limits=Limits(**msgspec.structs.asdict(config.pipelines)),
         )
     except (OSError, ValueError) as error:
@@ -144,7 +146,7 @@ def _allow_loopback(config: Config, listening: Listening) -> bool:
     return config.streaming.allow_loopback or listening.on_loopback
 
 
-def _kinds(config: Config, *, allow_loopback: bool) -> dict[type, EndpointKind]:
+def _kinds(config: Config, recordings: RecordingParts, *, allow_loopback: bool) -> dict[type, EndpointKind]:
     """What may feed and drain rooms beside clients: a line for each kind."""
     streaming = config.streaming
     return {
@@ -152,14 +154,16 @@ def _kinds(config: Config, *, allow_loopback: bool) -> dict[type, EndpointKind]:
             allow_loopback=allow_loopback, tls_verify=streaming.tls_verify, give_up_s=streaming.give_up_s
         ),
         TestSource: generate.KIND,
+        FileSink: recordings.sink(),
     }
 
 
-def _job_kinds(config: Config, listening: Listening) -> list[JobKind]:
+def _job_kinds(config: Config, recordings: RecordingParts, listening: Listening) -> list[JobKind]:
     """What may be asked for that outlives a request: a line for each kind."""
     policy = UrlPolicy(allow_loopback=_allow_loopback(config, listening))
     return [
         StreamingIns(policy, allow_test=config.streaming.allow_test),
+        RecordingJobs(recordings.storage),
     ]
 
 
@@ -174,6 +178,7 @@ class Node:
         engine: LocalEngine,
         store: Store,
         accounts: Mapping[str, Account],
+        recordings: RecordingParts,
     ) -> None:
         self._config, self._directory, self._listening, self._store = config, directory, listening, store
         self._engine = engine
@@ -191,7 +196,9 @@ class Node:
         sources = Sources(config.http.trusted_proxies)
         rest = _rest_settings(config, listening)
         opener = RoomOpener(store, self._rooms, config_of)
-        self._jobs = Jobs(store, opener, _job_kinds(config, listening))
+        self._jobs = Jobs(store, opener, _job_kinds(config, recordings, listening))
+        self._recordings, self._recorded = recordings, recordings.recorded(store)
+        recordings.index.watch(self._rooms.get)
         portal_settings = _portal_settings(config, directory, sources)
         self._portal = Portal(self._rooms, opener, tokens, portal_settings)
         whip = WhipAndWhep(store, self._rooms, opener, tokens, _whip_settings(config))
@@ -221,6 +228,7 @@ class Node:
             "auth": mauth.stats,
             "rooms": self._rooms.stats,
             "jobs": lambda: {**opener.stats(), **self._jobs.stats()},
+            "recordings": lambda: {**recordings.index.stats(), **self._recorded.archive.stats()},
             "media": engine.stats,
             "portal": self._portal.stats,
             "whip": whip.whip_stats,
@@ -241,7 +249,7 @@ class Node:
             *_names(config).guard([*demo.routes(), *DemoView(self._rooms, sessions).routes()]),
             *site.routes(config.portal.public_url),
         ]
-        app = build(store, self._rooms, self._jobs, tokens, rest, extra, mauth=mauth)
+        app = build(store, self._rooms, self._jobs, tokens, rest, extra, recorded=self._recorded, mauth=mauth)
         self._operator = http.server(
             operator.application(config.operator, self._health),
             self._limits,
@@ -261,12 +269,15 @@ class Node:
 
         ``greet`` is called once requests are answered.
         """
+        await self._recordings.index.load(self._store)
         async with asyncio.TaskGroup() as parts:
             running = [
                 parts.create_task(self._engine.run(), name="engine"),
                 parts.create_task(self._rooms.run(), name="rooms"),
                 parts.create_task(self._portal.run(), name="portal"),
                 parts.create_task(self._jobs.run(), name="jobs"),
+                parts.create_task(self._recordings.index.run(self._store, self._goes_on), name="recordings"),
+                parts.create_task(self._recorded.archive.run(), name="archive"),
                 parts.create_task(self._lag.run(), name="loop lag"),
             ]
             serving = parts.create_task(self._server.serve(sockets=[self._listening.socket]), name="http")
@@ -308,7 +319,13 @@ class Node:
         await self._jobs.close()
         for host in self._rooms.running():
             await self._rooms.close(host.room.config.id)
+        await self._recordings.index.settled()
+        await self._recordings.index.save(self._store, self._goes_on)
         self._server.should_exit = True
+
+    def _goes_on(self, room: str, recording: str) -> bool:
+        """Whether a recording has its job still; before the stored jobs are known, it may."""
+        return not self._jobs.resumed.is_set() or self._jobs.get(room, recording) is not None
 
 
 def _names(config: Config) -> KnownNames:
@@ -381,11 +398,15 @@ async def serve(
     greet: Callable[[], None],
 ) -> None:
     """Run a node until ``stop``; ``greet`` is called once it answers. Raises StartError, StoreError, ServiceError."""
-    engine = make_engine(config, allow_loopback=_allow_loopback(config, listening))
+    try:
+        recordings = RecordingParts(config, directory)
+    except ValueError as error:
+        raise StartError(str(error)) from None
+    engine = make_engine(config, recordings, allow_loopback=_allow_loopback(config, listening))
     store = await services.open_store(config, directory)
     try:
         accounts = await services.ensure(store, config.service)
-        await Node(config, directory, listening, engine, store, accounts).run(stop, greet)
+        await Node(config, directory, listening, engine, store, accounts, recordings).run(stop, greet)
     finally:
         await store.close()
         state.forget(directory.path)

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import msgspec
 from msgspec import Meta, Struct, field
 
+from palaver.recording.storage import DEFAULT_PATTERN
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -200,6 +202,23 @@ class Operator(Section, frozen=True):
     """Serve `/docs` and `/openapi.json`."""
 
 
+class Recording(Section, frozen=True):
+    """Recordings: where they go and how long they stay."""
+
+    directory: str = ""
+    """Where recordings are written; empty: `recordings` with the data."""
+    name: str = DEFAULT_PATTERN
+    """How files are named below it, of `{room}`, `{id}`, `{date}` and `{time}` (UTC); `{id}` must be there."""
+    min_free_gb: Seconds = 1.0
+    """Gigabytes of the disk that are left free: recordings end before, and none begins."""
+    keep_days: Seconds = 0.0
+    """Days after which a recording that has ended is deleted; 0: never."""
+    keep_gb: Seconds = 0.0
+    """Gigabytes of ended recordings beyond which the oldest are deleted; 0: never."""
+    url_lifetime_s: Positive = 3600.0
+    """Seconds for which the URLs to play and download recordings are good."""
+
+
 class Page(Section, frozen=True):
     """The conference page at `/`."""
 
@@ -235,6 +254,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     rooms: Rooms = field(default_factory=Rooms)
     streaming: Streaming = field(default_factory=Streaming)
     operator: Operator = field(default_factory=Operator)
+    recording: Recording = field(default_factory=Recording)
     page: Page = field(default_factory=Page)
     log: Log = field(default_factory=Log)
 

@@ -1,5 +1,4 @@
-"""The command line: `palaver serve`, `keys`, `token`, `rooms`, `participants`, `streams`, `streaming-ins`, `doctor` and
-`version`.
+"""The command line: `palaver serve`, `keys`, `token`, `doctor`, `version`, and a group for each noun of the API.
 
 Heavy parts are imported where they are needed, so that a short command answers quickly.
 """
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from palaver import __version__
-from palaver.server.commands import doctor, participants, rooms, streaming_ins, streams
+from palaver.server.commands import doctor, participants, recordings, rooms, streaming_ins, streams
 from palaver.server.commands.connect import asking, existing, room_called
 from palaver.server.commands.shared import (
     DEFAULT_DATA,
@@ -57,6 +56,7 @@ app.add_typer(rooms.app, name="rooms")
 app.add_typer(participants.app, name="participants")
 app.add_typer(streams.app, name="streams")
 app.add_typer(streaming_ins.app, name="streaming-ins")
+app.add_typer(recordings.app, name="recordings")
 app.command()(doctor.doctor)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -13,20 +14,27 @@ from palaver.api.auth.mauth import sign
 from palaver.api.auth.tokens import TokenDesk
 from palaver.api.http.edge import Edge
 from palaver.api.http.forwarding import TrustedProxies
+from palaver.api.recording_files import RecordingFiles, UrlSigner
 from palaver.api.rest.app import build, descriptions
+from palaver.api.rest.recorded import Recorded
 from palaver.api.rest.settings import RestSettings
 from palaver.api.whip.routes import WhipAndWhep
 from palaver.api.whip.settings import WhipSettings
 from palaver.api.wire.rooms import config_of
 from palaver.host import RoomHost, Rooms
+from palaver.jobs.archive import Archive
 from palaver.jobs.jobs import Jobs
 from palaver.jobs.opening import RoomOpener
+from palaver.jobs.recording_index import RecordingIndex
 from palaver.jobs.streaming_in import StreamingIns
 from palaver.media.fake import FakeEngine
+from palaver.recording.storage import Retention, Storage
+from palaver.room.endpoints import FileSink
 from palaver.room.messages import Join
 from palaver.room.values import ParticipantId, StreamId, TransportId
 from palaver.store import Store
 from palaver.streaming.urls import UrlPolicy
+from tests.compat.silent_files import FreeRecordings, silent_files
 from tests.room.scenes import publish, ready
 
 if TYPE_CHECKING:
@@ -143,17 +151,21 @@ async def make_house(
 ) -> AsyncIterator[House]:
     clock = Clock()
     store = await Store.open("sqlite://", master_key=b"m" * 32)
-    rooms = Rooms(engine := FakeEngine())
+    storage, index = Storage(Path("/recordings")), RecordingIndex(clock)
+    rooms = Rooms(engine := FakeEngine({FileSink: silent_files(index)}))
+    index.watch(rooms.get)
     running = keeping = asyncio.create_task(rooms.run())
     try:
         for who, name in ((SUPER, "superService"), (ANNA, "anna"), (BERT, "bert")):
             await store.services.create(who.id, name, who.key, created_ms=1, is_super=who is SUPER)
         desk = TokenDesk(store, b"s" * 32, clock)
         opener = RoomOpener(store, rooms, config_of)
-        jobs = Jobs(store, opener, [StreamingIns(UrlPolicy(), allow_test=True)])
+        jobs = Jobs(store, opener, [StreamingIns(UrlPolicy(), allow_test=True), FreeRecordings(storage)])
         keeping = asyncio.create_task(jobs.run())
         whip = WhipAndWhep(store, rooms, opener, desk, whip_settings or WhipSettings())
         extra_routes = [*whip.routes(), *extra_routes]
+        files = RecordingFiles(store, storage, UrlSigner(b"u" * 32, clock, 60))
+        recorded = Recorded(index, Archive(store, storage, Retention(), clock), files, "10.0.0.5")
         app = build(
             store,
             rooms,
@@ -161,6 +173,7 @@ async def make_house(
             desk,
             settings or RestSettings(),
             [*descriptions(), *extra_routes],
+            recorded=recorded,
             clock=clock,
         )
         app = Edge(app, TrustedProxies(["127.0.0.1", "::1"]), base_path)

@@ -450,7 +450,7 @@ async def test_a_service_sees_its_own_rooms_only_and_so_does_the_super_service(h
 
 @pytest.mark.parametrize("room", ["0" * 24, "x", "A" * 24, "%00" * 24, "..", "a" * 10_000, "ü"])
 async def test_an_unknown_or_malformed_id_is_not_found(house: House, room: str) -> None:
-    for below in ("", "/streams", "/participants/x", "/recordings"):
+    for below in ("", "/streams", "/participants/x", "/analytics"):
         status, code, _ = await house.refused("GET", f"/v1/rooms/{room}{below}")
         assert (status, code) in {(404, 1003), (404, 1001)}
     assert (await house.refused("GET", f"/v1.1/rooms/{'0' * 24}/streams"))[1] == 1003

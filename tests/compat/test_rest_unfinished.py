@@ -20,11 +20,6 @@ def media(kind: str, **options: Any) -> dict[str, Any]:
 
 
 VALID: list[tuple[str, dict[str, Any]]] = [
-    ("recordings", {"media": SOUND}),
-    ("recordings", {"media": PICTURE, "container": "ts"}),
-    ("recordings", {"container": "mp4", **media("audio", format={"codec": "aac"})}),
-    ("recordings", media("video", format={"codec": "h264", "profile": "E"})),
-    ("recordings", media("video", format={"codec": "av1"})),
     ("streaming-outs", RTMP),
     ("streaming-outs", {"url": "http://cdn/x.M3U8?a", "media": PICTURE}),
     (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -25,6 +26,11 @@ class Index:
 
     def begin(self, file: str = "r/42.mkv") -> None:
         self.index.began("42", ROOM, file, "mkv", ("opus", "vp8"))
+
+    def end(self) -> None:
+        """Nobody records it any more."""
+        self.index.closed("42")
+        self.jobs.clear()
 
 
 @pytest.fixture
@@ -52,7 +58,7 @@ async def test_it_has_ended_once_nobody_records_it(here: Index) -> None:
     here.begin()
     await here.save()
     here.index.finished("42", 9000, 4.5)
-    here.jobs.clear()
+    here.end()
     here.now = 1010.0
     await here.save()
     (entry,) = await here.store.recordings.ended()
@@ -64,7 +70,7 @@ async def test_it_has_ended_once_nobody_records_it(here: Index) -> None:
 async def test_what_went_wrong_is_told(here: Index) -> None:
     here.begin()
     here.index.failed("42", "too little space is left")
-    here.jobs.clear()
+    here.end()
     await here.save()
     assert (await here.store.recordings.ended())[0].reason == "too little space is left"
 
@@ -129,3 +135,16 @@ async def test_who_joined_and_left_is_remembered(here: Index) -> None:
         Attendance(participant="p1", user="ann", joined_ms=1, left_ms=3),
         Attendance(participant="p2", user="ben", joined_ms=2),
     ]
+
+
+async def test_it_has_not_ended_while_its_last_part_is_written(here: Index) -> None:
+    here.begin()
+    here.jobs.clear()
+    await here.save()
+    assert await here.store.recordings.ended() == []
+    waiting = asyncio.ensure_future(here.index.settled("42"))
+    here.index.finished("42", 9000, 4.5)
+    here.index.closed("42")
+    await waiting
+    await here.save()
+    assert (await here.store.recordings.ended())[0].parts[0].complete

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from palaver.api.auth.tokens import TokenDesk
+    from palaver.api.rest.recorded import Recorded
     from palaver.api.rest.settings import RestSettings
     from palaver.host import Rooms
     from palaver.jobs.jobs import Jobs
@@ -57,6 +58,7 @@ def build(
     settings: RestSettings,
     extra_routes: Sequence[BaseRoute] = (),
     *,
+    recorded: Recorded,
     clock: Callable[[], float] = wall_clock,
     mauth: MAuth | None = None,
 ) -> ASGIApp:
@@ -65,10 +67,10 @@ def build(
     ``clock`` tells seconds since the epoch. ``mauth``: what checks signatures, where its numbers are of interest.
     """
     portal = PortalAddress(settings.public_url, on_loopback=settings.on_loopback)
-    api = Api(store, rooms, tokens, settings, ObjectIds(clock), portal, clock, jobs)
+    api = Api(store, rooms, tokens, settings, ObjectIds(clock), portal, clock, jobs, recorded)
     mauth = mauth or MAuth(store.services, window_s=settings.replay_window_s, clock=clock)
     app = Starlette(
-        routes=[*_resources(api), *extra_routes],
+        routes=[*_resources(api), *recorded.files.routes(), *extra_routes],
         middleware=[
             Middleware(Headers, settings=settings),
             Middleware(UnexpectedErrors),

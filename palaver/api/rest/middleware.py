@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from palaver.api.auth.mauth import MAuth
     from palaver.api.rest.settings import RestSettings
 
-PROTECTED: Final = ("/v1/rooms", "/v1.1/rooms", "/services", "/v1.1/stream-engine")
+PROTECTED: Final = (
+    *("/v1/rooms", "/v1.1/rooms", "/v1/recordings", "/v1.1/recordings"),
+    *("/services", "/v1.1/stream-engine"),
+)
 
 OWN_OPTIONS: Final = ("/whip/", "/whep/")
 """Paths that tell by themselves what may be done there."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from palaver.api.http.answers import Answer
     from palaver.api.http.ids import ObjectIds
     from palaver.api.http.portal_address import PortalAddress
+    from palaver.api.rest.recorded import Recorded
     from palaver.api.rest.settings import RestSettings
     from palaver.api.wire.streams import Dialect
     from palaver.host import RoomHost, Rooms
@@ -39,6 +40,7 @@ class Api:
     portal: PortalAddress
     clock: Callable[[], float]
     jobs: Jobs
+    recorded: Recorded
 
     def now_ms(self) -> int:
         """Milliseconds since the epoch."""

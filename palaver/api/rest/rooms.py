@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from typing import Any, Final
-from urllib.parse import urlencode
 
-from palaver.api.http.answers import Answer, ApiError, Headers, json, text
-from palaver.api.http.edge import base_of
-from palaver.api.rest.operations import Call, Operation, Parameter
+from palaver.api.http.answers import Answer, ApiError, json, text
+from palaver.api.rest.operations import Call, Operation
+from palaver.api.rest.paging import PAGED, asked_page, page_headers
 from palaver.api.wire import errors
 from palaver.api.wire.errors import ProtocolError
 from palaver.api.wire.room_document import NewRoom, Room, RoomUpdate
@@ -15,21 +14,13 @@ from palaver.api.wire.rooms import new_room, room_info, updated_room
 from palaver.room.values import RoomId
 from palaver.store import Conflict
 
-_MAX_PAGE: Final = 2**31 - 1
-
 
 async def list_rooms(call: Call) -> Answer:
     """The caller's rooms, oldest first: all, or one page of ``per_page``. ``page`` alone is ignored."""
-    store, service = call.api.store.rooms, call.caller.service.id
-    per_page = _positive(call.query.get("per_page"))
-    if per_page is None:
-        definitions = await store.of(service)
-        return json([room_info(one) for one in definitions], _counted(len(definitions)))
-    page = _positive(call.query.get("page")) or 1
-    total = await store.count(service)
-    definitions = await store.of(service, limit=per_page, offset=(page - 1) * per_page)
-    headers = (*_counted(total), *_links(call, page, per_page, total))
-    return json([room_info(one) for one in definitions], headers)
+    store, service, page = call.api.store.rooms, call.caller.service.id, asked_page(call)
+    definitions = await store.of(service, **(page.window if page else {}))
+    total = len(definitions) if page is None else await store.count(service)
+    return json([room_info(one) for one in definitions], page_headers(call, "/rooms", page, total))
 
 
 async def create_room(call: Call) -> Answer:
@@ -80,33 +71,6 @@ def _given(body: Any) -> Any:
     return body
 
 
-def _positive(written: str | None) -> int | None:
-    """The number in a query parameter; None for what is not a positive one."""
-    if written is None or not written.isascii() or not written.isdigit() or len(written) > 20:
-        return None
-    return min(int(written), _MAX_PAGE) or None
-
-
-def _counted(total: int) -> Headers:
-    return ((b"x-total-count", str(total).encode()),)
-
-
-def _links(call: Call, page: int, per_page: int, total: int) -> Headers:
-    """The RFC 8288 links to the neighbouring pages."""
-    last = max(1, -(-total // per_page))
-    pages = {"first": 1, "last": last}
-    if page > 1:
-        pages["prev"] = min(page - 1, last)
-    if page < last:
-        pages["next"] = page + 1
-    path = f"{base_of(call.scope)}{call.version}/rooms"
-    links = (
-        f'<{path}?{urlencode({"page": number, "per_page": per_page})}>; rel="{relation}"'
-        for relation, number in pages.items()
-    )
-    return ((b"link", ", ".join(links).encode()),)
-
-
 OPERATIONS: Final = (
     Operation("GET", "/rooms/{room}", get_room, gives=Room),
     Operation(
@@ -114,10 +78,7 @@ OPERATIONS: Final = (
         "/rooms",
         list_rooms,
         gives=list[Room],
-        query=(
-            Parameter("page", "Counts from 1; only together with per_page."),
-            Parameter("per_page", "How many rooms make a page; all without it."),
-        ),
+        query=PAGED,
     ),
     Operation(
         "POST",

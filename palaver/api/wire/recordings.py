@@ -2,42 +2,207 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Protocol
 
-from palaver.api.wire.formats import Shape
-from palaver.api.wire.sinks import SinkMedia, WantedMedia, codec_of
+from msgspec import UNSET, UnsetType
 
-_RECORDED_AUDIO: Final = frozenset({"pcmu", "pcma", "opus", "aac"})
+from palaver.api.wire.formats import Shape, format_info, parameters_info
+from palaver.api.wire.parse import form
+from palaver.api.wire.sinks import PATHS, PATHS_SAID, SinkMedia, WantedMedia, check_sink_updates, codec_of
+from palaver.recording.formats import AUDIO_CODECS, CONTAINERS, refusal
+from palaver.room.values import AudioFormat, VideoFormat, VideoParameters
+
+if TYPE_CHECKING:
+    from collections.abc import Container as Collection
+
+    from palaver.recording.index import Entry, Part
+    from palaver.room.values import Kind, SubscribedTrack, Track
+
+Container = Literal["auto", "mkv", "mp4", "ts", "m4a", "ogg", "mka"]
+State = Literal["recording", "paused", "ended"]
 
 
 class RecordingRequest(Shape):
     """Starts a recording."""
 
     media: WantedMedia
-    container: Literal["auto", "mkv", "mp4", "ts"] = "auto"
+    container: Container = "auto"
 
     def __post_init__(self) -> None:
         audio, video = codec_of(self.media.audio), codec_of(self.media.video)
-        if audio is not None and audio not in _RECORDED_AUDIO:
+        if audio is not None and audio not in AUDIO_CODECS:
             raise ValueError("media.audio.format.codec: expected pcmu, pcma, opus or aac")
-        if self.container != "mp4":
+        if self.container not in CONTAINERS:
             return
-        if audio not in {None, "aac"}:
-            raise ValueError("media.audio.format.codec: mp4 holds aac only")
-        if video not in {None, "h264", "h265"}:
-            raise ValueError("media.video.format.codec: mp4 holds h264 and h265 only")
+        if refused := refusal(self.container, audio, video):
+            raise ValueError(f"media.{refused[0]}.format.codec: {refused[1]}")
+        if self.container in ("m4a", "ogg", "mka") and self.media.video:
+            raise ValueError(f"media.video: {self.container} holds no video")
+
+
+_STATUS: Final = "/media/status"
+_PATHS_SAID: Final = f"{_STATUS}, {PATHS_SAID}"
+
+
+class RecordingUpdate(Shape, forbid_unknown_fields=True):
+    """Changes what is recorded; ``/media/status`` pauses all of it, and the gap is cut out."""
+
+    op: Literal["replace"]
+    path: Annotated[str, form(f"^({_STATUS}|{PATHS})$", _PATHS_SAID)]
+    value: Any
+
+
+def check_recording_updates(updates: list[RecordingUpdate]) -> None:
+    """Raise ProtocolError unless each value fits its path."""
+    check_sink_updates(updates)
 
 
 class Storage(Shape):
-    """Where a recording is."""
+    """Where a recording is: the machine and the file of its last part."""
 
     host: str
     file: str
 
 
+class RecordedPart(Shape):
+    """A file of a recording. ``play`` and ``download`` are URLs that are good for a while, relative to the server."""
+
+    file: str
+    started: int
+    seconds: float
+    bytes: int
+    complete: bool
+    play: str
+    download: str
+
+
+class RecordingMark(Shape):
+    """Where a recording was paused or went on: milliseconds since the epoch, and seconds into the recording."""
+
+    what: Literal["paused", "resumed"]
+    at: int
+    seconds: float
+
+
+class RecordedParticipant(Shape):
+    """Who was in the room, from when to when."""
+
+    id: str
+    user: str
+    joined: int
+    left: int | UnsetType = UNSET
+
+
 class Recording(Shape):
-    """A recording that goes on."""
+    """A recording. Times are milliseconds since the epoch; ``reason`` is why it ended, if nobody ended it."""
 
     id: str
     media: SinkMedia
     storage: Storage
+    room: str
+    state: State
+    started: int
+    seconds: float
+    bytes: int
+    parts: list[RecordedPart]
+    marks: list[RecordingMark]
+    participants: list[RecordedParticipant]
+    ended: int | UnsetType = UNSET
+    reason: str | UnsetType = UNSET
+
+
+_FORMATS: Final = {"audio": AudioFormat, "video": VideoFormat}
+
+
+def media_info(
+    tracks: tuple[SubscribedTrack, ...],
+    sources: dict[Kind, Track | None],
+    codecs: dict[Kind, str | None],
+    inactive: Collection[Kind],
+) -> dict[str, Any]:
+    """The media of a recording that goes on: ``codecs`` are those that it is stored in, as far as they are known."""
+    media: dict[str, Any] = {"audio": False, "video": False}
+    for track in tracks:
+        media[track.kind] = {
+            "from": track.stream,
+            "format": format_info(_stored(track, codecs.get(track.kind))),
+            "status": "inactive" if track.kind in inactive else "active",
+        }
+        if track.kind == "video":
+            media["video"]["parameters"] = parameters_info(_merged(sources.get("video"), track.parameters))
+    return media
+
+
+def _stored(track: SubscribedTrack, codec: str | None) -> Any:
+    """The format of what is stored."""
+    coming = track.formats[0] if track.transcoded or track.format is None else track.format
+    for one in (coming, *track.formats):
+        if codec in (None, one.codec):
+            return one
+    assert codec is not None
+    return _FORMATS[track.kind](codec)
+
+
+def _merged(source: Track | None, asked: VideoParameters | None) -> VideoParameters:
+    """What the picture has; a bitrate multiplier is shown as it was asked for."""
+    own = (source.parameters if source is not None else None) or VideoParameters()
+    asked = asked or VideoParameters()
+    return VideoParameters(
+        asked.resolution or own.resolution,
+        asked.framerate or own.framerate,
+        asked.bitrate or own.bitrate,
+        asked.key_frame_interval or own.key_frame_interval,
+    )
+
+
+class FilesOf(Protocol):
+    """What answers say of files."""
+
+    def path(self, file: str) -> str:
+        """Where a file is on this machine."""
+        ...
+
+    def url(self, recording: str, part: int, *, download: bool) -> str:
+        """A URL of a part, counted from 1."""
+        ...
+
+
+def recording_info(entry: Entry, host: str, files: FilesOf) -> dict[str, Any]:
+    """A recording as REST shows it. ``files`` knows paths and makes URLs."""
+    media: dict[str, Any] = {"audio": False, "video": False, **entry.media}
+    info: dict[str, Any] = {
+        "id": entry.id,
+        "media": media,
+        "storage": {"host": host, "file": files.path(entry.parts[-1].file) if entry.parts else ""},
+        "room": entry.room,
+        "state": "ended" if entry.ended_ms is not None else "paused" if entry.paused else "recording",
+        "started": entry.started_ms,
+        "seconds": round(entry.seconds, 3),
+        "bytes": entry.size,
+        "parts": [_part(entry, number, part, files) for number, part in enumerate(entry.parts, 1)],
+        "marks": [
+            {"what": mark.what, "at": mark.at_ms, "seconds": round(mark.seconds, 3)} for mark in entry.marks
+        ],
+        "participants": [
+            {"id": one.participant, "user": one.user, "joined": one.joined_ms}
+            | ({"left": one.left_ms} if one.left_ms is not None else {})
+            for one in entry.participants
+        ],
+    }
+    if entry.ended_ms is not None:
+        info["ended"] = entry.ended_ms
+        if entry.reason:
+            info["reason"] = entry.reason
+    return info
+
+
+def _part(entry: Entry, number: int, part: Part, files: FilesOf) -> dict[str, Any]:
+    return {
+        "file": part.file,
+        "started": part.started_ms,
+        "seconds": round(part.seconds, 3),
+        "bytes": part.size,
+        "complete": part.complete,
+        "play": files.url(entry.id, number, download=False),
+        "download": files.url(entry.id, number, download=True),
+    }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Protocol
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType, field
@@ -20,15 +20,15 @@ AudioCodec = Literal[
 ]
 VideoCodec = Literal["h264", "h265", "vp8", "vp9", "av1"]
 
-_PATHS: Final = (
+PATHS: Final = (
     "/media/((audio|video)/(status|from)|video/parameters/(resolution|framerate|bitrate|keyFrameInterval))"
 )
-_PATHS_SAID: Final = (
+PATHS_SAID: Final = (
     "/media/ with audio/ or video/ and status or from, or /media/video/parameters/ with resolution, framerate, "
     "bitrate or keyFrameInterval"
 )
-SinkPath = Annotated[str, form(f"^{_PATHS}$", _PATHS_SAID)]
-OutputPath = Annotated[str, form(f"^/output{_PATHS}$", f"/output followed by {_PATHS_SAID}")]
+SinkPath = Annotated[str, form(f"^{PATHS}$", PATHS_SAID)]
+OutputPath = Annotated[str, form(f"^/output{PATHS}$", f"/output followed by {PATHS_SAID}")]
 
 
 # ── requests ────────────────────────────────────────────────────────────────────────────────────────
@@ -132,7 +132,14 @@ class SinkUpdate(Shape, forbid_unknown_fields=True):
     value: str | int | Resolution
 
 
-def check_sink_updates(updates: Sequence[SinkUpdate]) -> None:
+class _Update(Protocol):
+    @property
+    def path(self) -> str: ...
+    @property
+    def value(self) -> Any: ...
+
+
+def check_sink_updates(updates: Sequence[_Update]) -> None:
     """Raise ProtocolError unless each value fits its path."""
     check_count(updates)
     for index, update in enumerate(updates):

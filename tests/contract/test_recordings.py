@@ -60,6 +60,7 @@ class Notes:
     marks: list[str] = field(default_factory=list)
     complete: int = 0
     problems: list[str] = field(default_factory=list)
+    over: bool = False
 
     def began(
         self,
@@ -83,6 +84,9 @@ class Notes:
     def finished(self, recording: str, size: int, seconds: float) -> None:
         self.seconds = seconds
         self.complete += 1
+
+    def closed(self, recording: str) -> None:
+        self.over = True
 
     def failed(self, recording: str, reason: str) -> None:
         self.problems.append(reason)

@@ -1,0 +1,157 @@
+"""`palaver recordings`: what is recorded in rooms, and what was."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from palaver.server.commands.connect import asking, room_called
+from palaver.server.commands.output import plain, print_json, print_table
+from palaver.server.commands.rooms import RoomArgument  # noqa: TC001  # typer reads the annotations
+from palaver.server.commands.shared import AsJson, fail
+
+if TYPE_CHECKING:
+    from palaver.client import Palaver, RecordedPart, Recording
+
+app = typer.Typer(no_args_is_help=True, help="Recordings of rooms.")
+
+Which = Annotated[str, typer.Argument(metavar="RECORDING", help="Id of a recording.")]
+
+
+@app.command("list")
+@asking
+def list_recordings(
+    api: Palaver,
+    room: Annotated[
+        str | None, typer.Argument(metavar="[ROOM]", help="Id or name; all rooms without.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List recordings, those that ended too, the oldest first."""
+    found = api.recordings.history(room_called(api, room).id if room is not None else None).items
+    if as_json:
+        print_json(found)
+        return
+    print_table(
+        ("ID", "ROOM", "STATE", "STARTED (UTC)", "LENGTH", "MB", "FILE"),
+        (
+            (
+                one.id,
+                one.room,
+                one.state,
+                _time(one.started),
+                _length(one.seconds),
+                f"{one.bytes / 1e6:.1f}",
+                _file(one),
+            )
+            for one in found
+        ),
+    )
+
+
+@app.command()
+@asking
+def start(
+    api: Palaver,
+    room: RoomArgument,
+    audio: Annotated[
+        str | None, typer.Option(help="Stream whose sound is recorded.  [default: the first view]")
+    ] = None,
+    video: Annotated[
+        str | None, typer.Option(help="Stream whose picture is recorded.  [default: the first view]")
+    ] = None,
+    container: Annotated[str, typer.Option(help="auto, mkv, mp4, ts, m4a, ogg or mka.")] = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Start a recording, by default of the room's first view."""
+    found = room_called(api, room)
+    if audio is None and video is None:
+        audio = video = _view(api, found.id)
+    media = {"audio": {"from": audio} if audio else False, "video": {"from": video} if video else False}
+    started = api.recordings.create(found.id, {"container": container, "media": media})
+    if as_json:
+        print_json(started)
+    else:
+        typer.echo(started.id)
+
+
+@app.command()
+@asking
+def stop(api: Palaver, room: RoomArgument, recording: Which) -> None:
+    """End a recording; its files stay."""
+    api.recordings.delete(room_called(api, room).id, recording)
+
+
+@app.command()
+@asking
+def pause(api: Palaver, room: RoomArgument, recording: Which) -> None:
+    """Leave out what comes from now on."""
+    api.recordings.pause(room_called(api, room).id, recording)
+
+
+@app.command()
+@asking
+def resume(api: Palaver, room: RoomArgument, recording: Which) -> None:
+    """Go on where the pause began."""
+    api.recordings.resume(room_called(api, room).id, recording)
+
+
+@app.command()
+@asking
+def delete(api: Palaver, recording: Which) -> None:
+    """Delete a recording that has ended, and its files."""
+    api.recordings.erase(recording)
+
+
+@app.command()
+@asking
+def download(
+    api: Palaver,
+    recording: Which,
+    to: Annotated[Path, typer.Option(help="Directory for the files.")] = Path(),
+) -> None:
+    """Download all parts of a recording; existing files are not overwritten."""
+    found = next((one for one in api.recordings.history() if one.id == recording), None)
+    if found is None:
+        fail(f"no recording of this service has the id {recording}")
+    for part in found.parts:
+        _fetch(api, part, to / Path(part.file).name)
+
+
+def _fetch(api: Palaver, part: RecordedPart, file: Path) -> None:
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    try:
+        with file.open("xb") as target, Progress(*columns, console=Console(stderr=True)) as bars:
+            bar = bars.add_task(file.name, total=part.bytes or None)
+            api.recordings.download(part, target, lambda done: bars.update(bar, completed=done))
+    except OSError as error:
+        fail(f"{file}: {error.strerror or error}")
+    typer.echo(str(file))
+
+
+def _view(api: Palaver, room: str) -> str:
+    """The mixed stream of the room's first view; a room that does not run has none yet, but its name is known."""
+    definition: Any = api.rooms.get(room)
+    views = definition.views or []
+    if not views:
+        fail("the room has no view: say which streams by --audio and --video")
+    return f"{room}-{views[0].label}"
+
+
+def _time(ms: int) -> str:
+    return f"{datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def _length(seconds: float) -> str:
+    return f"{int(seconds) // 3600}:{int(seconds) // 60 % 60:02}:{int(seconds) % 60:02}"
+
+
+def _file(one: Recording) -> str:
+    more = f" (+{len(one.parts) - 1})" if len(one.parts) > 1 else ""
+    return plain(one.parts[0].file + more) if one.parts else "-"

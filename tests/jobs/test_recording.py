@@ -1,0 +1,48 @@
+"""What is asked of a recording survives a restart."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from palaver.jobs.kinds import JobFailed
+from palaver.jobs.recording import RecordedAudio, RecordedVideo, RecordingJobs, RecordingOrder
+from palaver.recording.storage import Storage
+from palaver.room.endpoints import FileSink
+from palaver.room.values import AudioFormat, Resolution, VideoFormat, VideoParameters
+
+ORDER = RecordingOrder(
+    "room",
+    1_700_000_000_000,
+    "mkv",
+    RecordedAudio("s", "opus", 48_000, 2),
+    RecordedVideo("t", "h264", "CB", (640, 480), 24, "x0.8", 2),
+    ("video",),
+)
+
+
+def test_an_order_comes_back_from_the_store_as_it_was() -> None:
+    for order in (ORDER, RecordingOrder("room", 1, "auto", None, RecordedVideo("t"))):
+        stored = msgspec.json.encode(msgspec.to_builtins(order))
+        assert msgspec.convert(msgspec.json.decode(stored), RecordingOrder) == order
+
+
+def test_an_order_asks_the_room_for_its_tracks() -> None:
+    command = RecordingJobs(Storage(Path("/recordings"))).command("42", ORDER)
+    sound, picture = command.tracks
+    assert command.by is None
+    assert command.sink == FileSink("room/20231114-221320-42", "mkv", ("video",))
+    assert (sound.stream, sound.format) == ("s", AudioFormat("opus", 48_000, 2))
+    assert (picture.stream, picture.format) == ("t", VideoFormat("h264", "CB"))
+    assert picture.parameters == VideoParameters(Resolution(640, 480), 24, "x0.8", 2)
+
+
+async def test_nothing_is_begun_where_too_little_space_is_left(tmp_path: Path) -> None:
+    await RecordingJobs(Storage(tmp_path)).check(ORDER)
+    with pytest.raises(JobFailed, match="too little space"):
+        await RecordingJobs(Storage(tmp_path, floor_bytes=1 << 62)).check(ORDER)
+    (tmp_path / "file").touch()
+    with pytest.raises(JobFailed, match="cannot be stored"):
+        await RecordingJobs(Storage(tmp_path / "file" / "below")).check(ORDER)
