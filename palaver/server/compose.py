@@ -17,7 +17,7 @@ import structlog
 from starlette.routing import Route
 
 from palaver import __version__
-from palaver.api import site
+from palaver.api import live, site
 from palaver.api.auth.mauth import MAuth
 from palaver.api.auth.tokens import TokenDesk
 from palaver.api.clock import wall_clock
@@ -42,19 +42,23 @@ from palaver.jobs.jobs import Jobs
 from palaver.jobs.opening import RoomOpener
 from palaver.jobs.recording import RecordingJobs
 from palaver.jobs.streaming_in import StreamingIns
+from palaver.jobs.streaming_out import StreamingOuts
 from palaver.media.local import LocalEngine
 from palaver.media.pipelines.confinement import Limits
 from palaver.mixing.mixes import Mixes
-from palaver.room.endpoints import FileSink, PullSource, TestSource
+from palaver.room.endpoints import FileSink, PullSource, PushSink, TestSource
 from palaver.server import addresses, http, limits, operator, services, state, tls
 from palaver.server.observe import Health, LoopLag
 from palaver.server.recordings import RecordingParts
 from palaver.streaming import generate
 from palaver.streaming.pull import pull
+from palaver.streaming.push import push
+from palaver.streaming.targets import TargetStates
 from palaver.streaming.urls import UrlPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
+    from pathlib import Path
 
     from palaver.jobs.kinds import JobKind
     from palaver.media.endpoints import EndpointKind
@@ -119,7 +123,9 @@ def _reason(error: OSError) -> str:
     return error.strerror or str(error)
 
 
-def make_engine(config: Config, recordings: RecordingParts, *, allow_loopback: bool) -> LocalEngine:
+def make_engine(
+    config: Config, recordings: RecordingParts, targets: TargetStates, *, allow_loopback: bool
+) -> LocalEngine:
     """The packet core, bound to its ports. Raises StartError."""
     media = config.media
     for setting, value in (("addresses", media.addresses), ("public_addresses", media.public_addresses)):
@@ -134,7 +140,7 @@ def make_engine(config: Config, recordings: RecordingParts, *, allow_loopback: b
             tcp=media.tcp,
             connect_timeout_s=media.connect_timeout_s,
             encoders=Mixes,
-            kinds=_kinds(config, recordings, allow_loopback=allow_loopback),
+            kinds=_kinds(config, recordings, targets, allow_loopback=allow_loopback),
             limits=Limits(**msgspec.structs.asdict(config.pipelines)),
         )
     except (OSError, ValueError) as error:
@@ -146,7 +152,9 @@ def _allow_loopback(config: Config, listening: Listening) -> bool:
     return config.streaming.allow_loopback or listening.on_loopback
 
 
-def _kinds(config: Config, recordings: RecordingParts, *, allow_loopback: bool) -> dict[type, EndpointKind]:
+def _kinds(
+    config: Config, recordings: RecordingParts, targets: TargetStates, *, allow_loopback: bool
+) -> dict[type, EndpointKind]:
     """What may feed and drain rooms beside clients: a line for each kind."""
     streaming = config.streaming
     return {
@@ -155,15 +163,19 @@ def _kinds(config: Config, recordings: RecordingParts, *, allow_loopback: bool) 
         ),
         TestSource: generate.KIND,
         FileSink: recordings.sink(),
+        PushSink: push(targets, allow_loopback=allow_loopback, tls_verify=streaming.tls_verify),
     }
 
 
-def _job_kinds(config: Config, recordings: RecordingParts, listening: Listening) -> list[JobKind]:
+def _job_kinds(
+    config: Config, recordings: RecordingParts, listening: Listening, live_folder: Path
+) -> list[JobKind]:
     """What may be asked for that outlives a request: a line for each kind."""
     policy = UrlPolicy(allow_loopback=_allow_loopback(config, listening))
     return [
         StreamingIns(policy, allow_test=config.streaming.allow_test),
         RecordingJobs(recordings.storage),
+        StreamingOuts(policy, live_folder),
     ]
 
 
@@ -179,6 +191,7 @@ class Node:
         store: Store,
         accounts: Mapping[str, Account],
         recordings: RecordingParts,
+        targets: TargetStates,
     ) -> None:
         self._config, self._directory, self._listening, self._store = config, directory, listening, store
         self._engine = engine
@@ -195,8 +208,9 @@ class Node:
         proxies = _proxies(config)
         sources = Sources(config.http.trusted_proxies)
         rest = _rest_settings(config, listening)
+        live_folder = directory.path / "live"
         opener = RoomOpener(store, self._rooms, config_of)
-        self._jobs = Jobs(store, opener, _job_kinds(config, recordings, listening))
+        self._jobs = Jobs(store, opener, _job_kinds(config, recordings, listening, live_folder))
         self._recordings, self._recorded = recordings, recordings.recorded(store)
         recordings.index.watch(self._rooms.get)
         portal_settings = _portal_settings(config, directory, sources)
@@ -230,6 +244,7 @@ class Node:
             "jobs": lambda: {**opener.stats(), **self._jobs.stats()},
             "recordings": lambda: {**recordings.index.stats(), **self._recorded.archive.stats()},
             "media": engine.stats,
+            "streaming": targets.stats,
             "portal": self._portal.stats,
             "whip": whip.whip_stats,
             "whep": whip.whep_stats,
@@ -247,9 +262,20 @@ class Node:
             *([] if config.operator.port else operator.routes(config.operator, self._health)),
             *whip.routes(),
             *_names(config).guard([*demo.routes(), *DemoView(self._rooms, sessions).routes()]),
+            *live.routes(live_folder, config.http.cors_origins),
             *site.routes(config.portal.public_url),
         ]
-        app = build(store, self._rooms, self._jobs, tokens, rest, extra, recorded=self._recorded, mauth=mauth)
+        app = build(
+            store,
+            self._rooms,
+            self._jobs,
+            tokens,
+            rest,
+            extra,
+            recorded=self._recorded,
+            targets=targets,
+            mauth=mauth,
+        )
         self._operator = http.server(
             operator.application(config.operator, self._health),
             self._limits,
@@ -402,11 +428,14 @@ async def serve(
         recordings = RecordingParts(config, directory)
     except ValueError as error:
         raise StartError(str(error)) from None
-    engine = make_engine(config, recordings, allow_loopback=_allow_loopback(config, listening))
+    targets = TargetStates()
+    engine = make_engine(config, recordings, targets, allow_loopback=_allow_loopback(config, listening))
     store = await services.open_store(config, directory)
     try:
         accounts = await services.ensure(store, config.service)
-        await Node(config, directory, listening, engine, store, accounts, recordings).run(stop, greet)
+        await Node(config, directory, listening, engine, store, accounts, recordings, targets).run(
+            stop, greet
+        )
     finally:
         await store.close()
         state.forget(directory.path)

@@ -33,6 +33,7 @@ from palaver.room.endpoints import FileSink
 from palaver.room.messages import Join
 from palaver.room.values import ParticipantId, StreamId, TransportId
 from palaver.store import Store
+from palaver.streaming.targets import TargetStates
 from palaver.streaming.urls import UrlPolicy
 from tests.compat.silent_files import FreeRecordings, silent_files
 from tests.room.scenes import publish, ready
@@ -174,6 +175,7 @@ async def make_house(
             settings or RestSettings(),
             [*descriptions(), *extra_routes],
             recorded=recorded,
+            targets=TargetStates(),
             clock=clock,
         )
         app = Edge(app, TrustedProxies(["127.0.0.1", "::1"]), base_path)

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from palaver.host import Rooms
     from palaver.jobs.jobs import Jobs
     from palaver.store import Store
+    from palaver.streaming.targets import TargetStates
 
 _PAGE_POLICY: Final = (
     (
@@ -59,6 +60,7 @@ def build(
     extra_routes: Sequence[BaseRoute] = (),
     *,
     recorded: Recorded,
+    targets: TargetStates,
     clock: Callable[[], float] = wall_clock,
     mauth: MAuth | None = None,
 ) -> ASGIApp:
@@ -67,7 +69,7 @@ def build(
     ``clock`` tells seconds since the epoch. ``mauth``: what checks signatures, where its numbers are of interest.
     """
     portal = PortalAddress(settings.public_url, on_loopback=settings.on_loopback)
-    api = Api(store, rooms, tokens, settings, ObjectIds(clock), portal, clock, jobs, recorded)
+    api = Api(store, rooms, tokens, settings, ObjectIds(clock), portal, clock, jobs, recorded, targets)
     mauth = mauth or MAuth(store.services, window_s=settings.replay_window_s, clock=clock)
     app = Starlette(
         routes=[*_resources(api), *recorded.files.routes(), *extra_routes],

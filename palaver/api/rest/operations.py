@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from palaver.host import RoomHost, Rooms
     from palaver.jobs.jobs import Jobs
     from palaver.store import RoomDefinition, Store
+    from palaver.streaming.targets import TargetStates
 
 VERSIONS: Final[tuple[Version, ...]] = ("/v1", "/v1.1")
 Version = Literal["", "/v1", "/v1.1"]
@@ -41,6 +42,7 @@ class Api:
     clock: Callable[[], float]
     jobs: Jobs
     recorded: Recorded
+    targets: TargetStates
 
     def now_ms(self) -> int:
         """Milliseconds since the epoch."""

@@ -1,0 +1,130 @@
+"""What jobs that take media out of a room ask for: which streams, in which form; and how that is changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from palaver.room.messages import TrackChange
+from palaver.room.values import (
+    KINDS,
+    AudioFormat,
+    Kind,
+    Resolution,
+    StreamId,
+    SubscribedTrack,
+    VideoFormat,
+    VideoParameters,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+@dataclass(frozen=True, slots=True)
+class WantedSound:
+    """Which sound to take; without a ``codec`` as it comes."""
+
+    stream: str
+    codec: str | None = None
+    sample_rate: int | None = None
+    channels: int | None = None
+
+    def subscribed(self) -> SubscribedTrack:
+        """What to ask the room for."""
+        wanted = AudioFormat(self.codec, self.sample_rate, self.channels) if self.codec else None
+        return SubscribedTrack("audio", StreamId(self.stream), format=wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class WantedPicture:
+    """Which picture to take; what is left open stays as it comes. ``bitrate`` is kbit/s or a multiplier ("x0.8")."""
+
+    stream: str
+    codec: str | None = None
+    profile: str | None = None
+    resolution: tuple[int, int] | None = None
+    framerate: float | None = None
+    bitrate: float | str | None = None
+    key_frame_interval: float | None = None
+
+    @property
+    def parameters(self) -> VideoParameters | None:
+        """What is asked for beside the format; None for nothing."""
+        size = Resolution(*self.resolution) if self.resolution else None
+        asked = VideoParameters(size, self.framerate, self.bitrate, self.key_frame_interval)
+        return None if asked == VideoParameters() else asked
+
+    def subscribed(self) -> SubscribedTrack:
+        """What to ask the room for."""
+        wanted = VideoFormat(self.codec, self.profile) if self.codec else None
+        return SubscribedTrack("video", StreamId(self.stream), format=wanted, parameters=self.parameters)
+
+
+class Change(Protocol):
+    """One change of a request: a path of the management API, and a value that fits it."""
+
+    @property
+    def path(self) -> str:
+        """Where, such as "/media/video/parameters/framerate"."""
+        ...
+
+    @property
+    def value(self) -> Any:
+        """What is there from now on."""
+        ...
+
+
+class NoSuchTrack(ValueError):
+    """A change of a kind that is not taken out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """What a job takes out of a room; the base of its requests."""
+
+    audio: WantedSound | None
+    video: WantedPicture | None
+    inactive: tuple[Kind, ...] = ()
+
+
+O = TypeVar("O", bound=Outgoing)  # noqa: E741  # the usual name of a type variable is one letter
+
+
+def changed(request: O, changes: Iterable[Change]) -> tuple[O, tuple[TrackChange, ...]]:
+    """The request after ``changes``, and what they ask of the room. Raises NoSuchTrack."""
+    kept, redirected, adjusted = request, set[Kind](), False
+    for change in changes:
+        kind: Kind = "audio" if "/audio/" in change.path else "video"
+        what = change.path.rpartition("/")[2]
+        if getattr(kept, kind) is None:
+            raise NoSuchTrack(kind)
+        if what == "status":
+            inactive = set(kept.inactive) - {kind} if change.value == "active" else {*kept.inactive, kind}
+            kept = replace(kept, inactive=tuple(one for one in KINDS if one in inactive))
+        elif what == "from":
+            kept = replace(kept, **{kind: replace(getattr(kept, kind), stream=change.value)})
+            redirected.add(kind)
+        else:
+            kept = replace(kept, video=_adjusted(kept.video, what, change.value))
+            adjusted = True
+    asked: list[TrackChange] = []
+    if "audio" in redirected and kept.audio is not None:
+        asked.append(TrackChange("audio", StreamId(kept.audio.stream)))
+    if kept.video is not None and (adjusted or "video" in redirected):
+        origin = StreamId(kept.video.stream) if "video" in redirected else None
+        asked.append(TrackChange("video", origin, kept.video.parameters))
+    return kept, tuple(asked)
+
+
+def _adjusted(picture: WantedPicture | None, what: str, value: Any) -> WantedPicture:
+    assert picture is not None
+    match what:
+        case "resolution":
+            return replace(picture, resolution=(value["width"], value["height"]))
+        case "framerate":
+            return replace(picture, framerate=value)
+        case "bitrate":
+            return replace(picture, bitrate=value)
+        case _:
+            return replace(picture, key_frame_interval=value)
