@@ -67,8 +67,8 @@ def open_stream(wanted: Wanted, resolve: Callable[[str], list[tuple[str, int]]])
     began = time.monotonic()
     try:
         addresses = resolve(wanted.url)
-        if scheme in ("rtsp", "rtsps", "rtmp", "rtmps"):
-            _greet(wanted, addresses, tls=scheme.endswith("s"))
+        if scheme in ("rtsps", "rtmps") and wanted.tls_verify:
+            check_certificate(wanted.url, addresses)
         container = _open(wanted, scheme, resolve, readers)
         if scheme not in ("http", "https"):
             _check_peers(resolve)
@@ -76,7 +76,7 @@ def open_stream(wanted: Wanted, resolve: Callable[[str], list[tuple[str, int]]])
         for reader in readers:
             reader.close()
         late = time.monotonic() - began >= OPEN_S - 0.1  # the library then says that it read garbage
-        raise StreamUnavailable(cause_of(TimeoutError() if late else error)) from error
+        raise StreamUnavailable(explained(TimeoutError() if late else error, wanted.url, resolve)) from error
     paced = container.format.name in ("hls", "dash") or "hls" in container.format.name or _is_file(container)
     return Opened(container, readers, paced=paced)
 
@@ -119,15 +119,26 @@ def _is_file(container: InputContainer) -> bool:
     return container.format.name.split(",")[0] in ("mov", "matroska", "avi", "ogg", "wav", "mp3")
 
 
-def _greet(wanted: Wanted, addresses: list[tuple[str, int]], *, tls: bool) -> None:
-    """Connect once by ourselves: the library's errors do not tell a refused connection from a failed handshake."""
-    with connected(addresses, CONNECT_S) as sock:
-        if tls:
-            context = ssl.create_default_context()
-            if not wanted.tls_verify:
-                context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-            with context.wrap_socket(sock, server_hostname=urlsplit(wanted.url).hostname):
-                pass
+def check_certificate(url: str, addresses: list[tuple[str, int]]) -> None:
+    """Connect once by ourselves: the library does not look at certificates. Raises OSError."""
+    with (
+        connected(addresses, CONNECT_S) as sock,
+        ssl.create_default_context().wrap_socket(sock, server_hostname=urlsplit(url).hostname),
+    ):
+        pass
+
+
+def explained(error: BaseException, url: str, resolve: Callable[[str], list[tuple[str, int]]]) -> str:
+    """Why ``url`` could not be used. The library's errors do not tell a refused connection from a failed handshake:
+    where nothing better is known, we try to connect by ourselves. Not before: some servers take one connection only.
+    """
+    if isinstance(error, StreamUnavailable | av.error.HTTPError | TimeoutError | ssl.SSLError):
+        return cause_of(error)
+    try:
+        connected(resolve(url), CONNECT_S).close()
+    except (OSError, StreamUnavailable) as found:
+        return cause_of(found)
+    return cause_of(error)
 
 
 def _check_peers(resolve: Callable[[str], list[tuple[str, int]]]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import ssl
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -13,7 +12,7 @@ from urllib.parse import urlsplit
 import av
 
 from palaver.muxing.muxer import Muxer
-from palaver.streaming.http_reader import connected
+from palaver.streaming.opening import check_certificate
 from palaver.streaming.sender import FolderStore, Sender, WebStore
 
 if TYPE_CHECKING:
@@ -51,14 +50,8 @@ class LiveOutlet:
 
     def __init__(self, push: Push, form: VideoForm | None, resolve: Resolve) -> None:
         addresses = resolve(push.url)
-        scheme = urlsplit(push.url).scheme
-        with connected(addresses, CONNECT_S) as sock:
-            if scheme in ("rtmps", "rtsps"):
-                context = ssl.create_default_context()
-                if not push.tls_verify:
-                    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-                with context.wrap_socket(sock, server_hostname=urlsplit(push.url).hostname):
-                    pass
+        if urlsplit(push.url).scheme in ("rtmps", "rtsps") and push.tls_verify:
+            check_certificate(push.url, addresses)
         options = {"flush_packets": "1", "max_interleave_delta": _INTERLEAVE_US}
         if push.protocol == "rtsp":
             options |= {"rtsp_transport": "tcp", "timeout": str(int(CONNECT_S * 1_000_000))}

@@ -12,6 +12,7 @@ from palaver.muxing.muxer import Unreadable, VideoForm
 from palaver.muxing.tracks import FIRST_AUDIO, FileClock, PictureTrack, SoundTrack
 from palaver.streaming.causes import StreamUnavailable, cause_of
 from palaver.streaming.control import Connected, Interrupted, Push, PushProgress
+from palaver.streaming.opening import explained
 from palaver.streaming.outlets import LiveOutlet, Outlet, SegmentOutlet
 
 if TYPE_CHECKING:
@@ -184,7 +185,7 @@ class Pusher:
         try:
             self._outlet = self._open(form)
         except (OSError, av.error.FFmpegError, StreamUnavailable, ValueError) as error:
-            self._lost(cause_of(error), final=isinstance(error, StreamUnavailable) and error.final)
+            self._lost(self._cause(error), final=isinstance(error, StreamUnavailable) and error.final)
             return
         self.counters["connections"] += 1
         self._clock = FileClock(begin_ns=at_ns)
@@ -215,7 +216,7 @@ class Pusher:
             if outlet is not None and self._outlet is outlet:
                 self._outlet = None
                 outlet.close()
-                self._lost(cause_of(error))
+                self._lost(self._cause(error))
                 if self._picture is not None:
                     self._picture.starve(now_ns)
             return
@@ -224,6 +225,11 @@ class Pusher:
             self._report(Connected())
         if self._tried_ns is not None and now_ns - self._tried_ns > STEADY_NS:
             self._pause_ns = 0
+
+    def _cause(self, error: BaseException) -> str:
+        if self._push.protocol in ("hls", "dash"):
+            return cause_of(error)
+        return explained(error, self._push.url, self._resolve)
 
     def _lost(self, reason: str, *, final: bool = False) -> None:
         self.counters["interruptions"] += 1
