@@ -29,7 +29,7 @@ PUSHER: Final = PipelineKind(
     "palaver.streaming.pusher_process:run",
     PUSHER_REPORTS,
     finish_s=4.0,
-    confinement=Confinement(network=True),
+    confinement=Confinement(network=True, files=True),
 )
 
 
