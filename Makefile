@@ -13,9 +13,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 RUST := Cargo.toml Cargo.lock $(shell find rust/sfu rust/nameplate rust/py -name '*.rs' -o -name Cargo.toml)
 LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url $(if $(UPGRADE),--upgrade)
+PACKAGES := $(shell find palaver packaging -type f -not -name '*.so' -not -path '*/__pycache__/*' -not -path 'palaver/api/site/*')
 WEB := package.json package-lock.json $(shell find client/src web/src web/public client/*.json web/*.json web/index.html web/vite.config.ts -type f 2>/dev/null)
 
-.PHONY: help build serve test check lint unit bench fuzz soak wire lock docs clean
+.PHONY: help build serve wheel test check lint unit bench fuzz soak wire lock docs clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -25,7 +26,9 @@ build: $(STAMPS)/core $(STAMPS)/web ## everything; leaves the command at .venv/b
 serve: build ## build, start the server, print the address of a page where two people can talk
 	@exec $(BIN)/palaver serve $(ARGS)
 
-test: build $(STAMPS)/dev $(STAMPS)/apt-test lint ## everything that CI runs: lints, types, unit, whole-server and browser tests
+wheel: $(STAMPS)/wheel ## wheels of the server, with the page inside, and of the Python client; in dist/
+
+test: build wheel $(STAMPS)/wheelhouse $(STAMPS)/dev $(STAMPS)/apt-test lint ## everything that CI runs: lints, types, unit, whole-server and browser tests
 	$(BIN)/python tools/run_tests.py $(TESTS)
 
 check: build $(STAMPS)/dev lint unit ## what to run before a commit: lints, types, unit tests
@@ -39,6 +42,7 @@ lint: build $(STAMPS)/dev
 	$(PYTHON) tools/file_sizes.py
 	$(PYTHON) tools/links.py
 	$(BIN)/python tools/locked.py
+	$(BIN)/python tools/version.py
 	cargo fmt --check
 	cargo clippy --release --workspace --all-targets --quiet -- -D warnings
 	npm run --silent check
@@ -57,6 +61,7 @@ lock: $(STAMPS)/tools ## pin Python's libraries with their hashes, after pyproje
 	$(LOCK) --all-extras pyproject.toml requirements/build.in -o requirements/build.txt
 	$(LOCK) --all-extras --group dev -c requirements/build.txt pyproject.toml requirements/build.in -o requirements/dev.txt
 	$(LOCK) requirements/uv.in -o requirements/uv.txt
+	$(LOCK) requirements/zig.in -o requirements/zig.txt
 
 bench: build $(STAMPS)/dev $(STAMPS)/apt-bench $(STAMPS)/load ## every benchmark; tables in bench/results
 	for one in idle join rest portal refusals contract forwarding floods bad_network mix mix_live mix_node; do $(BIN)/python -m bench.$$one; done
@@ -72,7 +77,7 @@ soak: build $(STAMPS)/dev $(STAMPS)/load ## a full house, people coming and goin
 	PALAVER_KILLS=$${KILLS:-100} $(BIN)/python -m pytest -q tests/net/test_kill.py
 
 clean: ## forget everything that was built
-	rm -rf .venv target node_modules client/dist web/dist $(STAMPS) palaver/media/_core.abi3.so
+	rm -rf .venv target node_modules client/dist web/dist dist $(STAMPS) palaver/media/_core.abi3.so
 
 # ── what the targets above stand on ─────────────────────────────────────────────────────────────────
 
@@ -97,6 +102,21 @@ $(STAMPS)/node: package.json package-lock.json client/package.json web/package.j
 
 $(STAMPS)/web: $(STAMPS)/node $(WEB)
 	npm run --silent build
+	@touch $@
+
+# With TARGETS (see tools/wheel.sh), or where dist/ was emptied, it is done each time it is asked for.
+$(STAMPS)/wheel: $(STAMPS)/core $(STAMPS)/web tools/wheel.sh pyproject.toml README.md LICENSE $(PACKAGES) $(if $(TARGETS),always,$(if $(wildcard dist/palaver-*.whl),,always))
+	$(if $(TARGETS),uv pip install --quiet --require-hashes -r requirements/zig.txt)
+	TARGETS="$(TARGETS)" bash tools/wheel.sh
+	@$(if $(TARGETS),rm -f $@,touch $@)
+
+.PHONY: always
+always:
+
+# The libraries of the wheel, so that the tests install it without the network.
+$(STAMPS)/wheelhouse: requirements/build.txt $(STAMPS)/venv
+	@rm -rf $@
+	$(BIN)/pip download --quiet --require-hashes --only-binary :all: --dest $@ -r requirements/build.txt
 	@touch $@
 
 $(STAMPS)/dev: $(STAMPS)/venv requirements/dev.txt

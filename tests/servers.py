@@ -104,17 +104,19 @@ def start_server(
     killed: bool = False,
     host: str = "127.0.0.1",
     within: Sequence[str] = (),
+    command: Path = COMMAND,
 ) -> Iterator[Server]:
     """``palaver serve`` on free ports; stopped (and required to stop cleanly) at the end, or ``killed``.
 
     ``within``: what its command line begins with, such as that which enters a network namespace.
+    ``command``: of another installation than the checkout's.
     """
     port, media = port or free_port(), free_port(run=8)
     data_dir = directory / "data"
     log = (directory / "server.log").open("ab")
     process = subprocess.Popen(
         [
-            *within, str(COMMAND), "serve", "--host", host, "--port", str(port), "--media-port", str(media),
+            *within, str(command), "serve", "--host", host, "--port", str(port), "--media-port", str(media),
             "--data-dir", str(data_dir), *arguments,
         ],
         stdout=log,
@@ -131,7 +133,7 @@ def start_server(
             assert time.monotonic() < deadline, "the server did not become ready in 60 s"
         keys = json.loads(
             subprocess.run(
-                [str(COMMAND), "keys", "--json", "--data-dir", str(data_dir)],
+                [str(command), "keys", "--json", "--data-dir", str(data_dir)],
                 check=True,
                 capture_output=True,
                 timeout=30,

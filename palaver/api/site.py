@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 _PACKAGED: Final = Path(__file__).parent / "site"
-_CHECKOUT: Final = Path(__file__).parent.parent.parent / "web" / "dist"
+_ROOT: Final = Path(__file__).parent.parent.parent
+"""The checkout; for an installed package the folder of all packages, where `web` is somebody else's."""
 _POLICY: Final = "; ".join(
     (
         "default-src 'none'",
@@ -55,7 +56,7 @@ def headers(host: str, public_url: str) -> dict[str, str]:
 
 def routes(public_url: str = "") -> list[BaseRoute]:
     """``/`` and everything the page loads."""
-    folder = next((f for f in (_CHECKOUT, _PACKAGED) if (f / "index.html").is_file()), None)
+    folder = _folder(_ROOT, _PACKAGED)
     site = _Site(folder, public_url)
     return [
         Route("/", site.page),
@@ -65,6 +66,12 @@ def routes(public_url: str = "") -> list[BaseRoute]:
         Route("/assets/{name}", site.asset),
         Route("/{name}", site.file),
     ]
+
+
+def _folder(root: Path, packaged: Path) -> Path | None:
+    """Where the build left the page: in the checkout, else in the wheel."""
+    checkout = [root / "web" / "dist"] if (root / "pyproject.toml").is_file() else []
+    return next((one for one in (*checkout, packaged) if (one / "index.html").is_file()), None)
 
 
 class _Site:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import httpx
 from starlette.applications import Starlette
 
@@ -16,3 +18,18 @@ async def test_a_file_that_is_not_there_is_refused_like_any_other_resource() -> 
             assert answer.status_code == 404
             assert answer.json() == {"error": {"code": 1001, "message": "Resource not found"}}
             assert answer.headers["content-type"] == "application/json; charset=utf-8"
+
+
+def page_in(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    (folder / "index.html").write_text("<!doctype html>")
+    return folder
+
+
+def test_the_page_of_a_wheel_is_taken_where_another_package_is_called_web(tmp_path: Path) -> None:
+    packaged = page_in(tmp_path / "palaver" / "api" / "site")
+    others = page_in(tmp_path / "web" / "dist")
+    assert site._folder(tmp_path, packaged) == packaged
+    (tmp_path / "pyproject.toml").write_text("")
+    assert site._folder(tmp_path, packaged) == others
+    assert site._folder(tmp_path / "nowhere", tmp_path / "neither") is None
