@@ -77,7 +77,10 @@ _MIRROR: Final = {
 
 
 class FakeEngine:
-    """See the module. ``performed`` lists every accepted action; ``refuse`` makes the next ones fail."""
+    """See the module. ``performed`` lists every accepted action; ``refuse`` makes the next ones fail.
+
+    ``kinds`` replace its own of the same name.
+    """
 
     def __init__(self, kinds: Mapping[type, EndpointKind] | None = None) -> None:
         self.performed: list[tuple[RoomId, Action]] = []
@@ -98,7 +101,7 @@ class FakeEngine:
         self._reports: asyncio.Queue[tuple[RoomId, Report] | None] = asyncio.Queue()
         self._tasks = OwnedTasks()
         self._endpoints = ServerEndpoints(
-            kinds if kinds is not None else dict.fromkeys(_SERVER_KINDS, EndpointKind(FakeEndpoint)),
+            {**dict.fromkeys(_SERVER_KINDS, EndpointKind(FakeEndpoint)), **(kinds or {})},
             self._tasks,
             self._report,
             FakeMedia,

@@ -27,6 +27,7 @@ from palaver.jobs.jobs import Jobs
 from palaver.jobs.opening import RoomOpener
 from palaver.jobs.recording_index import RecordingIndex
 from palaver.jobs.streaming_in import StreamingIns
+from palaver.jobs.streaming_out import StreamingOuts
 from palaver.media.fake import FakeEngine
 from palaver.recording.storage import Retention, Storage
 from palaver.room.endpoints import FileSink
@@ -161,7 +162,15 @@ async def make_house(
             await store.services.create(who.id, name, who.key, created_ms=1, is_super=who is SUPER)
         desk = TokenDesk(store, b"s" * 32, clock)
         opener = RoomOpener(store, rooms, config_of)
-        jobs = Jobs(store, opener, [StreamingIns(UrlPolicy(), allow_test=True), FreeRecordings(storage)])
+        jobs = Jobs(
+            store,
+            opener,
+            [
+                StreamingIns(UrlPolicy(), allow_test=True),
+                FreeRecordings(storage),
+                StreamingOuts(UrlPolicy(), storage.directory / "live"),
+            ],
+        )
         keeping = asyncio.create_task(jobs.run())
         whip = WhipAndWhep(store, rooms, opener, desk, whip_settings or WhipSettings())
         extra_routes = [*whip.routes(), *extra_routes]

@@ -20,13 +20,6 @@ def media(kind: str, **options: Any) -> dict[str, Any]:
 
 
 VALID: list[tuple[str, dict[str, Any]]] = [
-    ("streaming-outs", RTMP),
-    ("streaming-outs", {"url": "http://cdn/x.M3U8?a", "media": PICTURE}),
-    (
-        "streaming-outs",
-        {"url": "https://cdn/x", "protocol": "dash", "media": PICTURE, "parameters": {"method": "POST"}},
-    ),
-    ("streaming-outs", {**RTMP, "protocol": "rtmp", "url": "RTMPS://[::1]:443/x"}),
     ("analytics", {"algorithm": "faces", "media": PICTURE}),
     ("analytics", {"algorithm": "faces", "media": {"video": {"from": "s"}}}),
     ("sipcalls", CALL),
