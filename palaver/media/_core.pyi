@@ -21,6 +21,7 @@ __all__ = [
     "Refused",
     "Resolution",
     "Stalled",
+    "Unroutable",
     "__version__",
 ]
 
@@ -33,7 +34,7 @@ class CoreBusy(RuntimeError):
 class NamePainter:
     """Draws names: shaping, right-to-left, font fallback and line breaks. Calls of several threads wait for each other."""
 
-    def __init__(self, fonts: Sequence[str]) -> None:
+    def __new__(cls, fonts: Sequence[str]) -> NamePainter:
         """``fonts``: files; those that cannot be read are left out. One font is built in."""
     def paint(self, name: str, width: int, height: int, ground: tuple[int, int, int]) -> bytes | None:
         """Rows of red, green and blue: ``name`` over ``ground``, on lines of its own, cut at the end if it is very long.
