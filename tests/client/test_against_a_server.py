@@ -165,12 +165,6 @@ async def test_streams_are_seen_muted_and_ended(api: Any, room: Room, publishing
 
 
 UNFINISHED = {
-    "recordings": {"container": "mkv", "media": {"audio": {"from": "x"}, "video": False}},
-    "streaming_outs": {
-        "protocol": "rtmp",
-        "url": "rtmp://127.0.0.1/live",
-        "media": {"audio": {"from": "x"}, "video": {"from": "x"}},
-    },
     "sip_calls": {
         "peerURI": "bob@sip.example",
         "mediaIn": {"audio": True, "video": False},

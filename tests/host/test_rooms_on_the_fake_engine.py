@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ import pytest
 
 from palaver.host import Rooms
 from palaver.media.fake import FakeEngine
-from palaver.media.ports import TransportNotFound
+from palaver.media.ports import NegotiationError, TransportNotFound
 from palaver.room.messages import (
     Event,
     Join,
@@ -119,10 +119,23 @@ async def test_a_lost_transport_reaches_those_who_watched() -> None:
 
 
 @in_virtual_time
-async def test_a_codec_that_the_room_does_not_take_fails_the_publication() -> None:
+async def test_a_codec_that_the_room_does_not_take_costs_its_own_section_only() -> None:
     async with ann_and_ben() as (host, _, told):
         host.submit(publish(ANN))
         await host.negotiate(ANN, ANNS, offer("sendonly", 0).replace("VP8", "AV1"))
+        await settle()
+        assert not [event for event in told if isinstance(event, SessionFailed)]
+        assert [track.kind for track in host.room.streams[CAM].tracks] == ["audio"]
+
+
+@in_virtual_time
+async def test_a_publication_without_any_codec_that_the_room_takes_fails() -> None:
+    async with ann_and_ben() as (host, _, told):
+        host.submit(publish(ANN))
+        with suppress(NegotiationError):
+            await host.negotiate(
+                ANN, ANNS, offer("sendonly", 0).replace("VP8", "AV1").replace("opus", "speex")
+            )
         await settle()
         failures = [event for event in told if isinstance(event, SessionFailed)]
         assert [replace(failure, reason="") for failure in failures] == [SessionFailed(ANN, ANNS, CAM, "")]
