@@ -56,7 +56,7 @@ async def test_malformed_json_is_400_with_the_reason(server: Server) -> None:
         (offer(("video", "0", "sendonly")).replace("a=mid:0\r\n", ""), "mid"),
         (offer(*[("video", str(n), "sendonly") for n in range(2000)]), "2000 media sections"),
         (offer(("video", "0", "sendonly")).replace("a=fingerprint", "a=nothing"), "fingerprint"),
-        (offer(("video", "0", "sendonly"), ("video", "0", "sendonly")), "twice"),
+        (offer(("video", "0", "sendonly"), ("video", "0", "sendonly")), "named before"),
     ],
 )
 async def test_an_unusable_offer_is_refused_with_the_reason(
