@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-MARK = "PALAVER_TEST_RUN"
+MARK = "TEST_RUN_OF_PALAVER"
 MOST_REPEATED = 20
 """More failures than these are no unsteady tests: they are not run again."""
 GRACE_S = 15.0

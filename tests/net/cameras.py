@@ -30,7 +30,7 @@ VIDEO: dict[str, dict[str, int | str | None]] = {
     "h264": {"level-asymmetry-allowed": "1", "packetization-mode": "1", "profile-level-id": "42e01f"},
     "h265": {"profile-id": 1, "tier-flag": 0, "level-id": 180},
 }
-_FIRST_TYPE = 100
+_FIRST_TYPE = 110  # aiortc itself has those before
 
 
 class Camera(VideoStreamTrack):

@@ -126,7 +126,8 @@ async def publish(
     one = await stack.enter_async_context(peer(server, f"/whip/{room}/s{number}", f"user{number}"))
     one.connection.addTrack(Tone(HERTZ[number]))
     one.connection.addTrack(Shade(60 + 60 * number))
-    assert (await one.start()).status_code == 201
+    answer = await one.start()
+    assert answer.status_code == 201, answer.text
     await one.state("connected")
     await until(
         lambda: f"s{number}" in [s["id"] for s in server.rest("GET", f"/v1/rooms/{room}/streams").json()]
