@@ -99,6 +99,7 @@ class Jobs:
         if job.task is not None:
             job.task.cancel()
             await asyncio.wait([job.task])
+        await job.kind.clean_up(job.request)
         return True
 
     async def change(self, job: Job, request: Any) -> None:
@@ -254,6 +255,7 @@ class Jobs:
             await self._store.jobs.delete(job.id)
         except StoreError as failure:  # it is started again with the server, and is over again
             self._log.error("job not removed", job=job.id, error=str(failure))
+        await job.kind.clean_up(job.request)
         self._forget(job, problem)
 
     def _forget(self, job: Job, problem: Exception) -> None:

@@ -33,3 +33,7 @@ class JobKind(Protocol):
     def shown(self, request: Any) -> Any:
         """The request without what is secret in it."""
         ...
+
+    async def clean_up(self, request: Any) -> None:
+        """Remove what a job of this request leaves behind and nobody needs; it has ended. Must not raise."""
+        ...

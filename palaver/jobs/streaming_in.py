@@ -67,3 +67,6 @@ class StreamingIns:
     def shown(self, request: StreamingIn) -> StreamingIn:
         """See JobKind."""
         return request if request.url == TEST_URL else replace(request, url=redacted(request.url))
+
+    async def clean_up(self, request: StreamingIn) -> None:
+        """See JobKind: there is nothing."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
@@ -58,8 +59,7 @@ class StreamingOuts:
                 await self._policy.resolve(url)
             except NotResolved as problem:
                 raise JobFailed(str(problem)) from None
-        if request.live:
-            await asyncio.to_thread(shutil.rmtree, self._folder / request.live, ignore_errors=True)
+        await self.clean_up(request)
 
     def command(self, job: str, request: StreamingOut) -> Subscribe:
         """See JobKind."""
@@ -77,7 +77,16 @@ class StreamingOuts:
         """See JobKind."""
         return replace(request, urls=tuple(redacted(url) for url in request.urls))
 
-    def forget(self, request: StreamingOut) -> None:
-        """Remove the files of one that has ended."""
+    async def clean_up(self, request: StreamingOut) -> None:
+        """See JobKind: nobody is served the files of one that has ended."""
         if request.live:
-            shutil.rmtree(self._folder / request.live, ignore_errors=True)
+            await asyncio.to_thread(_remove, self._folder / request.live)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder that a process may still write to: under another name, which that process does not know."""
+    doomed = folder.with_name(f".{folder.name}")
+    shutil.rmtree(doomed, ignore_errors=True)
+    with contextlib.suppress(OSError):  # there is none
+        folder.rename(doomed)
+    shutil.rmtree(doomed, ignore_errors=True)

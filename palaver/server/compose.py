@@ -7,6 +7,7 @@ import contextlib
 import errno
 import functools
 import os
+import shutil
 import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -208,7 +209,7 @@ class Node:
         proxies = _proxies(config)
         sources = Sources(config.http.trusted_proxies)
         rest = _rest_settings(config, listening)
-        live_folder = directory.path / "live"
+        self._live_folder = live_folder = directory.path / "live"
         opener = RoomOpener(store, self._rooms, config_of)
         self._jobs = Jobs(store, opener, _job_kinds(config, recordings, listening, live_folder))
         self._recordings, self._recorded = recordings, recordings.recorded(store)
@@ -296,6 +297,9 @@ class Node:
         ``greet`` is called once requests are answered.
         """
         await self._recordings.index.load(self._store)
+        await asyncio.to_thread(
+            shutil.rmtree, self._live_folder, ignore_errors=True
+        )  # of a server that was killed
         async with asyncio.TaskGroup() as parts:
             running = [
                 parts.create_task(self._engine.run(), name="engine"),

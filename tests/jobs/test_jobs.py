@@ -14,6 +14,7 @@ from palaver.jobs.job import JobStatus
 from palaver.jobs.jobs import MAX_JOBS
 from palaver.jobs.kinds import JobFailed
 from palaver.jobs.opening import RoomNotFound
+from palaver.jobs.streaming_in import StreamingIn, StreamingIns
 from palaver.room.errors import RoomError
 from palaver.room.messages import Unpublish
 from palaver.room.values import StreamId
@@ -157,6 +158,32 @@ async def test_a_deleted_room_takes_its_jobs_with_it_whatever_they_do(node: Node
     assert node.jobs.of(OTHER) == [other]
     assert await stored(node.store) == [other.id]
     assert node.host() is None
+
+
+async def test_whatever_ends_a_job_its_kind_cleans_up_after_it(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cleaned: list[StreamingIn] = []
+
+    async def clean_up(_kind: StreamingIns, request: StreamingIn) -> None:
+        cleaned.append(request)
+
+    monkeypatch.setattr(StreamingIns, "clean_up", clean_up)
+    stopped, unpublished, with_room = (
+        replace(BARS, attributes={"of": of}) for of in ("stop", "stream", "room")
+    )
+    async with Node(store).running() as node:
+        one = await node.jobs.start(ROOM, stopped, created_ms=5)
+        other = await node.jobs.start(ROOM, unpublished, created_ms=5)
+        await node.jobs.start(ROOM, with_room, created_ms=5)
+        assert await node.jobs.stop(one.id)
+        assert cleaned == [stopped]
+        host = node.host()
+        assert host is not None
+        host.submit(Unpublish(None, StreamId(other.id)))
+        await until(lambda: cleaned == [stopped, unpublished])
+        await node.delete_room(ROOM)
+        await until(lambda: cleaned == [stopped, unpublished, with_room])
 
 
 async def test_jobs_of_the_store_run_again_after_a_kill(store: Store) -> None:

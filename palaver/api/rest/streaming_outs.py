@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import UnsetType
@@ -91,7 +90,6 @@ async def delete_streaming_out(call: Call) -> Answer:
     job = _job(call)
     if not await call.api.jobs.stop(job.id):
         raise _not_found()
-    await asyncio.to_thread(job.kind.forget, job.request)  # type: ignore[attr-defined]  # the kind of these jobs
     return text()
 
 
