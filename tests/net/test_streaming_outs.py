@@ -148,8 +148,7 @@ async def test_what_the_server_itself_serves_ends_with_its_job_or_its_room(serve
     room = room_with_view(server, "served for a while")
     made = [started(server, room, protocol="hls", parameters={"hlsTime": 1}) for _ in range(2)]
     folders = [server.data_dir / "live" / one["url"].split("/")[-2] for one in made]
-    for one in made:
-        await until(lambda url=one["url"]: httpx2.get(url).status_code == 200)
+    await until(lambda: {httpx2.get(one["url"]).status_code for one in made} == {200})
     assert server.rest("DELETE", f"/v1/rooms/{room}/jobs/{made[0]['id']}").status_code == 200
     assert [folder.exists() for folder in folders] == [False, True]
     assert server.rest("DELETE", f"/v1/rooms/{room}").status_code == 200
