@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -15,6 +14,7 @@ from palaver.api.demo_session import DemoSessions, same_origin
 from palaver.api.http.ids import ObjectIds
 from palaver.api.http.portal_address import is_loopback
 from palaver.api.sources import source_of
+from palaver.api.visitors import Visitors, printable
 from palaver.api.wire.rooms import new_room
 
 if TYPE_CHECKING:
@@ -27,11 +27,7 @@ if TYPE_CHECKING:
     from palaver.api.http.portal_address import PortalAddress
     from palaver.store import RoomDefinition, Store
 
-_PER_MINUTE: Final = 60
-_ADDRESSES: Final = 10_000
 _ROLE: Final = "presenter"
-# Not "printable", yet part of how Persian, Hindi and emoji are written.
-_JOINERS: Final = dict.fromkeys((0x200C, 0x200D))
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 
@@ -74,7 +70,7 @@ class Demo:
         self._portal = portal
         self._ids = ObjectIds(clock)
         self._making = asyncio.Lock()
-        self._visits: OrderedDict[str, list[float]] = OrderedDict()
+        self._visitors = Visitors(clock)
 
     def routes(self) -> list[BaseRoute]:
         """``POST /demo/join`` and ``GET /demo/config``."""
@@ -107,24 +103,11 @@ class Demo:
             raise Refused(403, 1102, "Joining without an invitation is switched off on this server.")
         if not same_origin(request):
             raise Refused(403, 1102, "Only this server's own page may ask for this.")
-        self._limit(source_of(request.client.host if request.client else ""))
+        self._visitors.come(source_of(request.client.host if request.client else ""))
         wanted = await body_of(request, JoinRequest)
-        for name, text in (("room", wanted.room), ("user", wanted.user)):
-            visible = text.translate(_JOINERS)
-            if not visible.strip() or not visible.isprintable():
-                raise Refused(400, 1301, f"{name}: expected 1 to 64 printable characters")
+        printable("room", wanted.room)
+        printable("user", wanted.user)
         return wanted
-
-    def _limit(self, source: str) -> None:
-        """So many joins a minute from one source."""
-        now = self._clock()
-        visits = [t for t in self._visits.pop(source, []) if now - t < 60]
-        self._visits[source] = [*visits, now]
-        if len(self._visits) > _ADDRESSES:
-            self._visits.popitem(last=False)
-        if len(visits) >= _PER_MINUTE:
-            self._visits[source] = visits
-            raise Refused(429, 1301, "Too many joins from your address; wait a minute.")
 
     async def _room(self, name: str) -> RoomDefinition:
         """The sample service's oldest room of this name, made now if there is none."""

@@ -68,6 +68,14 @@ class Tokens(Resource[ops.TokenOperations]):
     create = _sent(ops.TokenOperations.create)
 
 
+class Invites(Resource[ops.InviteOperations]):
+    """Links by which people join at the page."""
+
+    list = _sent(ops.InviteOperations.list)
+    create = _sent(ops.InviteOperations.create)
+    revoke = _sent(ops.InviteOperations.revoke)
+
+
 class Participants(Resource[ops.ParticipantOperations]):
     """Who is in a room."""
 
@@ -165,6 +173,7 @@ class AsyncPalaver:
         self.services = Services(self, ops.ServiceOperations())
         self.rooms = Rooms(self, ops.RoomOperations())
         self.tokens = Tokens(self, ops.TokenOperations())
+        self.invites = Invites(self, ops.InviteOperations())
         self.participants = Participants(self, ops.ParticipantOperations())
         self.streams = Streams(self, ops.StreamOperations())
         self.streaming_ins = StreamingIns(self, ops.StreamingInOperations())

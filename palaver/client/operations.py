@@ -17,6 +17,7 @@ import msgspec
 from palaver.client.errors import RequestRefused, ServerUnreachable
 from palaver.client.types import (
     Analysis,
+    Invite,
     Job,
     Page,
     Participant,
@@ -178,6 +179,29 @@ class TokenOperations:
         if reusable:
             body |= {"reusable": True} | ({"ttlSeconds": ttl_s} if ttl_s is not None else {})
         return Operation("POST", f"/v1/rooms/{quote(room, safe='')}/tokens", str, body)
+
+
+class InviteOperations:
+    """Links by which people join at the page."""
+
+    def list(self, room: str) -> Operation[Page[Invite]]:
+        """All of a room, the oldest first."""
+        return Operation("GET", _at(room, "invites"), list[Invite])
+
+    def create(
+        self, room: str, role: str = "presenter", *, ttl_s: int | None = None, uses: int | None = None
+    ) -> Operation[Invite]:
+        """A link; without ``ttl_s`` good until it is revoked, without ``uses`` for any number of people."""
+        body: dict[str, Any] = {"role": role}
+        if ttl_s is not None:
+            body["ttlSeconds"] = ttl_s
+        if uses is not None:
+            body["uses"] = uses
+        return Operation("POST", _at(room, "invites"), Invite, body)
+
+    def revoke(self, room: str, invite: str) -> Operation[None]:
+        """Let nobody else in by it; who came by it stays."""
+        return Operation("DELETE", _at(room, "invites", invite), None)
 
 
 class ParticipantOperations:

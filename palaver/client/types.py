@@ -233,6 +233,22 @@ class Job(Wire):
     error: str | None = None
 
 
+class Invite(Wire):
+    """A link into a room: ``used`` of ``uses`` people (None: any number) came by it.
+
+    ``expires`` is None for one that is good until it is revoked. Times are milliseconds since the epoch.
+    """
+
+    id: str
+    room: str
+    role: str
+    url: str
+    created: int
+    used: int
+    expires: int | None = None
+    uses: int | None = None
+
+
 class RecordedPart(Wire):
     """A file of a recording. ``play`` and ``download`` are URLs that are good for a while, relative to the server."""
 

@@ -19,6 +19,7 @@ from starlette.routing import Route
 
 from palaver import __version__
 from palaver.api import live, site
+from palaver.api.auth.invitations import Invitations
 from palaver.api.auth.mauth import MAuth
 from palaver.api.auth.tokens import TokenDesk
 from palaver.api.clock import wall_clock
@@ -28,6 +29,7 @@ from palaver.api.demo_view import DemoView
 from palaver.api.http.edge import Edge
 from palaver.api.http.forwarding import TrustedProxies
 from palaver.api.http.portal_address import PortalAddress
+from palaver.api.invites import InvitedGuests
 from palaver.api.names import KnownNames
 from palaver.api.portal.server import Portal
 from palaver.api.portal.settings import PortalSettings
@@ -218,10 +220,13 @@ class Node:
         self._portal = Portal(self._rooms, opener, tokens, portal_settings)
         whip = WhipAndWhep(store, self._rooms, opener, tokens, _whip_settings(config))
         sessions = DemoSessions(bytes.fromhex(secrets.cookies), wall_clock)
+        portal = PortalAddress(rest.public_url, on_loopback=rest.on_loopback)
+        invitations = Invitations(store, bytes.fromhex(secrets.tokens), wall_clock)
+        guests = InvitedGuests(store, invitations, tokens, portal, sessions, wall_clock)
         demo = Demo(
             store,
             tokens,
-            PortalAddress(rest.public_url, on_loopback=rest.on_loopback),
+            portal,
             DemoSettings(
                 everybody=config.page.demo,
                 here=listening.on_loopback,
@@ -262,6 +267,7 @@ class Node:
             Route("/readyz", self._health.ready),
             *([] if config.operator.port else operator.routes(config.operator, self._health)),
             *whip.routes(),
+            *guests.routes(),
             *_names(config).guard([*demo.routes(), *DemoView(self._rooms, sessions).routes()]),
             *live.routes(live_folder, config.http.cors_origins),
             *site.routes(config.portal.public_url),
@@ -273,6 +279,7 @@ class Node:
             tokens,
             rest,
             extra,
+            invitations=invitations,
             recorded=self._recorded,
             targets=targets,
             mauth=mauth,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from palaver import __version__
-from palaver.server.commands import doctor, participants, recordings, rooms, streaming_ins, streams
+from palaver.server.commands import doctor, invites, participants, recordings, rooms, streaming_ins, streams
 from palaver.server.commands.connect import asking, existing, room_called
 from palaver.server.commands.shared import (
     DEFAULT_DATA,
@@ -57,6 +57,8 @@ app.add_typer(participants.app, name="participants")
 app.add_typer(streams.app, name="streams")
 app.add_typer(streaming_ins.app, name="streaming-ins")
 app.add_typer(recordings.app, name="recordings")
+app.command()(invites.invite)
+app.add_typer(invites.app, name="invites")
 app.command()(doctor.doctor)
 
 

@@ -1,6 +1,7 @@
 """What outlives the process: services, room definitions, tokens, jobs."""
 
 from palaver.store.errors import Conflict, StoreError
+from palaver.store.invites import Invite, Invites
 from palaver.store.jobs import JobRecord, JobRecords
 from palaver.store.rooms import RoomDefinition, RoomDefinitions
 from palaver.store.services import Service, Services
@@ -10,6 +11,8 @@ from palaver.store.tokens import TokenRecord, Tokens
 
 __all__ = [
     "Conflict",
+    "Invite",
+    "Invites",
     "JobRecord",
     "JobRecords",
     "RoomDefinition",

@@ -12,6 +12,7 @@ from palaver.store.cache import Cache
 from palaver.store.database import Database, parse_url
 from palaver.store.databases import make_database
 from palaver.store.errors import Conflict, StoreError
+from palaver.store.invites import Invites
 from palaver.store.jobs import JobRecords
 from palaver.store.migrate import migrate
 from palaver.store.recordings import Recordings
@@ -65,6 +66,7 @@ class Store:
         self.rooms = RoomDefinitions(database, vault, cached_rooms)
         self.tokens = Tokens(database)
         self.standings = Standings(database)
+        self.invites = Invites(database)
         self.jobs = JobRecords(database, vault)
         self.recordings = Recordings(database)
 

@@ -82,6 +82,18 @@ standings = Table(
     Column("expires_ms", BigInteger, nullable=False, index=True),
 )
 
+invites = Table(
+    "invites",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("room", Text, ForeignKey("rooms.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("role", Text, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("expires_ms", BigInteger, index=True),
+    Column("max_uses", Integer),
+    Column("uses", Integer, nullable=False),
+)
+
 marks = Table(
     "marks",
     metadata,

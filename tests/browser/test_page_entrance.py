@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.async_api import Browser, BrowserContext, expect
 
 from palaver.server import addresses
 from tests.browser.test_page import HOOK, enter, sees_and_hears
+from tests.net.test_command_line import run
 from tests.servers import Server, start_server
 
 # Labels above their lists, lists wide enough to read and high enough to press, nothing over anything.
@@ -116,3 +118,41 @@ async def test_a_link_to_a_full_room_lets_in_once_there_is_space_and_then_never_
     await again.get_by_test_id("lobby-join").click()
     await again.get_by_text("This link cannot be used").wait_for()
     await expect(again.get_by_test_id("lobby-join")).to_have_count(0)
+
+
+async def test_an_invitation_opens_a_closed_server_and_survives_a_reload(
+    browser: Browser, tmp_path: Path
+) -> None:
+    there = elsewhere()
+    with start_server(tmp_path, "--host", "0.0.0.0", scheme="https") as server:
+        made = run(
+            "invite", "--room", "guests", "--create", "--uses", "2", "--data-dir", str(server.data_dir)
+        )
+        link = urlsplit(made.stdout.strip())
+        base = f"https://{there}:{link.port}"
+        contexts = [
+            await browser.new_context(
+                permissions=["camera", "microphone"], base_url=base, ignore_https_errors=True
+            )
+            for _ in range(3)
+        ]
+        pages = []
+        for context, name in zip(contexts, ("Ann", "Bob"), strict=False):
+            page = await context.new_page()
+            await page.add_init_script(HOOK)
+            await page.goto(f"/#{link.fragment}")
+            await expect(page.get_by_test_id("lobby-lead")).to_contain_text("guests")
+            await page.get_by_test_id("lobby-name").fill(name)
+            await page.get_by_test_id("lobby-join").click()
+            pages.append(page)
+        for page in pages:
+            await sees_and_hears(page, 1, timeout_s=30)
+        await pages[0].reload()
+        for page in pages:
+            await sees_and_hears(page, 1, timeout_s=30)
+        third = await contexts[2].new_page()
+        await third.goto(f"/#{link.fragment}")
+        await third.get_by_text("This link cannot be used").wait_for()
+        await third.get_by_text("This invitation was used already.").wait_for()
+        for context in contexts:
+            await context.close()

@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from palaver.api.auth.invitations import Invitations
 from palaver.api.auth.mauth import sign
 from palaver.api.auth.tokens import TokenDesk
+from palaver.api.demo_session import DemoSessions
 from palaver.api.http.edge import Edge
 from palaver.api.http.forwarding import TrustedProxies
+from palaver.api.http.portal_address import PortalAddress
+from palaver.api.invites import InvitedGuests
 from palaver.api.recording_files import RecordingFiles, UrlSigner
 from palaver.api.rest.app import build, descriptions
 from palaver.api.rest.recorded import Recorded
@@ -173,7 +177,10 @@ async def make_house(
         )
         keeping = asyncio.create_task(jobs.run())
         whip = WhipAndWhep(store, rooms, opener, desk, whip_settings or WhipSettings())
-        extra_routes = [*whip.routes(), *extra_routes]
+        invitations = Invitations(store, b"i" * 32, clock)
+        portal = PortalAddress(settings.public_url if settings else None, on_loopback=True)
+        guests = InvitedGuests(store, invitations, desk, portal, DemoSessions(b"c" * 32, clock), clock)
+        extra_routes = [*whip.routes(), *guests.routes(), *extra_routes]
         files = RecordingFiles(store, storage, UrlSigner(b"u" * 32, clock, 60))
         recorded = Recorded(index, Archive(store, storage, Retention(), clock), files, "10.0.0.5")
         app = build(
@@ -183,6 +190,7 @@ async def make_house(
             desk,
             settings or RestSettings(),
             [*descriptions(), *extra_routes],
+            invitations=invitations,
             recorded=recorded,
             targets=TargetStates(),
             clock=clock,

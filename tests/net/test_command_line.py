@@ -203,3 +203,21 @@ def test_metrics_name_what_runs(server: Server) -> None:
         "palaver_process_open_fds ",
     ):
         assert name in text
+
+
+def test_an_invitation_is_made_listed_and_revoked(server: Server) -> None:
+    data = ("--data-dir", str(server.data_dir))
+    made = run("invite", "--room", "guests", "--create", "--for", "7d", "--uses", "3", *data)
+    assert made.returncode == 0, made.stderr
+    url, code = made.stdout.strip().split("#invite=")
+    assert url == f"{server.url}/"
+    assert httpx2.get(f"{server.url}/invites/{code}").json()["room"] == {"name": "guests"}
+    (listed,) = json.loads(run("invites", "list", "guests", "--json", *data).stdout)
+    assert (listed["used"], listed["uses"]) == (0, 3)
+    assert listed["expires"] - listed["created"] == 7 * 86_400_000
+    assert listed["url"] in run("invites", "list", "guests", *data).stdout.replace("\n", "")
+    assert run("invites", "revoke", "guests", listed["id"], *data).returncode == 0
+    assert httpx2.get(f"{server.url}/invites/{code}").status_code == 410
+    wrong = run("invite", "--room", "guests", "--for", "soon", *data)
+    assert wrong.returncode == 2
+    assert "--for soon: expected a number and a unit" in wrong.stderr

@@ -20,11 +20,17 @@ export function closed(): Screen {
       "Is this your server? ",
       h("code", {}, "palaver serve --demo"),
       " lets everybody who can reach it in by a name; ",
-      h("code", {}, "palaver token"),
-      " makes a token for one person, to be put behind ",
-      h("code", {}, "#token="),
-      " in this page's address.",
+      h("code", {}, "palaver invite --room standup --create"),
+      " prints a link to send to people.",
     ),
+  );
+}
+
+/** The address holds an invitation that lets nobody in. */
+export function refused(reason: string): Screen {
+  return card(
+    h("h1", {}, "This link cannot be used"),
+    h("p", { class: "lead" }, reason, " Ask the person who invited you for a new one."),
   );
 }
 

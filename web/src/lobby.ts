@@ -18,7 +18,7 @@ export interface JoinForm {
 
 /** Resolves nothing: `enter` is called at Join, and its rejection is shown with the form as it was. */
 export function lobby(
-  entrance: Exclude<Entrance, { way: "closed" | "offline" }>,
+  entrance: Exclude<Entrance, { way: "closed" | "offline" | "refused" }>,
   devices: Devices,
   enter: (form: JoinForm) => Promise<void>,
 ): Screen {
@@ -46,13 +46,15 @@ export function lobby(
   const problem = h("p", { class: "problem-text", role: "alert" });
   const join = h("button", { type: "submit", class: "primary", "data-testid": "lobby-join" }, "Join");
   const demo = entrance.way === "demo";
+  const named = entrance.way !== "token";
+  const invited = entrance.way === "invite" ? entrance.room : undefined;
   const title = h("h1", {}, invitedTo() || !demo ? "You are invited" : "Meet face to face");
   const form = h(
     "form",
     { class: "card", novalidate: true },
     title,
-    h("p", { class: "lead" }, lead(demo)),
-    demo && field("Your name", name),
+    h("p", { class: "lead", "data-testid": "lobby-lead" }, lead(demo, invited)),
+    named && field("Your name", name),
     demo && field("Room", room, "Everybody who enters the same name meets here."),
     problem,
     join,
@@ -60,7 +62,7 @@ export function lobby(
 
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    if (demo && !complete(name, problem, "Please tell the others your name.")) return;
+    if (named && !complete(name, problem, "Please tell the others your name.")) return;
     if (demo && !complete(room, problem, "Please name a room.")) return;
     wakeAudio();
     localStorage.setItem(NAME_KEY, name.value.trim());
@@ -75,7 +77,7 @@ export function lobby(
     } catch (error) {
       problem.textContent = error instanceof Error ? error.message : String(error);
       join.disabled = false;
-      join.textContent = demo ? "Join" : "Try again";
+      join.textContent = named ? "Join" : "Try again";
       if (entrance.way !== "token" || !isSpent(error)) return;
       join.remove();
       title.textContent = "This link cannot be used";
@@ -90,7 +92,7 @@ export function lobby(
     h("header", {}, brand()),
     h("div", { class: "lobby-body" }, mirror.element, form),
   );
-  queueMicrotask(() => (demo && !name.value ? name : join).focus());
+  queueMicrotask(() => (named && !name.value ? name : join).focus());
   return {
     element,
     close: () => {
@@ -110,7 +112,8 @@ export function invitedTo(): string | undefined {
   return new URLSearchParams(location.search).get("room")?.trim() || undefined;
 }
 
-function lead(demo: boolean): string {
+function lead(demo: boolean, invited: string | undefined): string {
+  if (invited !== undefined) return `To the room “${invited}”. Check how you look, then step in.`;
   if (!demo) return "Your link holds a place in a room. Check how you look, then step in.";
   return invitedTo() ? "Check how you look, then step in." : "Pick a room, share its link, and talk.";
 }

@@ -1,9 +1,9 @@
 /** The way through the page: lobby, conference, farewell. */
 
 import { type Conference, type Ending, join } from "palaver-client";
-import { closed, offline } from "./closed.js";
+import { closed, offline, refused } from "./closed.js";
 import { Devices } from "./devices.js";
-import { demoPass, type Entrance, findEntrance, inviteLink, type Pass } from "./entrance.js";
+import { demoPass, type Entrance, findEntrance, guestPass, inviteLink, type Pass } from "./entrance.js";
 import { farewell } from "./farewell.js";
 import { invitedTo, type JoinForm, lobby, type Screen } from "./lobby.js";
 import { place } from "./place.js";
@@ -22,6 +22,7 @@ function change(next: Screen): void {
 
 async function pass(entrance: Entrance, form: JoinForm): Promise<Pass> {
   if (entrance.way === "token") return { token: entrance.token, room: undefined };
+  if (entrance.way === "invite") return guestPass(entrance.code, form.user);
   return demoPass(form.room, form.user);
 }
 
@@ -62,15 +63,16 @@ function over(entrance: Entrance, form: JoinForm, ending: Ending): void {
     await devices.start();
     await enter(entrance, form);
   };
-  change(farewell(ending, entrance.way === "demo" ? rejoin : undefined));
+  change(farewell(ending, entrance.way === "token" ? undefined : rejoin));
 }
 
 const entrance = await findEntrance();
 if (entrance.way === "closed") change(closed());
 else if (entrance.way === "offline") change(offline());
+else if (entrance.way === "refused") change(refused(entrance.reason));
 else {
   change(lobby(entrance, devices, (form) => enter(entrance, form)));
   await devices.start();
-  if (entrance.way === "demo" && wasInside(invitedTo()))
-    screen?.element.querySelector("form")?.requestSubmit();
+  const room = entrance.way === "invite" ? entrance.room : entrance.way === "demo" ? invitedTo() : undefined;
+  if (wasInside(room)) screen?.element.querySelector("form")?.requestSubmit();
 }

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from palaver.api.auth.invitations import Invitations
     from palaver.api.auth.tokens import TokenDesk
     from palaver.api.rest.recorded import Recorded
     from palaver.api.rest.settings import RestSettings
@@ -59,6 +60,7 @@ def build(
     settings: RestSettings,
     extra_routes: Sequence[BaseRoute] = (),
     *,
+    invitations: Invitations,
     recorded: Recorded,
     targets: TargetStates,
     clock: Callable[[], float] = wall_clock,
@@ -69,7 +71,8 @@ def build(
     ``clock`` tells seconds since the epoch. ``mauth``: what checks signatures, where its numbers are of interest.
     """
     portal = PortalAddress(settings.public_url, on_loopback=settings.on_loopback)
-    api = Api(store, rooms, tokens, settings, ObjectIds(clock), portal, clock, jobs, recorded, targets)
+    ids = ObjectIds(clock)
+    api = Api(store, rooms, tokens, invitations, settings, ids, portal, clock, jobs, recorded, targets)
     mauth = mauth or MAuth(store.services, window_s=settings.replay_window_s, clock=clock)
     app = Starlette(
         routes=[*_resources(api), *recorded.files.routes(), *extra_routes],

@@ -12,6 +12,7 @@ from palaver.room.values import RoomId
 if TYPE_CHECKING:
     from starlette.types import Scope
 
+    from palaver.api.auth.invitations import Invitations
     from palaver.api.auth.mauth import Caller
     from palaver.api.auth.tokens import TokenDesk
     from palaver.api.http.answers import Answer
@@ -36,6 +37,7 @@ class Api:
     store: Store
     rooms: Rooms
     tokens: TokenDesk
+    invitations: Invitations
     settings: RestSettings
     ids: ObjectIds
     portal: PortalAddress

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from palaver.api.rest import (
     analytics,
+    invites,
     jobs,
     participants,
     recordings,
@@ -27,6 +28,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *streaming_ins.OPERATIONS,
     *participants.OPERATIONS,
     *tokens.OPERATIONS,
+    *invites.OPERATIONS,
     *recordings.OPERATIONS,
     *streaming_outs.OPERATIONS,
     *analytics.OPERATIONS,
