@@ -87,6 +87,10 @@ class Outgoing:
     video: WantedPicture | None
     inactive: tuple[Kind, ...] = ()
 
+    def tracks(self) -> tuple[SubscribedTrack, ...]:
+        """What to ask the room for."""
+        return tuple(one.subscribed() for one in (self.audio, self.video) if one is not None)
+
 
 O = TypeVar("O", bound=Outgoing)  # noqa: E741  # the usual name of a type variable is one letter
 
@@ -95,16 +99,13 @@ def changed(request: O, changes: Iterable[Change]) -> tuple[O, tuple[TrackChange
     """The request after ``changes``, and what they ask of the room. Raises NoSuchTrack."""
     kept, redirected, adjusted = request, set[Kind](), False
     for change in changes:
-        kind: Kind = "audio" if "/audio/" in change.path else "video"
-        what = change.path.rpartition("/")[2]
-        if getattr(kept, kind) is None:
-            raise NoSuchTrack(kind)
+        kinds, what = _meant(kept, change.path)
         if what == "status":
-            inactive = set(kept.inactive) - {kind} if change.value == "active" else {*kept.inactive, kind}
-            kept = replace(kept, inactive=tuple(one for one in KINDS if one in inactive))
+            kept = replace(kept, inactive=_inactive(kept, kinds, active=change.value == "active"))
         elif what == "from":
-            kept = replace(kept, **{kind: replace(getattr(kept, kind), stream=change.value)})
-            redirected.add(kind)
+            for kind in kinds:
+                kept = replace(kept, **{kind: replace(getattr(kept, kind), stream=change.value)})
+            redirected |= kinds
         else:
             kept = replace(kept, video=_adjusted(kept.video, what, change.value))
             adjusted = True
@@ -115,6 +116,22 @@ def changed(request: O, changes: Iterable[Change]) -> tuple[O, tuple[TrackChange
         origin = StreamId(kept.video.stream) if "video" in redirected else None
         asked.append(TrackChange("video", origin, kept.video.parameters))
     return kept, tuple(asked)
+
+
+def _meant(request: Outgoing, path: str) -> tuple[set[Kind], str]:
+    """The kinds that a path is about, "/media/status" about all, and what of them."""
+    *_, of, what = path.split("/")
+    if of == "media":
+        return {kind for kind in KINDS if getattr(request, kind) is not None}, what
+    kind: Kind = "audio" if "/audio/" in path else "video"
+    if getattr(request, kind) is None:
+        raise NoSuchTrack(kind)
+    return {kind}, what
+
+
+def _inactive(request: Outgoing, kinds: set[Kind], *, active: bool) -> tuple[Kind, ...]:
+    inactive = set(request.inactive) - kinds if active else {*request.inactive, *kinds}
+    return tuple(kind for kind in KINDS if kind in inactive)
 
 
 def _adjusted(picture: WantedPicture | None, what: str, value: Any) -> WantedPicture:

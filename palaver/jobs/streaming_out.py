@@ -69,8 +69,7 @@ class StreamingOuts:
             PushTarget(request.protocol, url, folder, cut.method, cut.seconds, cut.listed)
             for url, folder in places
         )
-        tracks = tuple(one.subscribed() for one in (request.audio, request.video) if one is not None)
-        tracks = tuple(replace(track, active=track.kind not in request.inactive) for track in tracks)
+        tracks = tuple(replace(one, active=one.kind not in request.inactive) for one in request.tracks())
         return Subscribe(None, SubscriptionId(job), PushSink(targets, request.sound), tracks)
 
     def shown(self, request: StreamingOut) -> StreamingOut:

@@ -43,7 +43,7 @@ from palaver.api.wire.rooms import config_of
 from palaver.host.rooms import Rooms
 from palaver.jobs.jobs import Jobs
 from palaver.jobs.opening import RoomOpener
-from palaver.jobs.recording import RecordingJobs
+from palaver.jobs.recording import Recordings
 from palaver.jobs.streaming_in import StreamingIns
 from palaver.jobs.streaming_out import StreamingOuts
 from palaver.media.local import LocalEngine
@@ -177,7 +177,7 @@ def _job_kinds(
     policy = UrlPolicy(allow_loopback=_allow_loopback(config, listening))
     return [
         StreamingIns(policy, allow_test=config.streaming.allow_test),
-        RecordingJobs(recordings.storage),
+        Recordings(recordings.storage),
         StreamingOuts(policy, live_folder),
     ]
 

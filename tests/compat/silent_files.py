@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from palaver.jobs.recording import RecordingJobs, RecordingOrder
+from palaver.jobs.recording import Recording, Recordings
 from palaver.jobs.recording_index import RecordingIndex
 from palaver.media.endpoints import Endpoint, EndpointKind, RoomMedia
 from palaver.recording.formats import CONTAINERS, suitable
@@ -12,10 +12,10 @@ from palaver.room.endpoints import FileSink
 from palaver.room.messages import Action, OpenSink, OpenSource
 
 
-class FreeRecordings(RecordingJobs):
+class FreeRecordings(Recordings):
     """Recordings for which there is always space."""
 
-    async def check(self, request: RecordingOrder) -> None:
+    async def check(self, request: Recording) -> None:
         """Nothing is written."""
 
 

@@ -8,29 +8,30 @@ import msgspec
 import pytest
 
 from palaver.jobs.kinds import JobFailed
-from palaver.jobs.recording import RecordedAudio, RecordedVideo, RecordingJobs, RecordingOrder
+from palaver.jobs.outgoing import WantedPicture, WantedSound
+from palaver.jobs.recording import Recording, Recordings
 from palaver.recording.storage import Storage
 from palaver.room.endpoints import FileSink
 from palaver.room.values import AudioFormat, Resolution, VideoFormat, VideoParameters
 
-ORDER = RecordingOrder(
-    "room",
-    1_700_000_000_000,
-    "mkv",
-    RecordedAudio("s", "opus", 48_000, 2),
-    RecordedVideo("t", "h264", "CB", (640, 480), 24, "x0.8", 2),
+ORDER = Recording(
+    WantedSound("s", "opus", 48_000, 2),
+    WantedPicture("t", "h264", "CB", (640, 480), 24, "x0.8", 2),
     ("video",),
+    room="room",
+    begun_ms=1_700_000_000_000,
+    container="mkv",
 )
 
 
 def test_an_order_comes_back_from_the_store_as_it_was() -> None:
-    for order in (ORDER, RecordingOrder("room", 1, "auto", None, RecordedVideo("t"))):
+    for order in (ORDER, Recording(None, WantedPicture("t"), room="room", begun_ms=1, container="auto")):
         stored = msgspec.json.encode(msgspec.to_builtins(order))
-        assert msgspec.convert(msgspec.json.decode(stored), RecordingOrder) == order
+        assert msgspec.convert(msgspec.json.decode(stored), Recording) == order
 
 
 def test_an_order_asks_the_room_for_its_tracks() -> None:
-    command = RecordingJobs(Storage(Path("/recordings"))).command("42", ORDER)
+    command = Recordings(Storage(Path("/recordings"))).command("42", ORDER)
     sound, picture = command.tracks
     assert command.by is None
     assert command.sink == FileSink("room/20231114-221320-42", "mkv", ("video",))
@@ -40,9 +41,9 @@ def test_an_order_asks_the_room_for_its_tracks() -> None:
 
 
 async def test_nothing_is_begun_where_too_little_space_is_left(tmp_path: Path) -> None:
-    await RecordingJobs(Storage(tmp_path)).check(ORDER)
+    await Recordings(Storage(tmp_path)).check(ORDER)
     with pytest.raises(JobFailed, match="too little space"):
-        await RecordingJobs(Storage(tmp_path, floor_bytes=1 << 62)).check(ORDER)
+        await Recordings(Storage(tmp_path, floor_bytes=1 << 62)).check(ORDER)
     (tmp_path / "file").touch()
     with pytest.raises(JobFailed, match="cannot be stored"):
-        await RecordingJobs(Storage(tmp_path / "file" / "below")).check(ORDER)
+        await Recordings(Storage(tmp_path / "file" / "below")).check(ORDER)

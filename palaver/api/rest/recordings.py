@@ -5,35 +5,27 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from msgspec import UnsetType
-
 from palaver.api.http.answers import Answer, ApiError, json, text
+from palaver.api.rest import outgoing
 from palaver.api.rest.operations import Call, Operation, Parameter
 from palaver.api.rest.paging import PAGED, asked_page, page_headers
 from palaver.api.wire import errors
-from palaver.api.wire.errors import ProtocolError
 from palaver.api.wire.recordings import (
     Recording,
     RecordingRequest,
     RecordingUpdate,
     check_recording_updates,
-    media_info,
     recording_info,
+    stored_media_info,
 )
-from palaver.api.wire.sinks import WantedAudio, WantedVideo
 from palaver.jobs.kinds import JobFailed
-from palaver.jobs.recording import RecordedAudio, RecordedVideo, RecordingOrder
+from palaver.jobs.recording import Recording as Request
 from palaver.recording.formats import CONTAINERS, Container, refusal
 from palaver.recording.index import Entry
-from palaver.room.messages import SetSubscriptionActive, TrackChange, UpdateSubscription
-from palaver.room.values import KINDS, Kind, Resolution, StreamId, SubscriptionId, VideoParameters
+from palaver.room.values import Kind, StreamId, SubscriptionId
 
 if TYPE_CHECKING:
-    from palaver.host import RoomHost
     from palaver.jobs.job import Job
-    from palaver.room.values import SubscribedTrack, Track
-
-_STATUS: Final = "/media/status"
 
 
 async def list_recordings(call: Call) -> Answer:
@@ -50,7 +42,7 @@ async def list_all_recordings(call: Call) -> Answer:
 
 async def create_recording(call: Call) -> Answer:
     """Starts a recording: answered once it works. The room starts if it does not run."""
-    order = _order(call, call.body)
+    order = _request(call, call.body)
     try:
         job = await call.api.jobs.start(call.room.id, order, created_ms=order.begun_ms)
     except JobFailed as failure:
@@ -75,18 +67,7 @@ async def update_recording(call: Call) -> Answer:
     job = _job(call)
     if job is None:
         raise _not_found()
-    order, changes = _changed(job.request, call.body)
-    host = call.running
-    if host is None:
-        raise ApiError(errors.REFUSED, "The room does not run")
-    subscription = SubscriptionId(job.id)
-    if changes:
-        host.submit(UpdateSubscription(None, subscription, changes))
-    for kind in KINDS:
-        before, after = kind in job.request.inactive, kind in order.inactive
-        if before != after:
-            host.submit(SetSubscriptionActive(None, subscription, (kind,), before))
-    await call.api.jobs.change(job, order)
+    await outgoing.update(call, job, call.body, noun="recording")
     return json(_shown(call, job))
 
 
@@ -121,12 +102,12 @@ async def delete_any_recording(call: Call) -> Answer:
 
 
 def _jobs(call: Call) -> list[Job]:
-    return [job for job in call.api.jobs.of(call.room.id) if isinstance(job.request, RecordingOrder)]
+    return [job for job in call.api.jobs.of(call.room.id) if isinstance(job.request, Request)]
 
 
 def _job(call: Call) -> Job | None:
     job = call.api.jobs.get(call.room.id, call.path["recording"])
-    return job if job is not None and isinstance(job.request, RecordingOrder) else None
+    return job if job is not None and isinstance(job.request, Request) else None
 
 
 async def _save(call: Call) -> None:
@@ -157,20 +138,20 @@ async def _indexed(call: Call, room: str | None, path: str) -> Answer:
 
 def _shown(call: Call, job: Job) -> dict[str, Any]:
     """A recording that goes on, as it is now."""
-    order: RecordingOrder = job.request
+    order: Request = job.request
     entry = call.api.recorded.index.get(job.id) or _expected(call, job.id, order)
     host = call.running
     subscription = host.room.subscriptions.get(SubscriptionId(job.id)) if host is not None else None
     if host is not None and subscription is not None:
-        sources = {track.kind: _source(host, track) for track in subscription.tracks}
+        sources = outgoing.sources_of(host, subscription.tracks)
         codecs: dict[Kind, str | None] = {"audio": entry.audio, "video": entry.video}
-        media = media_info(subscription.tracks, sources, codecs, order.inactive)
+        media = stored_media_info(subscription.tracks, sources, codecs, order.inactive)
         entry.media = media
         call.api.recorded.index.show(job.id, media)
     return _printed(call, entry)
 
 
-def _expected(call: Call, recording: str, order: RecordingOrder) -> Entry:
+def _expected(call: Call, recording: str, order: Request) -> Entry:
     """What is known of a recording that has no file yet."""
     return Entry(
         id=recording,
@@ -181,11 +162,6 @@ def _expected(call: Call, recording: str, order: RecordingOrder) -> Entry:
         audio=order.audio.codec if order.audio else None,
         video=order.video.codec if order.video else None,
     )
-
-
-def _source(host: RoomHost, track: SubscribedTrack) -> Track | None:
-    stream = host.room.streams.get(track.stream)
-    return stream.track(track.kind) if stream is not None else None
 
 
 def _printed(call: Call, entry: Entry) -> dict[str, Any]:
@@ -203,16 +179,15 @@ def _sentence(words: str) -> str:
 # ── what is asked for ───────────────────────────────────────────────────────────────────────────────
 
 
-def _order(call: Call, request: RecordingRequest) -> RecordingOrder:
-    media, container = request.media, request.container
-    audio = _audio(media.audio) if isinstance(media.audio, WantedAudio) else None
-    video = _video(media.video) if isinstance(media.video, WantedVideo) else None
+def _request(call: Call, wanted: RecordingRequest) -> Request:
+    media, container = wanted.media, wanted.container
+    audio, video = outgoing.sound(media.audio), outgoing.picture(media.video)
     if container in CONTAINERS:
         if audio is not None and audio.codec is None:
             audio = replace(audio, codec=_held(call, container, "audio", audio.stream))
         if video is not None and video.codec is None:
             video = replace(video, codec=_held(call, container, "video", video.stream))
-    return RecordingOrder(call.room.id, call.api.now_ms(), container, audio, video)
+    return Request(audio, video, room=call.room.id, begun_ms=call.api.now_ms(), container=container)
 
 
 def _held(call: Call, container: Container, kind: Kind, stream: str) -> str | None:
@@ -231,94 +206,6 @@ _USUAL: Final[dict[Kind, tuple[str, ...]]] = {"audio": ("opus", "aac"), "video":
 
 def _holds(container: Container, kind: Kind, codec: str) -> bool:
     return refusal(container, *((codec, None) if kind == "audio" else (None, codec))) is None
-
-
-def _audio(wanted: WantedAudio) -> RecordedAudio:
-    if isinstance(wanted.format, UnsetType):
-        return RecordedAudio(wanted.source)
-    return RecordedAudio(
-        wanted.source,
-        wanted.format.codec,
-        _given(wanted.format.sample_rate),
-        _given(wanted.format.channel_num),
-    )
-
-
-def _video(wanted: WantedVideo) -> RecordedVideo:
-    video = RecordedVideo(wanted.source)
-    if not isinstance(wanted.format, UnsetType):
-        video = replace(video, codec=wanted.format.codec, profile=_given(wanted.format.profile))
-    if isinstance(wanted.parameters, UnsetType):
-        return video
-    asked = wanted.parameters
-    size = _given(asked.resolution)
-    return replace(
-        video,
-        resolution=(size.width, size.height) if size is not None else None,
-        framerate=_given(asked.framerate),
-        bitrate=_given(asked.bitrate),
-        key_frame_interval=_given(asked.key_frame_interval),
-    )
-
-
-def _given(value: Any) -> Any:
-    return None if isinstance(value, UnsetType) else value
-
-
-def _changed(
-    order: RecordingOrder, updates: list[RecordingUpdate]
-) -> tuple[RecordingOrder, tuple[TrackChange, ...]]:
-    """The order after ``updates``, and what they ask of the room."""
-    origins: dict[Kind, StreamId] = {}
-    parameters = VideoParameters()
-    for update in updates:
-        *_, kind, what = update.path.split("/")
-        if update.path == _STATUS or what == "status":
-            kinds = {kind} if update.path != _STATUS else _recorded(order)
-            inactive = set(order.inactive) - kinds if update.value == "active" else {*order.inactive, *kinds}
-            order = replace(order, inactive=tuple(one for one in KINDS if one in inactive))
-        elif what == "from":
-            origin: Kind = "audio" if kind == "audio" else "video"
-            origins[origin] = StreamId(update.value)
-            order = _redirected(order, origin, update.value)
-        else:
-            order, parameters = _adjusted(order, parameters, what, update.value)
-    changes = [TrackChange(kind, origin) for kind, origin in origins.items() if kind == "audio"]
-    if "video" in origins or parameters != VideoParameters():
-        asked = order.video.subscribed().parameters if order.video else None
-        changes.append(TrackChange("video", origins.get("video"), asked))
-    return order, tuple(changes)
-
-
-def _recorded(order: RecordingOrder) -> set[str]:
-    return {kind for kind, one in (("audio", order.audio), ("video", order.video)) if one is not None}
-
-
-def _redirected(order: RecordingOrder, kind: Kind, stream: str) -> RecordingOrder:
-    if kind == "audio":
-        return replace(order, audio=replace(order.audio, stream=stream)) if order.audio else order
-    return replace(order, video=replace(order.video, stream=stream)) if order.video else order
-
-
-def _adjusted(
-    order: RecordingOrder, parameters: VideoParameters, what: str, value: Any
-) -> tuple[RecordingOrder, VideoParameters]:
-    video = order.video
-    if video is None:
-        raise ProtocolError("path: the recording has no video")
-    match what:
-        case "resolution":
-            size = Resolution(value["width"], value["height"])
-            parameters = replace(parameters, resolution=size)
-            video = replace(video, resolution=(size.width, size.height))
-        case "framerate":
-            parameters, video = replace(parameters, framerate=value), replace(video, framerate=value)
-        case "bitrate":
-            parameters, video = replace(parameters, bitrate=value), replace(video, bitrate=value)
-        case _:
-            parameters = replace(parameters, key_frame_interval=value)
-            video = replace(video, key_frame_interval=value)
-    return replace(order, video=video), parameters
 
 
 _ALL: Final = "/rooms/{room}/recordings"

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import UnsetType
 
 from palaver.api.http.answers import Answer, ApiError, json, text
 from palaver.api.live import new_name
+from palaver.api.rest import outgoing
 from palaver.api.rest.operations import Call, Operation
 from palaver.api.wire import errors
 from palaver.api.wire.errors import ProtocolError
-from palaver.api.wire.sinks import SinkUpdate, WantedAudio, WantedVideo, check_sink_updates
+from palaver.api.wire.sinks import SinkUpdate, WantedAudio, WantedVideo, check_sink_updates, codec_of
 from palaver.api.wire.streaming_outs import (
     OutputParameters,
     StreamingOut,
@@ -19,17 +21,14 @@ from palaver.api.wire.streaming_outs import (
     streaming_out_info,
 )
 from palaver.jobs.kinds import JobFailed
-from palaver.jobs.outgoing import NoSuchTrack, WantedPicture, WantedSound, changed
+from palaver.jobs.outgoing import WantedPicture, WantedSound
 from palaver.jobs.streaming_out import KEY_FRAMES_S, Segments
 from palaver.jobs.streaming_out import StreamingOut as Request
-from palaver.room.messages import SetSubscriptionActive, UpdateSubscription
-from palaver.room.values import KINDS, Resolution, StreamId, SubscriptionId
+from palaver.room.values import Resolution, StreamId, SubscriptionId
 from palaver.streaming.urls import UrlRefused, redacted
 
 if TYPE_CHECKING:
-    from palaver.host import RoomHost
     from palaver.jobs.job import Job
-    from palaver.room.values import SubscribedTrack, Track
 
 _PLAYLISTS: Final = {"hls": "index.m3u8", "dash": "index.mpd"}
 _LEAST_SEGMENT_S: Final = 1.0
@@ -67,21 +66,7 @@ async def update_streaming_out(call: Call) -> Answer:
     """Takes another stream or other parameters, mutes a kind: all, or nothing. The stream at the other side goes on."""
     check_sink_updates(call.body)
     job = _job(call)
-    try:
-        request, changes = changed(job.request, call.body)
-    except NoSuchTrack as missing:
-        raise ProtocolError(f"path: the streaming-out has no {missing}") from None
-    host = call.running
-    if host is None:
-        raise ApiError(errors.REFUSED, "The room does not run")
-    subscription = SubscriptionId(job.id)
-    if changes:
-        host.submit(UpdateSubscription(None, subscription, changes))
-    for kind in KINDS:
-        before, after = kind in job.request.inactive, kind in request.inactive
-        if before != after:
-            host.submit(SetSubscriptionActive(None, subscription, (kind,), before))
-    await call.api.jobs.change(job, request)
+    await outgoing.update(call, job, call.body, noun="streaming-out")
     return json(_shown(call, job))
 
 
@@ -111,9 +96,6 @@ def _request(call: Call, wanted: StreamingOutRequest) -> Request:
     assert not isinstance(wanted.protocol, UnsetType), "the shape fills it in"
     segments = _segments(wanted.protocol, wanted.parameters)
     audio, video = wanted.media.audio, wanted.media.video
-    codec = "aac"
-    if isinstance(audio, WantedAudio) and not isinstance(audio.format, UnsetType):
-        codec = audio.format.codec
     return Request(
         audio=WantedSound(audio.source) if isinstance(audio, WantedAudio) else None,
         video=_picture(call, video, segments) if isinstance(video, WantedVideo) else None,
@@ -121,7 +103,7 @@ def _request(call: Call, wanted: StreamingOutRequest) -> Request:
         urls=wanted.targets,
         live="" if wanted.targets else new_name(f"{call.api.now_ms()}"),
         segments=segments,
-        sound="opus" if codec == "opus" else "aac",
+        sound="opus" if codec_of(audio) == "opus" else "aac",
     )
 
 
@@ -140,19 +122,15 @@ def _segments(protocol: str, asked: OutputParameters | UnsetType) -> Segments:
 
 def _picture(call: Call, wanted: WantedVideo, segments: Segments) -> WantedPicture:
     """A picture of a fixed size with key frames on a grid, whatever the stream itself does."""
-    asked = None if isinstance(wanted.parameters, UnsetType) else wanted.parameters
-    form = None if isinstance(wanted.format, UnsetType) else wanted.format
-    size = _given(asked.resolution) if asked else None
-    size = size or _size_of(call, wanted.source)
+    asked = outgoing.picture(wanted)
+    assert asked is not None
+    size = None if asked.resolution else _size_of(call, wanted.source)
     grid = KEY_FRAMES_S if segments.seconds % KEY_FRAMES_S == 0 else 1.0
-    return WantedPicture(
-        wanted.source,
-        form.codec if form else "h264",
-        _given(form.profile) if form else None,
-        (size.width, size.height) if size else None,
-        _given(asked.framerate) if asked else None,
-        _given(asked.bitrate) if asked else None,
-        (_given(asked.key_frame_interval) if asked else None) or grid,
+    return replace(
+        asked,
+        codec=asked.codec or "h264",
+        resolution=(size.width, size.height) if size else asked.resolution,
+        key_frame_interval=asked.key_frame_interval or grid,
     )
 
 
@@ -164,10 +142,6 @@ def _size_of(call: Call, stream: str) -> Resolution | None:
     return track.parameters.resolution if track is not None and track.parameters else None
 
 
-def _given(value: Any) -> Any:
-    return None if isinstance(value, UnsetType) else value
-
-
 # ── what is shown ───────────────────────────────────────────────────────────────────────────────────
 
 
@@ -175,10 +149,8 @@ def _shown(call: Call, job: Job) -> dict[str, Any]:
     request: Request = job.shown()
     host = call.running
     subscription = host.room.subscriptions.get(SubscriptionId(job.id)) if host is not None else None
-    tracks = subscription.tracks if subscription is not None else ()
-    if subscription is None:
-        tracks = tuple(one.subscribed() for one in (request.audio, request.video) if one is not None)
-    sources = {track.kind: _source(host, track) for track in tracks}
+    tracks = subscription.tracks if subscription is not None else request.tracks()
+    sources = outgoing.sources_of(host, tracks)
     states = call.api.targets.of(job.id)
     info = streaming_out_info(job.id, request, _urls(call, job.request), states, tracks, sources)
     return {**info, "error": job.error} if job.error else info
@@ -190,11 +162,6 @@ def _urls(call: Call, request: Request) -> tuple[str, ...]:
     place = call.api.portal.seen_from(call.scope)
     scheme = "https" if place.secure else "http"
     return (f"{scheme}://{place.host}{place.path}/live/{request.live}/{_PLAYLISTS[request.protocol]}",)
-
-
-def _source(host: RoomHost | None, track: SubscribedTrack) -> Track | None:
-    stream = host.room.streams.get(track.stream) if host is not None else None
-    return stream.track(track.kind) if stream is not None else None
 
 
 _ALL: Final = "/rooms/{room}/streaming-outs"

@@ -6,14 +6,22 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Protocol
 
 from msgspec import UNSET, UnsetType
 
-from palaver.api.wire.formats import Shape, format_info, parameters_info
+from palaver.api.wire.formats import Shape
 from palaver.api.wire.parse import form
-from palaver.api.wire.sinks import PATHS, PATHS_SAID, SinkMedia, WantedMedia, check_sink_updates, codec_of
+from palaver.api.wire.sinks import (
+    PATHS,
+    PATHS_SAID,
+    SinkMedia,
+    WantedMedia,
+    check_sink_updates,
+    codec_of,
+    media_info,
+)
 from palaver.recording.formats import AUDIO_CODECS, CONTAINERS, refusal
-from palaver.room.values import AudioFormat, VideoFormat, VideoParameters
+from palaver.room.values import AudioFormat, VideoFormat
 
 if TYPE_CHECKING:
-    from collections.abc import Container as Collection
+    from collections.abc import Collection, Mapping, Sequence
 
     from palaver.recording.index import Entry, Part
     from palaver.room.values import Kind, SubscribedTrack, Track
@@ -114,23 +122,15 @@ class Recording(Shape):
 _FORMATS: Final = {"audio": AudioFormat, "video": VideoFormat}
 
 
-def media_info(
-    tracks: tuple[SubscribedTrack, ...],
-    sources: dict[Kind, Track | None],
-    codecs: dict[Kind, str | None],
+def stored_media_info(
+    tracks: Sequence[SubscribedTrack],
+    sources: Mapping[Kind, Track | None],
+    codecs: Mapping[Kind, str | None],
     inactive: Collection[Kind],
 ) -> dict[str, Any]:
     """The media of a recording that goes on: ``codecs`` are those that it is stored in, as far as they are known."""
-    media: dict[str, Any] = {"audio": False, "video": False}
-    for track in tracks:
-        media[track.kind] = {
-            "from": track.stream,
-            "format": format_info(_stored(track, codecs.get(track.kind))),
-            "status": "inactive" if track.kind in inactive else "active",
-        }
-        if track.kind == "video":
-            media["video"]["parameters"] = parameters_info(_merged(sources.get("video"), track.parameters))
-    return media
+    forms = {track.kind: _stored(track, codecs.get(track.kind)) for track in tracks}
+    return media_info(tracks, forms, sources, inactive)
 
 
 def _stored(track: SubscribedTrack, codec: str | None) -> Any:
@@ -141,18 +141,6 @@ def _stored(track: SubscribedTrack, codec: str | None) -> Any:
             return one
     assert codec is not None
     return _FORMATS[track.kind](codec)
-
-
-def _merged(source: Track | None, asked: VideoParameters | None) -> VideoParameters:
-    """What the picture has; a bitrate multiplier is shown as it was asked for."""
-    own = (source.parameters if source is not None else None) or VideoParameters()
-    asked = asked or VideoParameters()
-    return VideoParameters(
-        asked.resolution or own.resolution,
-        asked.framerate or own.framerate,
-        asked.bitrate or own.bitrate,
-        asked.key_frame_interval or own.key_frame_interval,
-    )
 
 
 class FilesOf(Protocol):

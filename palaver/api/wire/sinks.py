@@ -8,12 +8,15 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType, field
 
 from palaver.api.wire.errors import ProtocolError
-from palaver.api.wire.formats import Label, Positive, Resolution, Shape, Text
+from palaver.api.wire.formats import Label, Positive, Resolution, Shape, Text, format_info, parameters_info
 from palaver.api.wire.parse import check_count, convert, form
 from palaver.api.wire.stream_info import FormatInfo, ParametersInfo, Status
+from palaver.room.values import VideoParameters
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
+
+    from palaver.room.values import Format, Kind, SubscribedTrack, Track
 
 AudioCodec = Literal[
     "pcmu", "pcma", "opus", "g722", "isac", "ilbc", "iSAC", "iLBC", "aac", "ac3", "nellymoser"
@@ -119,6 +122,37 @@ class SinkMedia(Shape):
 
     audio: SinkAudio | bool
     video: SinkVideo | bool
+
+
+def media_info(
+    tracks: Sequence[SubscribedTrack],
+    forms: Mapping[Kind, Format | None],
+    sources: Mapping[Kind, Track | None],
+    inactive: Collection[Kind],
+) -> dict[str, Any]:
+    """The media of what goes on, ``forms`` being what comes out; a bitrate multiplier is shown as it was asked for."""
+    media: dict[str, Any] = {"audio": False, "video": False}
+    for track in tracks:
+        form, source = forms.get(track.kind), sources.get(track.kind)
+        media[track.kind] = {
+            "from": track.stream,
+            "format": format_info(form) if form is not None else {},
+            "status": "inactive" if track.kind in inactive else "active",
+        }
+        if track.kind == "video":
+            own = source.parameters if source is not None else None
+            media["video"]["parameters"] = parameters_info(_merged(own, track.parameters))
+    return media
+
+
+def _merged(own: VideoParameters | None, asked: VideoParameters | None) -> VideoParameters:
+    own, asked = own or VideoParameters(), asked or VideoParameters()
+    return VideoParameters(
+        asked.resolution or own.resolution,
+        asked.framerate or own.framerate,
+        asked.bitrate or own.bitrate,
+        asked.key_frame_interval or own.key_frame_interval,
+    )
 
 
 # ── changes ─────────────────────────────────────────────────────────────────────────────────────────

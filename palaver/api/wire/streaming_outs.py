@@ -7,17 +7,17 @@ from urllib.parse import urlsplit
 
 from msgspec import UNSET, Meta, UnsetType
 
-from palaver.api.wire.formats import Positive, Shape, Text, format_info, number, parameters_info
-from palaver.api.wire.sinks import SinkMedia, WantedMedia, codec_of
+from palaver.api.wire.formats import Positive, Shape, Text, number
+from palaver.api.wire.sinks import SinkMedia, WantedMedia, codec_of, media_info
 from palaver.api.wire.urls import check_url
-from palaver.room.values import AudioFormat, VideoParameters
+from palaver.room.values import AudioFormat
 from palaver.streaming.targets import State, TargetState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from palaver.jobs.streaming_out import StreamingOut as Request
-    from palaver.room.values import Kind, SubscribedTrack, Track
+    from palaver.room.values import Format, Kind, SubscribedTrack, Track
 
 Protocol = Literal["rtmp", "rtsp", "hls", "dash"]
 
@@ -129,7 +129,7 @@ class StreamingOut(Shape):
 
 
 _WORST_FIRST: Final[tuple[State, ...]] = ("failed", "retrying", "connecting", "connected")
-_FORMATS: Final[dict[str, Any]] = {
+_SOUNDS: Final[dict[str, AudioFormat]] = {
     "aac": AudioFormat("aac", 48_000, 2),
     "opus": AudioFormat("opus", 48_000, 2),
 }
@@ -147,9 +147,10 @@ def streaming_out_info(
     states = states or [TargetState("connecting")] * len(urls)
     worst = min(states, key=lambda one: _WORST_FIRST.index(one.state))
     whole = {track.kind for track in tracks} <= set(shown.inactive) and bool(tracks)
+    forms = {track.kind: _form(shown, track) for track in tracks}
     info: dict[str, Any] = {
         "id": job,
-        "media": _media(shown, tracks, sources),
+        "media": media_info(tracks, forms, sources, shown.inactive),
         "protocol": shown.protocol,
         "url": urls[0],
         "status": "inactive" if whole else "active",
@@ -182,27 +183,7 @@ def _segments(shown: Request) -> dict[str, Any]:
             return {}
 
 
-def _media(
-    shown: Request, tracks: Sequence[SubscribedTrack], sources: Mapping[Kind, Track | None]
-) -> dict[str, Any]:
-    media: dict[str, Any] = {"audio": False, "video": False}
-    for track in tracks:
-        form = _FORMATS[shown.sound] if track.kind == "audio" else (track.formats or (track.format,))[0]
-        media[track.kind] = {
-            "from": track.stream,
-            "format": format_info(form) if form is not None else {},
-            "status": "inactive" if track.kind in shown.inactive else "active",
-        }
-        if track.kind == "video":
-            source = sources.get("video")
-            own = (source.parameters if source is not None else None) or VideoParameters()
-            asked = track.parameters or VideoParameters()
-            media["video"]["parameters"] = parameters_info(
-                VideoParameters(
-                    asked.resolution or own.resolution,
-                    asked.framerate or own.framerate,
-                    asked.bitrate or own.bitrate,
-                    asked.key_frame_interval or own.key_frame_interval,
-                )
-            )
-    return media
+def _form(shown: Request, track: SubscribedTrack) -> Format | None:
+    if track.kind == "audio":
+        return _SOUNDS[shown.sound]
+    return track.formats[0] if track.formats else track.format
