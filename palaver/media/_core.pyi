@@ -13,13 +13,18 @@ __all__ = [
     "Connected",
     "Core",
     "CoreBusy",
+    "Digit",
+    "Latched",
     "Layer",
     "Lost",
     "NamePainter",
     "Negotiated",
+    "PictureWanted",
     "PipelineLost",
     "Refused",
     "Resolution",
+    "RtpSection",
+    "Silent",
     "Stalled",
     "Unroutable",
     "__version__",
@@ -156,6 +161,81 @@ class Stalled:
     def stalled(self) -> bool: ...
 
 @final
+class Latched:
+    """The peer of an RTP transport sends from there: said with its first authentic packet. What we send goes there from now on."""
+
+    __match_args__ = ("transport", "address", "port")
+    @property
+    def transport(self) -> int: ...
+    @property
+    def address(self) -> str: ...
+    @property
+    def port(self) -> int: ...
+
+@final
+class Digit:
+    """The peer of an RTP transport presses a key (RFC 4733). Said once for each, when it begins."""
+
+    __match_args__ = ("transport", "digit")
+    @property
+    def transport(self) -> int: ...
+    @property
+    def digit(self) -> str:
+        """One of ``0123456789*#ABCD``."""
+
+@final
+class Silent:
+    """Nothing has come to an RTP transport for its ``timeout_s``, although the peer is to send (``silent``); or it comes again."""
+
+    __match_args__ = ("transport", "silent")
+    @property
+    def transport(self) -> int: ...
+    @property
+    def silent(self) -> bool: ...
+
+@final
+class PictureWanted:
+    """A key frame of a producer is needed, and its peer takes neither PLI nor FIR: it has to be asked some other way."""
+
+    __match_args__ = ("producer",)
+    @property
+    def producer(self) -> int: ...
+
+@final
+class RtpSection:
+    """What was agreed on for an RTP transport, which carries one section. Immutable and checked."""
+
+    def __new__(
+        cls,
+        codec: str,
+        payload_type: int,
+        address: str,
+        port: int,
+        *,
+        receive_payload_type: int | None = None,
+        direction: str = "sendrecv",
+        rtcp_port: int | None = None,
+        mux: bool = False,
+        packetization_mode: int = 1,
+        events: Sequence[tuple[int, int]] = (),
+        send_events: tuple[int, int] | None = None,
+        comfort_noise: int | None = None,
+        feedback: Sequence[str] = (),
+        srtp: tuple[str, bytes, bytes] | None = None,
+        timeout_s: float = 0.0,
+    ) -> RtpSection:
+        """Raises ValueError that names the argument.
+
+        ``codec``: "opus", "pcmu", "pcma", "g722", "vp8" or "h264"; ``payload_type`` is that of what we send, and of what we receive as
+        well, unless ``receive_payload_type`` is another. ``address`` and ``port`` are the peer's by its description, port 0: not known yet.
+        ``direction`` is ours: "sendrecv", "sendonly", "recvonly" or "inactive". RTCP goes to ``rtcp_port``, usually the one above
+        ``port``, or with ``mux`` to ``port``. ``events``: payload types and clock rates of telephone-event that we receive;
+        ``send_events``: of those that we send. ``feedback``: of "nack", "pli" and "fir" those that both sides take. ``srtp``: suite
+        ("AES_CM_128_HMAC_SHA1_80" or "AES_CM_128_HMAC_SHA1_32"), our key with its salt and the peer's, 30 bytes each.
+        ``timeout_s``: :class:`Silent` is said after it; 0: never.
+        """
+
+@final
 class PipelineLost:
     """A pipeline is gone: the other side closed its socket, or wrote what is no message. Not said after :meth:`Core.close_pipeline`."""
 
@@ -197,7 +277,19 @@ class Core:
     def events(
         self,
     ) -> list[
-        Negotiated | Refused | Connected | Lost | Resolution | Layer | AudioLevel | Stalled | PipelineLost
+        Negotiated
+        | Refused
+        | Connected
+        | Lost
+        | Resolution
+        | Layer
+        | AudioLevel
+        | Stalled
+        | PipelineLost
+        | Latched
+        | Digit
+        | Silent
+        | PictureWanted
     ]:
         """Everything that happened since the last call, in order per thread. Never blocks.
 
@@ -218,6 +310,24 @@ class Core:
         """
     def add_candidate(self, transport: int, candidate: str) -> None:
         """Add a remote candidate, as in an ``a=candidate`` line without ``a=``. Unusable ones (mDNS, TCP active) are ignored."""
+    def open_rtp(
+        self, thread: int, address: str, first_port: int, last_port: int, beside: int = 0
+    ) -> tuple[int, int]:
+        """Open an RTP transport on two free ports of the range, an even one and the next for RTCP; returns its id and the even port.
+
+        It carries nothing before :meth:`set_rtp`. What it publishes is played together with what the transport ``beside`` publishes.
+        Raises OSError if no two ports are free, ValueError for a bad argument.
+        """
+    def set_rtp(self, transport: int, section: RtpSection) -> None:
+        """Say what was agreed on, or has changed. The section is called "rtp" in :meth:`publish` and :meth:`subscribe`.
+
+        Numbers go on, whatever changes. The same ``srtp`` as before goes on with its rollover counters. Another ``address`` or ``port``
+        than before lets the transport latch anew, once. Refused with the transport as its subject if there is no such RTP transport.
+        """
+    def send_digits(self, transport: int, digits: str) -> None:
+        """Send keys, one after the other, 100 ms each. Raises ValueError for what is no key; without ``send_events`` it does nothing."""
+    def refresh(self, consumer: int) -> None:
+        """Its peer has asked for a key frame, some other way than by RTCP."""
     def publish(self, transport: int, mid: str) -> int:
         """Forward what arrives on section ``mid`` to whoever subscribes; returns the producer's id. May be Refused.
 
@@ -239,8 +349,10 @@ class Core:
         """
     def close_pipeline(self, pipeline: int) -> None:
         """End its taps and close its socket; its outputs wait for another pipeline."""
-    def create_output(self, thread: int, codec: str) -> int:
+    def create_output(self, thread: int, codec: str, *, fragments: bool = True) -> int:
         """A producer that a pipeline will make, in ``codec`` ("opus", "vp8", …); returns its id. End it with :meth:`unpublish`.
+
+        Not ``fragments``: H264 in packetization mode 0, one NAL unit to a packet, so that the encoder has to make them short.
 
         Raises ValueError for a codec that cannot be sent.
         """
@@ -292,7 +404,9 @@ class Core:
         """Figures of one transport, or None if it is unknown.
 
         Counters: ``packets_received``, ``packets_sent``, ``bytes_received``, ``bytes_sent``, ``probes``. Gauges: ``target_bps`` (what
-        may be sent to it; 0: nothing limits it), ``videos_paused`` (not sent for want of bandwidth).
+        may be sent to it; 0: nothing limits it), ``videos_paused`` (not sent for want of bandwidth). Of RTP transports besides:
+        ``packets_lost``, ``packets_late`` (after their turn), ``packets_refused`` (from elsewhere, forged or of another payload type);
+        ``jitter_us``, and what the peer reports of us: ``reported_lost`` (256ths of the last interval), ``round_trip_us``.
         """
     def close(self) -> None:
         """Close every transport, stop and join the threads. Waits at most 2 s; other calls after it raise RuntimeError."""

@@ -7,8 +7,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from palaver.media.formats import payload_of, same_stream
+from palaver.media.ports import EngineError
+from palaver.media.rtp import SECTION
+from palaver.media.rtp_sending import RtpSending
 from palaver.media.tracks import CoreTrack
-from palaver.room.messages import OpenSource
+from palaver.room.messages import OpenSink, OpenSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from palaver.media.encoders import Demand
     from palaver.media.endpoints import NewTrack
     from palaver.media.pipelines.supervisor import Pipelines
+    from palaver.media.rtp import RtpTransport
     from palaver.media.server_side import Entry
     from palaver.room.values import Format, Kind, RoomId, SubscribedTrack, Track
 
@@ -55,6 +59,7 @@ class EndpointMedia:
     replaced: Callable[[RoomId, int], None]
     tracks: dict[Kind, CoreTrack] = field(default_factory=dict)
     taps: list[CoreTap] = field(default_factory=list)
+    sendings: dict[int, RtpSending] = field(default_factory=dict)  # by what the core calls the transport
 
     @property
     def room(self) -> RoomId:
@@ -74,18 +79,59 @@ class EndpointMedia:
         producer = core.create_output(self.thread, coding.codec)
         core.connect_output(producer, pipeline, number)
         new = CoreTrack(self.entry.action.stream, kind, coding, producer, size=track.size)
-        self.tracks[kind] = new
+        return self._replace(new)
+
+    def receive(self, transport: RtpTransport) -> CoreTrack:
+        """See RoomMedia."""
+        assert isinstance(self.entry.action, OpenSource), "only a source publishes"
+        if transport.section is None:
+            raise EngineError("nothing is agreed on for this RTP transport")
+        section, action = transport.section, self.entry.action
+        if transport.producer is not None:  # a section has one at a time
+            self.context.backlog.do(partial(self.context.core.unpublish, transport.producer))
+        producer = self.context.core.publish(transport.handle, SECTION)
+        transport.published(producer)
+        return self._replace(CoreTrack(action.stream, section.kind, section.payload, producer, action.owner))
+
+    def _replace(self, new: CoreTrack) -> CoreTrack:
+        """Let ``new`` be the source's track of its kind; whoever received the one before gets this one."""
+        known = self.tracks.get(new.kind)
+        self.tracks[new.kind] = new
         if known is not None:
             new.active = known.active
             self.context.tracks.remove(self.room, known)
         self.context.tracks.add(self.room, new)
+        core = self.context.core
         if not new.active:
-            self.context.backlog.do(partial(core.set_producer_active, producer, False))
+            self.context.backlog.do(partial(core.set_producer_active, new.producer, False))
         if known is not None:
             self.replaced(self.room, known.producer)
             self.context.backlog.do(partial(core.unpublish, known.producer))
         self.context.encoders.sources_changed(self.room)
         return new
+
+    def send(self, track: SubscribedTrack, transport: RtpTransport) -> RtpSending | None:
+        """See RoomMedia."""
+        assert isinstance(self.entry.action, OpenSink), "only a sink sends"
+        if former := self.sendings.pop(transport.handle, None):
+            former.close()
+        owner = self.entry.action.subscription.owner
+        sending = RtpSending(self.context, self.room, self.thread, transport, track, owner)
+        if not sending.attach():
+            return None
+        self.sendings[transport.handle] = sending
+        return sending
+
+    def listeners_changed(self) -> bool:
+        """Somebody came into a view, or left it. False if what is sent is not to be had any more."""
+        return all([one.renew() for one in self._sent()])
+
+    def track_replaced(self, producer: int) -> bool:
+        """Another track has come in place of ``producer``. False if it cannot be sent."""
+        return all([one.attach() for one in self._sent() if one.draws == producer])
+
+    def _sent(self) -> list[RtpSending]:
+        return [one for one in self.sendings.values() if not one.closed]
 
     def tap(self, track: SubscribedTrack, pipeline: int, number: int) -> CoreTap | None:
         """See RoomMedia."""
@@ -120,13 +166,16 @@ class EndpointMedia:
         self.entry.resumed(tracks)
 
     def draws_from(self, producer: int) -> bool:
-        """Whether one of its taps gets what the core calls ``producer``."""
-        return any(tap.draws == producer and not tap.closed for tap in self.taps)
+        """Whether one of its taps, or what it sends, gets what the core calls ``producer``."""
+        tapped = any(tap.draws == producer and not tap.closed for tap in self.taps)
+        return tapped or any(sending.draws == producer for sending in self._sent())
 
     def close(self) -> None:
         """End what the endpoint left open."""
         for tap in self.taps:
             tap.close()
+        for sending in self.sendings.values():
+            sending.close()
         for track in self.tracks.values():
             self.context.tracks.remove(self.room, track)
             self.context.backlog.do(partial(self.context.core.unpublish, track.producer))
@@ -134,3 +183,4 @@ class EndpointMedia:
             self.context.encoders.sources_changed(self.room)
         self.tracks.clear()
         self.taps.clear()
+        self.sendings.clear()

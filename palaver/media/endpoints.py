@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import structlog
 
     from palaver.media.pipelines.supervisor import Pipelines
+    from palaver.media.rtp import RtpTransport
     from palaver.media.tracks import CoreTrack
     from palaver.room.messages import Action, OpenSink, OpenSource
     from palaver.room.values import Format, Resolution, RoomId, SubscribedTrack, Track
@@ -57,6 +58,18 @@ class Tap(Protocol):
         ...
 
 
+class Sending(Protocol):
+    """A track on its way to a peer over plain RTP."""
+
+    def set_active(self, active: bool) -> None:
+        """Send it, or nothing."""
+        ...
+
+    def close(self) -> None:
+        """It is not sent any more; the numbers of what was sent are kept for the next."""
+        ...
+
+
 class RoomMedia(Protocol):
     """What an endpoint gets of the engine; whatever it leaves open is closed after its end."""
 
@@ -91,6 +104,18 @@ class RoomMedia(Protocol):
         """Give a subscribed track to a pipeline as ``number``: as it comes, or encoded, as the subscription says.
 
         None if its source is gone.
+        """
+        ...
+
+    def receive(self, transport: RtpTransport) -> CoreTrack:
+        """Make a source's track of what comes on a configured RTP transport, in place of the one of its kind before."""
+        ...
+
+    def send(self, track: SubscribedTrack, transport: RtpTransport) -> Sending | None:
+        """Send a subscribed track on a configured RTP transport, in place of what was sent there before.
+
+        As it comes if the section takes it, else encoded; the subscription's owner does not hear itself in a view. None
+        if its source is gone, or cannot be sent so.
         """
         ...
 

@@ -49,9 +49,10 @@ from palaver.room.values import KINDS, AudioFormat, StreamId, Subscription, Subs
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
-    from palaver.media.endpoints import NewTrack, RoomMedia, Tap
+    from palaver.media.endpoints import NewTrack, RoomMedia, Sending, Tap
     from palaver.media.formats import Payload
     from palaver.media.pipelines.supervisor import Pipelines
+    from palaver.media.rtp import RtpTransport
     from palaver.media.server_side import Entry
     from palaver.media.webrtc.negotiation import Bound, Wanted
     from palaver.room.messages import Action, Report
@@ -411,6 +412,14 @@ class FakeMedia:
     def tap(self, track: SubscribedTrack, pipeline: int, number: int) -> Tap | None:
         """See RoomMedia."""
         return None
+
+    def receive(self, transport: RtpTransport) -> CoreTrack:
+        """See RoomMedia."""
+        raise EngineError("the engine in memory opens no ports")
+
+    def send(self, track: SubscribedTrack, transport: RtpTransport) -> Sending | None:
+        """See RoomMedia."""
+        raise EngineError("the engine in memory opens no ports")
 
     def ready(self, tracks: tuple[Track, ...] = ()) -> None:
         """See RoomMedia."""

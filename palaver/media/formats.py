@@ -151,6 +151,14 @@ def carries(payload: Payload, published: Payload) -> bool:
     )
 
 
+def fragments_fit(payload: Payload, published: Payload) -> bool:
+    """Whether a receiver of ``payload`` that is taken at its word puts together what is ``published``.
+
+    Unlike browsers (see ``closeness``), meeting-room systems with packetization mode 0 do not.
+    """
+    return payload.codec != "h264" or _mode(payload) == "1" or _mode(published) != "1"
+
+
 def closeness(payload: Payload, published: Payload) -> int:
     """How well ``payload``, which carries what is ``published``, suits it: of several the greatest is taken.
 

@@ -16,9 +16,11 @@ from palaver.media.pipelines.confinement import USUAL, Limits
 from palaver.media.pipelines.process import ForkServer
 from palaver.media.pipelines.supervisor import Pipelines
 from palaver.media.ports import EngineError
+from palaver.media.rtp import RtpPorts, RtpSettings
 from palaver.media.server_side import ServerEndpoints
 from palaver.media.webrtc.engine import WebRtcEngine
 from palaver.media.webrtc.negotiator import Negotiator
+from palaver.media.webrtc.sessions import SOURCE_GONE
 from palaver.room.endpoints import WebRtcSink, WebRtcSource
 from palaver.room.messages import (
     CloseSink,
@@ -36,7 +38,7 @@ from palaver.room.messages import (
 from palaver.room.values import StreamId
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from palaver.media.encoders import EncoderFactory
     from palaver.media.endpoints import EndpointKind, RoomMedia
@@ -66,10 +68,12 @@ class LocalEngine:
         encoders: EncoderFactory = NoEncoders,
         kinds: Mapping[type, EndpointKind] | None = None,
         limits: Limits = USUAL,
+        rtp: RtpSettings | None = None,
     ) -> None:
         """``encoders`` make views and other forms of streams, ``kinds`` are the server's own sources and sinks.
 
-        ``limits`` are those of each child process.
+        ``limits`` are those of each child process; ``rtp`` says where plain RTP is taken, unless on any port of the
+        first address.
 
         Raises OSError if a media port is taken, ValueError for an address that is none.
         """
@@ -91,6 +95,8 @@ class LocalEngine:
         self._negotiator = Negotiator(context, self._webrtc, public_addresses)
         self._endpoints = ServerEndpoints(kinds, context.tasks, self._report, self._media_of)
         self._medias: dict[Entry, EndpointMedia] = {}
+        settings = rtp or RtpSettings(addresses[0], 1024, 65535, [*public_addresses, addresses[0]][0])
+        self.rtp = RtpPorts(core, context.backlog, settings)
         self._events = CoreEvents(context, self._webrtc)
         self._closed = False
 
@@ -138,6 +144,7 @@ class LocalEngine:
             case SetComposition(view, composition):
                 self._encoders.compose(room, view, composition)
                 self._webrtc.renew_listeners(room, view)
+                self._renew_sent(room, EndpointMedia.listeners_changed)
             case CloseTransports(owner):
                 self._webrtc.close(room, lambda transport: transport.owner == owner)
 
@@ -202,11 +209,21 @@ class LocalEngine:
             self._webrtc.transports.begin(entry.room).thread,
             self._pipelines,
             self._log.bind(room=entry.room, endpoint=entry.name),
-            self._webrtc.track_replaced,
+            self._track_replaced,
         )
         self._medias[entry] = media
         entry.close_media += [media.close, lambda: self._forget_media(entry)]
         return media
+
+    def _track_replaced(self, room: RoomId, producer: int) -> None:
+        self._webrtc.track_replaced(room, producer)
+        self._renew_sent(room, lambda media: media.track_replaced(producer))
+
+    def _renew_sent(self, room: RoomId, renew: Callable[[EndpointMedia], bool]) -> None:
+        """Let what endpoints send follow a change of where it comes from."""
+        for entry, media in [one for one in self._medias.items() if one[0].room == room]:
+            if not renew(media):
+                self._endpoints.fail(entry, SOURCE_GONE)
 
     def _forget_media(self, entry: Entry) -> None:
         self._medias.pop(entry, None)
