@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Final, Protocol
+
+from palaver.media.ports import EngineError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -15,8 +17,23 @@ if TYPE_CHECKING:
     from palaver.room.values import Composition, Format, ParticipantId, RoomId, StreamId, SubscribedTrack
 
 
+@dataclass(frozen=True, slots=True)
+class FormLimits:
+    """In how many forms one view or stream is encoded, and how many one participant may ask for."""
+
+    of_one: int = 16
+    of_participant: int = 32
+
+
+USUAL_FORMS: Final = FormLimits()
+
+
+class TooManyForms(EngineError):
+    """A view, a stream or a participant has as many forms as it may; the text names the field that asks for another."""
+
+
 class Demand(Protocol):
-    """Something that is encoded because somebody needs it."""
+    """Something that will be encoded because somebody needs it; :meth:`begin` says that the other end is there."""
 
     @property
     def producer(self) -> int:
@@ -26,6 +43,10 @@ class Demand(Protocol):
     @property
     def format(self) -> Format:
         """What it is encoded in."""
+        ...
+
+    def begin(self) -> None:
+        """Whoever needs it is connected: encode."""
         ...
 
     def release(self) -> None:
@@ -64,9 +85,9 @@ class Encoders(Protocol):
         listener: ParticipantId | None,
         thread: int,
     ) -> Demand | None:
-        """Encode ``track`` in the format ``wanted``; None if what it is made of is gone.
+        """``track`` in the format ``wanted``, to be encoded once it begins; None if what it is made of is gone.
 
-        A ``listener`` does not hear itself in a view.
+        A ``listener`` does not hear itself in a view. Raises TooManyForms.
         """
         ...
 
@@ -92,6 +113,7 @@ class EncoderContext:
     tasks: OwnedTasks
     report: Callable[[RoomId, Report], None]
     failed: Callable[[int, str], None]
+    forms: FormLimits = USUAL_FORMS
 
 
 class EncoderFactory(Protocol):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
+from palaver.media._core import CoreBusy
 from palaver.media.formats import payload_of, same_stream
 from palaver.media.ports import EngineError
 from palaver.media.rtp import SECTION
@@ -147,7 +148,13 @@ class EndpointMedia:
             if demand is None:
                 return None
             form, draws = demand.format, demand.producer
-        consumer = core.tap(draws, pipeline, number)
+            demand.begin()
+        try:
+            consumer = core.tap(draws, pipeline, number)
+        except CoreBusy:
+            if demand is not None:
+                demand.release()
+            raise
         end = partial(self.context.backlog.do, partial(core.unsubscribe, consumer))
         self.taps.append(tap := CoreTap(form, draws, end, demand))
         self.taps = [one for one in self.taps if not one.closed]

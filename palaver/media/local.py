@@ -10,7 +10,7 @@ import structlog
 from palaver.media import _core
 from palaver.media.context import EngineContext
 from palaver.media.core_events import CoreEvents
-from palaver.media.encoders import EncoderContext, NoEncoders
+from palaver.media.encoders import USUAL_FORMS, EncoderContext, FormLimits, NoEncoders
 from palaver.media.endpoint_media import EndpointMedia
 from palaver.media.pipelines.confinement import USUAL, Limits
 from palaver.media.pipelines.process import ForkServer
@@ -69,8 +69,9 @@ class LocalEngine:
         kinds: Mapping[type, EndpointKind] | None = None,
         limits: Limits = USUAL,
         rtp: RtpSettings | None = None,
+        forms: FormLimits = USUAL_FORMS,
     ) -> None:
-        """``encoders`` make views and other forms of streams, ``kinds`` are the server's own sources and sinks.
+        """``encoders`` make views and other ``forms`` of streams, ``kinds`` are the server's own sources and sinks.
 
         ``limits`` are those of each child process; ``rtp`` says where plain RTP is taken, unless on any port of the
         first address.
@@ -89,7 +90,9 @@ class LocalEngine:
         self._fork_server = ForkServer(tuple(preload), limits)
         self._pipelines = Pipelines(core, self._fork_server, context.tasks)
         self._encoders = context.encoders = encoders(
-            EncoderContext(self._pipelines, context.tracks, context.tasks, self._report, self._cannot_encode)
+            EncoderContext(
+                self._pipelines, context.tracks, context.tasks, self._report, self._cannot_encode, forms
+            )
         )
         self._webrtc = WebRtcEngine(context, threads)
         self._negotiator = Negotiator(context, self._webrtc, public_addresses)

@@ -141,7 +141,7 @@ class ServerEndpoints:
     def _change(self, entry: Entry, endpoint: Endpoint, action: Action) -> None:
         try:
             endpoint.change(action)
-        except EndpointLost as lost:
+        except (EndpointLost, EngineError) as lost:
             self.fail(entry, str(lost))
         except Exception:
             self._tasks.failures += 1

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 import structlog
 
 from palaver.mixing.control import MIXER, TRANSCODER
+from palaver.mixing.forms import Forms
 from palaver.mixing.pipeline import MixPipeline
 from palaver.mixing.tracks import EncodedForm, EncodedTrack, InputTrack
 from palaver.room.formats import encoding
@@ -17,7 +18,7 @@ from palaver.room.values import AudioFormat, StreamId, VideoParameters
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from palaver.media.encoders import Demand, EncoderContext
     from palaver.media.tracks import CoreTrack
@@ -32,12 +33,14 @@ if TYPE_CHECKING:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
 class EncodedDemand:
-    """An encoded track that somebody needs, and which pipeline makes it."""
+    """An encoded track that somebody needs, and which pipeline makes it; ``ended`` hears of its release."""
 
     pipeline: MixPipeline
     output: EncodedTrack
+    ended: Callable[[], None] = lambda: None
+    begun: bool = False
 
     @property
     def producer(self) -> int:
@@ -49,9 +52,16 @@ class EncodedDemand:
         """See Demand."""
         return self.output.form.format
 
+    def begin(self) -> None:
+        """See Demand."""
+        if not self.begun:
+            self.begun = True
+            self.pipeline.begin(self.output)
+
     def release(self) -> None:
         """See Demand."""
-        self.pipeline.release(self.output)
+        self.pipeline.release(self.output, connected=self.begun)
+        self.ended()
 
 
 class Mixes:
@@ -66,13 +76,14 @@ class Mixes:
         self._compositions: dict[tuple[RoomId, StreamId], Composition] = {}
         self._tasks: dict[MixPipeline, asyncio.Task[None]] = {}
         self._restarts = 0
+        self._forms = Forms(context.forms)
 
     def is_view(self, room: RoomId, stream: StreamId) -> bool:
         """See Encoders."""
         return (room, stream) in self._compositions
 
     def __len__(self) -> int:
-        return len(self._pipelines) + len(self._compositions)
+        return len(self._pipelines) + len(self._compositions) + len(self._forms)
 
     # ── what is made of what ────────────────────────────────────────────────────────────────────────
 
@@ -134,7 +145,12 @@ class Mixes:
             listener if not hears_itself and _publishes(composition, listener) else None,
         )
         pipeline = self._pipeline(room, track.stream, thread)
-        return EncodedDemand(pipeline, pipeline.demand(form))
+        ended = self._forms.take(room, track.stream, form, pipeline.forms, listener)
+        try:
+            return EncodedDemand(pipeline, pipeline.demand(form), ended)
+        except BaseException:
+            ended()
+            raise
 
     def is_outdated(self, demand: Demand, room: RoomId, view: StreamId, listener: ParticipantId) -> bool:
         """See Encoders."""
@@ -184,6 +200,9 @@ class Mixes:
         running = [one for one in supervisors if one.running]
         sums: dict[str, float] = {
             "pipelines": len(running),
+            "forms": sum(len(one.forms) for one in self._pipelines.values()),
+            "forms_encoded": sum(one.encoded for one in self._pipelines.values()),
+            **self._forms.stats(),
             "pipeline_restarts_total": self._restarts + sum(one.restarts for one in supervisors),
         }
         for supervisor in running:

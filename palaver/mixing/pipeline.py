@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from palaver.mixing.tracks import EncodedForm, EncodedTrack, InputTrack
 from palaver.room.values import AudioFormat, Kind, ParticipantId, StreamId, VideoParameters
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     import structlog
     from msgspec import Struct
@@ -53,43 +54,74 @@ class MixPipeline:
         self._numbers = itertools.count(1)
         self._inputs: dict[tuple[StreamId, Kind], _Input] = {}
         self._outputs: dict[EncodedForm, EncodedTrack] = {}
+        self._forms: Counter[EncodedForm] = Counter()
         self._composition: Composition | None = None
         self._handle: int | None = None
         self.supervisor = PipelineSupervisor(pipelines, kind, thread, self, log)
 
     # ── what is wanted ──────────────────────────────────────────────────────────────────────────────
 
+    @property
+    def forms(self) -> Collection[EncodedForm]:
+        """The forms that are asked for, mixes of their own for listeners aside."""
+        return self._forms.keys()
+
+    @property
+    def encoded(self) -> int:
+        """How many forms are encoded, such mixes included."""
+        return len(self._encoded())
+
     def demand(self, form: EncodedForm) -> EncodedTrack:
-        """One more needs this form."""
+        """One more will need this form; :meth:`begin` says from when on."""
         output = self._outputs.get(form)
         if output is None:
             producer = self._core.create_output(self._thread, form.format.codec)
             output = self._outputs[form] = EncodedTrack(form, next(self._numbers), producer)
-            self._connect(output)
-            self._tap_inputs()
+            self._forms[form.for_anybody] += 1
         output.users += 1
-        self.supervisor.want(True)
         return output
 
-    def release(self, output: EncodedTrack) -> None:
-        """One less needs it; the last one ends it."""
-        output.users -= 1
-        if output.users > 0 or self._outputs.get(output.form) is not output:
+    def begin(self, output: EncodedTrack) -> None:
+        """One of those who need it is connected: with the first one, encoding begins."""
+        if self._outputs.get(output.form) is not output:
             return
-        self._drop(output)
-        if not self._outputs:
+        output.connected += 1
+        if output.connected == 1:
+            self._connect(output)
+            self._tap_inputs()
+            self.supervisor.want(True)
+
+    def release(self, output: EncodedTrack, *, connected: bool) -> None:
+        """One less needs it, one that was ``connected`` or not; the last one ends it."""
+        output.users -= 1
+        output.connected -= connected
+        if self._outputs.get(output.form) is not output:
+            return
+        if output.users <= 0:
+            self._forget(output)
+        elif connected and output.connected == 0:
+            self._stop(output)
+        if not any(one.connected for one in self._outputs.values()):
             self.supervisor.want(False)
 
-    def _drop(self, output: EncodedTrack) -> None:
-        del self._outputs[output.form]
+    def _stop(self, output: EncodedTrack) -> None:
+        """Encode it no more."""
         self.supervisor.say(RemoveOutput(track=output.track))
-        self._core.unpublish(output.producer)
         self._tap_inputs()
+
+    def _forget(self, output: EncodedTrack) -> None:
+        del self._outputs[output.form]
+        shared = output.form.for_anybody
+        self._forms[shared] -= 1
+        if not self._forms[shared]:
+            del self._forms[shared]
+        self._core.unpublish(output.producer)
+        self._stop(output)
 
     def abandon(self) -> None:
         """Nobody will need anything of it again."""
         for output in list(self._outputs.values()):
-            self._drop(output)
+            self._forget(output)
         self.supervisor.want(False)
 
     def set_inputs(self, tracks: Iterable[InputTrack]) -> None:
@@ -129,7 +161,7 @@ class MixPipeline:
         for one in self._inputs.values():
             self._introduce(one)
         self._tell_composition()
-        for output in self._outputs.values():
+        for output in self._encoded():
             self._connect(output)
         self._tap_inputs()
 
@@ -162,6 +194,10 @@ class MixPipeline:
         )
         if not source.active:
             self.supervisor.say(SetInputActive(track=one.track, active=False))
+
+    def _encoded(self) -> list[EncodedTrack]:
+        """What somebody who is connected needs."""
+        return [one for one in self._outputs.values() if one.connected > 0]
 
     def _connect(self, output: EncodedTrack) -> None:
         if self._handle is None:
@@ -201,7 +237,7 @@ class MixPipeline:
 
     def _renew_listeners(self) -> None:
         """Who publishes now what it must not hear of itself."""
-        for output in self._outputs.values():
+        for output in self._encoded():
             if output.form.listener is not None:
                 self.supervisor.say(self._output_command(output))
 
@@ -219,7 +255,7 @@ class MixPipeline:
         """Let the core send the frames that are needed: of a kind that has outputs, and of video that is seen."""
         if self._handle is None:
             return
-        kinds = {output.form.kind for output in self._outputs.values()}
+        kinds = {output.form.kind for output in self._encoded()}
         for one in self._inputs.values():
             source = one.source
             needed = source.kind in kinds and (source.kind == "audio" or self._seen(source.stream))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from palaver.room.values import AudioFormat, Kind, ParticipantId, StreamId, VideoParameters
@@ -29,15 +29,24 @@ class EncodedForm:
         """Audio or video."""
         return "audio" if isinstance(self.format, AudioFormat) else "video"
 
+    @property
+    def for_anybody(self) -> EncodedForm:
+        """The form without its listener: limits count it once, however many hear mixes of their own in it."""
+        return self if self.listener is None else replace(self, listener=None)
+
 
 @dataclass(eq=False, slots=True)
 class EncodedTrack:
-    """A form that is produced: a producer of the core like any other. ``users`` counts who needs it."""
+    """A form that is asked for: a producer of the core like any other.
+
+    ``users`` counts who needs it, ``connected`` who of them is there: it is encoded for these.
+    """
 
     form: EncodedForm
     track: int
     producer: int
     users: int = 0
+    connected: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-import msgspec
 import structlog
 from starlette.routing import Route
 
@@ -46,6 +45,7 @@ from palaver.jobs.opening import RoomOpener
 from palaver.jobs.recording import Recordings
 from palaver.jobs.streaming_in import StreamingIns
 from palaver.jobs.streaming_out import StreamingOuts
+from palaver.media.encoders import FormLimits
 from palaver.media.local import LocalEngine
 from palaver.media.pipelines.confinement import Limits
 from palaver.mixing.mixes import Mixes
@@ -130,7 +130,7 @@ def make_engine(
     config: Config, recordings: RecordingParts, targets: TargetStates, *, allow_loopback: bool
 ) -> LocalEngine:
     """The packet core, bound to its ports. Raises StartError."""
-    media = config.media
+    media, pipelines = config.media, config.pipelines
     for setting, value in (("addresses", media.addresses), ("public_addresses", media.public_addresses)):
         if wrong := [one for one in value if not addresses.is_address(one)]:
             raise StartError(f"media.{setting}: {wrong[0]!r} is no IP address")
@@ -144,7 +144,8 @@ def make_engine(
             connect_timeout_s=media.connect_timeout_s,
             encoders=Mixes,
             kinds=_kinds(config, recordings, targets, allow_loopback=allow_loopback),
-            limits=Limits(**msgspec.structs.asdict(config.pipelines)),
+            limits=Limits(pipelines.memory_mib, pipelines.max_pixels, pipelines.decode_share),
+            forms=FormLimits(pipelines.max_forms, pipelines.max_forms_per_participant),
         )
     except (OSError, ValueError) as error:
         raise StartError(f"cannot open media ports from {media.port}: {error}") from error

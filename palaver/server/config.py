@@ -98,6 +98,10 @@ class Pipelines(Section, frozen=True):
     """Pixels of a picture that is decoded. A larger one is not: its tile says so."""
     decode_share: Annotated[float, Meta(gt=0, le=1)] = 0.7
     """Part of a core that decoding one input may take over five seconds; then it is left out for thirty."""
+    max_forms: Annotated[int, Meta(ge=1)] = 16
+    """Forms (codec, size, rate, bitrate) in which one view or stream is encoded; subscriptions to others end."""
+    max_forms_per_participant: Annotated[int, Meta(ge=1)] = 32
+    """Encoded forms, of all views and streams, that one participant may receive; subscriptions to more end."""
 
 
 class Portal(Section, frozen=True):

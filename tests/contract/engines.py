@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
+from palaver.media.encoders import USUAL_FORMS, FormLimits
 from palaver.media.endpoints import EndpointKind
 from palaver.media.fake import FakeEngine
 from palaver.media.local import LocalEngine
@@ -33,7 +34,7 @@ from tests.contract.guests import Caller, Guest, Writer
 ROOM = RoomId("room")
 OPUS = AudioFormat("opus", 48000, 2)
 VP8 = VideoFormat("vp8")
-DEADLINE_S = 15
+DEADLINE_S = 30
 
 
 async def until(condition: Callable[[], Any]) -> None:
@@ -176,6 +177,7 @@ async def working(
     connect_timeout_s: float = 30.0,
     public_addresses: tuple[str, ...] = (),
     kinds: Mapping[type, EndpointKind] | None = None,
+    forms: FormLimits = USUAL_FORMS,
 ) -> AsyncIterator[Bench]:
     """The engine called "fake" or "local", with everything it needs."""
     local = partial(
@@ -185,6 +187,7 @@ async def working(
         2,
         encoders=Mixes,
         kinds=kinds,
+        forms=forms,
         connect_timeout_s=connect_timeout_s,
         public_addresses=public_addresses,
     )

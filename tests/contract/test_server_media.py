@@ -5,34 +5,26 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
-import threading
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field, replace
 
 import psutil
 import pytest
 
-from palaver.media.endpoints import Endpoint, EndpointKind, RoomMedia
-from palaver.media.pipelines.frames import Codec, FrameSocket, Message, Type
+from palaver.media.pipelines.frames import Codec
 from palaver.mixing.canvas import planes
-from palaver.room.endpoints import FileSink, TestSource
+from palaver.room.endpoints import FileSink
 from palaver.room.messages import (
-    Action,
     CloseSink,
     CloseSource,
     OpenSink,
-    OpenSource,
     SetComposition,
     SetSinkOrigin,
     SetSourceActive,
-    SourceReady,
     SourceResumed,
 )
 from palaver.room.values import (
     AudioFormat,
     Composition,
-    Format,
     MixInput,
     Placement,
     Region,
@@ -42,113 +34,20 @@ from palaver.room.values import (
     Subscription,
     SubscriptionId,
     Track,
-    VideoFormat,
     VideoParameters,
     View,
 )
-from palaver.streaming import generate
-from tests.contract.engines import OPUS, ROOM, VP8, Bench, counter, until, working
+from tests.contract.engines import OPUS, ROOM, VP8, counter, until
 from tests.contract.guests import Caller
+from tests.contract.server_house import H264, QUARTER, VIEW, House, Listener, S, open_house, picture
 
 pytestmark = [pytest.mark.net, pytest.mark.timeout(120)]
-
-S, VIEW = StreamId("bars"), StreamId("room-common")
-H264 = VideoFormat("h264", "CB")
-QUARTER = Resolution(320, 180)
-
-
-@dataclass
-class Listener:
-    """A sink whose pipeline is the test itself: it keeps what its taps bring."""
-
-    action: OpenSource | OpenSink
-    media: RoomMedia
-    frames: list[Message] = field(default_factory=list)
-    formats: dict[str, Format] = field(default_factory=dict)
-    silence: int = 0
-
-    def __post_init__(self) -> None:
-        ours, cores = socket.socketpair()
-        self._frames = FrameSocket(ours)
-        self._pipeline = self.media.pipelines.core.open_pipeline(self.media.thread, cores.detach())
-        assert isinstance(self.action, OpenSink)
-        self._tracks = self.action.subscription.tracks
-        self._reader = threading.Thread(target=self._read, daemon=True)
-
-    async def run(self) -> None:
-        self._reader.start()
-        try:
-            self._tap(self._tracks)
-            self.media.ready()
-            await asyncio.Event().wait()
-        finally:
-            self.media.pipelines.core.close_pipeline(self._pipeline)
-            await asyncio.to_thread(self._reader.join)
-            self._frames.close()
-
-    def _tap(self, tracks: tuple[SubscribedTrack, ...]) -> None:
-        self._taps = []
-        for track in tracks:
-            number = 1 if track.kind == "video" else 2
-            tap = self.media.tap(track, self._pipeline, number)
-            assert tap is not None
-            self._taps.append(tap)
-            self.formats[track.kind] = tap.format
-
-    def change(self, action: Action) -> None:
-        assert isinstance(action, SetSinkOrigin)
-        for tap in self._taps:
-            tap.close()
-        self.frames.clear()
-        self._tap((action.track,))
-
-    def _read(self) -> None:
-        while messages := self._frames.receive():
-            self.frames += [message for message in messages if message.type is Type.FRAME]
-
-    def got(self, codec: Codec) -> list[Message]:
-        return [message for message in list(self.frames) if message.codec == codec]
-
-
-@dataclass
-class House:
-    bench: Bench
-    listeners: list[Listener]
-
-    async def bars(self, formats: tuple[VideoFormat, ...] = (VP8,)) -> SourceReady:
-        await self.bench.engine.perform(ROOM, OpenSource(S, None, TestSource(), (OPUS,), formats))
-        ready = await self.bench.heard("SourceReady", S, 30)
-        assert isinstance(ready, SourceReady)
-        return ready
-
-    async def listen(self, *tracks: SubscribedTrack, name: str = "file") -> Listener:
-        subscription = Subscription(SubscriptionId(name), None, None, tracks)
-        await self.bench.engine.perform(ROOM, OpenSink(subscription, FileSink("a.mkv", "mkv")))
-        await self.bench.heard("SinkReady", name)
-        return self.listeners[-1]
-
-    async def view(self) -> None:
-        view = View("common", OPUS, VP8, VideoParameters(QUARTER, 15.0, None, 100))
-        composition = Composition(view, (), (MixInput(S, None, "bars"),))
-        await self.bench.engine.perform(ROOM, SetComposition(VIEW, composition))
 
 
 @pytest.fixture
 async def house() -> AsyncIterator[House]:
-    listeners: list[Listener] = []
-
-    def listener(action: OpenSource | OpenSink, media: RoomMedia) -> Endpoint:
-        listeners.append(Listener(action, media))
-        return listeners[-1]
-
-    kinds = {TestSource: generate.KIND, FileSink: EndpointKind(listener)}
-    async with working("local", kinds=kinds) as bench:
-        yield House(bench, listeners)
-
-
-def picture(**wishes: object) -> SubscribedTrack:
-    track = SubscribedTrack("video", S, format=VP8, formats=(VP8,))
-    return replace(track, **wishes)  # type: ignore[arg-type]  # fields of a track
+    async with open_house() as here:
+        yield here
 
 
 async def test_a_test_source_says_what_it_makes(house: House) -> None:

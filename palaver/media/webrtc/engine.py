@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from palaver.media import _core
+from palaver.media.encoders import TooManyForms
 from palaver.media.formats import carries, format_of, made_as
 from palaver.media.ports import EngineError
 from palaver.media.tracks import CoreTrack
@@ -239,17 +240,28 @@ class WebRtcEngine:
         """Let media flow on a section that was agreed on."""
         try:
             section = self._send(session, bound) if bound.sends else self._receive(session, bound)
-        except _core.CoreBusy as busy:
-            self.fail(session, str(busy))
+        except (_core.CoreBusy, TooManyForms) as refusal:
+            self.fail(session, str(refusal))
             return
         if section is None:
             self.fail(session, SOURCE_GONE)
             return
         self.transports.bind(session, bound.mid, section)
+        if session.transport.ready and not self._begin(session):
+            return
         if bound.sends and bound.kind in session.inactive:
             self._tell_active(section, active=False)
         if layer := session.layers.get(bound.mid):
             self._tell_layer(section, layer)
+
+    def _begin(self, session: Session) -> bool:
+        """Its client is connected: have encoded what it gets; whether that went well."""
+        try:
+            session.begin()
+        except _core.CoreBusy as busy:
+            self.fail(session, str(busy))
+            return False
+        return True
 
     def _receive(self, session: Session, bound: Bound) -> BoundSection:
         room, core = session.transport.room, self._context.core
@@ -285,7 +297,11 @@ class WebRtcEngine:
         demand = self._context.encoders.demand(room, wanted, form, owner, thread)
         if demand is None:
             return None
-        consumer = core.subscribe(demand.producer, transport, bound.mid)
+        try:
+            consumer = core.subscribe(demand.producer, transport, bound.mid)
+        except _core.CoreBusy:
+            demand.release()
+            raise
         return BoundSection(bound, consumer, demand=demand, draws=demand.producer)
 
     # ── events of the core ──────────────────────────────────────────────────────────────────────────
@@ -305,6 +321,8 @@ class WebRtcEngine:
         if transport is None:
             return
         transport.ready = True
+        for session in list(transport.sessions.values()):
+            self._begin(session)
         self._context.report(transport.room, TransportReady(transport.id))
         self.tell_ready(transport)
 

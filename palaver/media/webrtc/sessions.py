@@ -67,6 +67,12 @@ class Session:
         """Whether every section is bound."""
         return bool(self.sections) and not self.wanted
 
+    def begin(self) -> None:
+        """Its transport is up: have encoded what it needs."""
+        for section in self.sections.values():
+            if section.demand is not None:
+                section.demand.begin()
+
     def draws_from(self, producer: int) -> bool:
         """Whether a section of this sink sends what the core calls ``producer``."""
         return any(section.draws == producer for section in self.sections.values())
