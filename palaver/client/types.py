@@ -161,6 +161,14 @@ class Sip(Wire):
     password: str
 
 
+class RoomRecording(Wire):
+    """Whether a room records itself while it runs, into which container, and which view: by default its first."""
+
+    auto: bool = True
+    container: str = "auto"
+    view: str | UnsetType = UNSET
+
+
 class RoomOptions(Wire):
     """What may be set of a room; members left UNSET get the server's defaults, or stay as they are in an update."""
 
@@ -174,6 +182,7 @@ class RoomOptions(Wire):
     transcoding: Transcoding | UnsetType = UNSET
     notifying: Notifying | UnsetType = UNSET
     sip: Sip | UnsetType = UNSET
+    recording: RoomRecording | UnsetType = UNSET
 
 
 class Room(RoomOptions, kw_only=True):

@@ -42,6 +42,7 @@ class Rooms:
         self._hosts: dict[RoomId, RoomHost] = {}
         self._releasing: dict[RoomId, RoomHost] = {}
         self._tasks: asyncio.TaskGroup | None = None
+        self._watchers: list[Callable[[RoomHost], None]] = []
         self._stopped = False
         self._failures: Counter[str] = Counter()
         self._started = 0
@@ -62,6 +63,10 @@ class Rooms:
             self._tasks = None
             self._hosts.clear()
 
+    def watch(self, watcher: Callable[[RoomHost], None]) -> None:
+        """Call ``watcher`` with every room that starts from now on, before anything happens in it."""
+        self._watchers.append(watcher)
+
     def open(self, config: RoomConfig) -> RoomHost:
         """The running room of this id, or a new one with this definition. Raises RoomError while stopping."""
         host = self._hosts.get(config.id)
@@ -79,6 +84,8 @@ class Rooms:
         )
         self._hosts[config.id] = host
         self._started += 1
+        for watcher in self._watchers:
+            watcher(host)
         if self._tasks is not None:
             self._tasks.create_task(self._run_room(host, self._releasing.get(config.id)))
         return host

@@ -19,6 +19,7 @@ from palaver.jobs.opening import RoomNotFound
 from palaver.jobs.session import RoomSession
 from palaver.room.errors import Fault, RoomError
 from palaver.room.messages import Subscribe
+from palaver.room.reasons import ROOM_CLOSED
 from palaver.store import Conflict, StoreError
 from palaver.streaming.urls import UrlRefused
 
@@ -230,13 +231,17 @@ class Jobs:
             async with contextlib.nullcontext() if first else self._starts:
                 if not first:
                     await job.kind.check(job.request)
-                host = await self._opener.open(job.room)
-                hold.keep(host)
                 command = job.kind.command(job.id, job.request)
+                accompanies = isinstance(command, Subscribe) and command.sink.accompanies
+                if accompanies and hold.ended:
+                    return None
+                host = await self._opener.open(job.room)
+                hold.keep(host, running=not accompanies)
                 session = await life.enter_async_context(RoomSession(host, command))
                 await session.ready()
             job.running()
-            return await session.ended()
+            reason = await session.ended()
+            return None if accompanies and reason == ROOM_CLOSED else reason
 
     def _is_over(self, job: Job, problem: Exception) -> bool:
         """Whether it cannot ever work again: its room is gone, or the stream that it takes."""
@@ -277,17 +282,23 @@ class Jobs:
 
 
 class _Hold:
-    """Keeps a job's room running, also between two starts."""
+    """Knows a job's room and keeps it running, also between two starts."""
 
     def __init__(self) -> None:
         self._stack = contextlib.ExitStack()
         self._host: RoomHost | None = None
 
-    def keep(self, host: RoomHost) -> None:
-        """Keep ``host`` running instead of the one before."""
+    @property
+    def ended(self) -> bool:
+        """Whether the room that it knows has ended."""
+        return self._host is not None and (self._host.room.closed or self._host.released.is_set())
+
+    def keep(self, host: RoomHost, *, running: bool) -> None:
+        """Know ``host`` instead of the one before, and keep it ``running``, or only know it."""
         if host is not self._host:
             self.release()
-            self._stack.enter_context(host.held())
+            if running:
+                self._stack.enter_context(host.held())
             self._host = host
 
     async def pause(self, seconds: float) -> None:

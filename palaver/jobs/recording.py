@@ -21,11 +21,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recording(Outgoing):
-    """What to record of ``room`` since ``begun_ms`` (milliseconds since the epoch)."""
+    """What to record of ``room`` since ``begun_ms`` (milliseconds since the epoch).
+
+    An ``automatic`` one was not asked for: its room has it while it runs.
+    """
 
     room: str
     begun_ms: int
     container: Container | Literal["auto"]
+    automatic: bool = False
 
 
 class Recordings:
@@ -50,7 +54,7 @@ class Recordings:
         """See JobKind."""
         begun = datetime.fromtimestamp(request.begun_ms / 1000, UTC)
         name = self._storage.name(request.room, job, begun)
-        sink = FileSink(name, request.container, request.inactive)
+        sink = FileSink(name, request.container, request.inactive, request.automatic)
         return Subscribe(None, SubscriptionId(job), sink, request.tracks())
 
     def shown(self, request: Recording) -> Recording:

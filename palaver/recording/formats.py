@@ -38,6 +38,20 @@ def suitable(audio: str | None, video: str | None) -> Container:
     return "mkv"
 
 
+def stored(container: Container, kind: Literal["audio", "video"], coming: str | None) -> str | None:
+    """The codec to store a track in that comes in ``coming``: None, as it comes, if ``container`` holds that.
+
+    Where the container holds no such kind, it is the usual one, which ``refusal`` has words for.
+    """
+    held, usual = getattr(_HOLDS[container], kind), _USUAL[kind]
+    if coming in held:
+        return None
+    return next((codec for codec in usual if codec in held), usual[0])
+
+
+_USUAL: Final = {"audio": ("opus", "aac"), "video": ("h264",)}
+
+
 def refusal(
     container: Container, audio: str | None, video: str | None
 ) -> tuple[Literal["audio", "video"], str] | None:

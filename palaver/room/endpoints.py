@@ -10,6 +10,8 @@ A new kind is a class here, in ``Source`` or ``Sink``. What the room needs to kn
     Where a source's stream comes from, in OWT's words.
 ``lasting``
     Whether a sink goes on when a stream that it draws from ends, until there is another of the same participant.
+``accompanies``
+    Whether a sink is there for as long as others are: it does not keep its room running.
 ``ready_timeout_s``
     How long it may take to begin; None: as long as a client may negotiate.
 """
@@ -66,6 +68,7 @@ class WebRtcSink:
 
     ready_timeout_s: ClassVar = None
     lasting: ClassVar = False
+    accompanies: ClassVar = False
 
     transport: TransportId
 
@@ -134,6 +137,7 @@ class FileSink(_ServerSink):
     path: str
     container: str
     inactive: tuple[Kind, ...] = ()
+    accompanies: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +155,8 @@ class PushTarget:
 @dataclass(frozen=True, slots=True)
 class PushSink(_ServerSink):
     """A stream sent to each of ``targets``, with sound in the codec ``audio``; None: without sound."""
+
+    accompanies: ClassVar = False
 
     targets: tuple[PushTarget, ...]
     audio: str | None = "aac"

@@ -113,10 +113,12 @@ class Room:
 
     @property
     def empty(self) -> bool:
-        """Whether nobody is here, and nothing feeds the room or draws from it."""
+        """Whether nobody is here, and nothing feeds the room or draws from it but what only accompanies it."""
         register = self._state.register
         forward = len(register.streams) - self._state.mixed
-        return not (register.participants or forward or register.subscriptions)
+        if register.participants or forward:
+            return False
+        return all(one.accompanies for one in register.subscriptions.values())
 
     @property
     def closed(self) -> bool:

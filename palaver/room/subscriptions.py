@@ -55,7 +55,12 @@ class Subscriptions:
         transport = state.transports.checked(command.by, command.sink, mids)
 
         subscription = Subscription(
-            command.subscription, command.by, transport, tracks, lasting=command.sink.lasting
+            command.subscription,
+            command.by,
+            transport,
+            tracks,
+            lasting=command.sink.lasting,
+            accompanies=command.sink.accompanies,
         )
         register.subscriptions[subscription.id] = subscription
         state.transports.bind(command.by, transport, subscription.id, mids)

@@ -226,7 +226,8 @@ class SubscriptionState(StrEnum):
 class Subscription:
     """Who receives which tracks; without ``owner`` the server itself.
 
-    A ``lasting`` one goes on without its sources, and waits for others of the same people.
+    A ``lasting`` one goes on without its sources, and waits for others of the same people. One that ``accompanies``
+    its room does not keep it running.
     """
 
     id: SubscriptionId
@@ -235,6 +236,7 @@ class Subscription:
     tracks: tuple[SubscribedTrack, ...]
     state: SubscriptionState = SubscriptionState.NEGOTIATING
     lasting: bool = False
+    accompanies: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,6 +304,14 @@ class Transcoding:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnRecording:
+    """What a room records by itself whenever somebody or something is in it: the view ``label``."""
+
+    label: str
+    container: str = "auto"
+
+
+@dataclass(frozen=True, slots=True)
 class RoomConfig:
     """The definition of a room, as far as running it needs. A running room keeps the one it started with."""
 
@@ -317,6 +327,7 @@ class RoomConfig:
     transcoding: Transcoding = field(default_factory=Transcoding)
     notify_participants: bool = True
     notify_streams: bool = True
+    recording: OwnRecording | None = None
 
     def role(self, name: str) -> Role | None:
         """The role called ``name``, or None."""

@@ -42,6 +42,7 @@ from palaver.api.wire.rooms import config_of
 from palaver.host.rooms import Rooms
 from palaver.jobs.jobs import Jobs
 from palaver.jobs.opening import RoomOpener
+from palaver.jobs.own_recordings import OwnRecordings
 from palaver.jobs.recording import Recordings
 from palaver.jobs.streaming_in import StreamingIns
 from palaver.jobs.streaming_out import StreamingOuts
@@ -217,6 +218,8 @@ class Node:
         self._jobs = Jobs(store, opener, _job_kinds(config, recordings, listening, live_folder))
         self._recordings, self._recorded = recordings, recordings.recorded(store)
         recordings.index.watch(self._rooms.get)
+        self._own_recordings = OwnRecordings(self._jobs, wall_clock)
+        self._rooms.watch(self._own_recordings.room_started)
         portal_settings = _portal_settings(config, directory, sources)
         self._portal = Portal(self._rooms, opener, tokens, portal_settings)
         whip = WhipAndWhep(store, self._rooms, opener, tokens, _whip_settings(config))
@@ -314,6 +317,7 @@ class Node:
                 parts.create_task(self._rooms.run(), name="rooms"),
                 parts.create_task(self._portal.run(), name="portal"),
                 parts.create_task(self._jobs.run(), name="jobs"),
+                parts.create_task(self._own_recordings.run(), name="own recordings"),
                 parts.create_task(self._recordings.index.run(self._store, self._goes_on), name="recordings"),
                 parts.create_task(self._recorded.archive.run(), name="archive"),
                 parts.create_task(self._lag.run(), name="loop lag"),

@@ -588,3 +588,38 @@ async def test_the_service_of_a_signature_owns_what_it_creates(house: House) -> 
     room = await house.room(who=BERT)
     assert (await house.ok("GET", f"/v1/rooms/{room}", who=BERT))["_id"] == room
     assert (await house.refused("GET", f"/v1/rooms/{room}", who=ANNA))[1] == 1003
+
+
+async def test_a_room_that_records_itself_is_kept_as_it_was_asked_for(house: House) -> None:
+    room = await created(house, views=[{"label": 7}], recording={"auto": True, "view": 7})
+    assert room["recording"] == {"auto": True, "container": "auto", "view": "7"}
+    assert "recording" not in await created(house)
+    path = f"/v1/rooms/{room['_id']}"
+    off = {"recording": {"auto": False, "container": "mp4"}}
+    assert (await house.ok("PATCH", path, off))["recording"] == off["recording"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"recording": {"container": "avi"}}, "recording.container"),
+        ({"recording": {"auto": "maybe"}}, "recording.auto"),
+        ({"recording": {"view": "other"}}, "recording.view: the room has no view 'other'"),
+        ({"recording": {}, "views": []}, "recording.auto: the room has no view to record"),
+    ],
+)
+async def test_a_room_that_cannot_record_itself_so_is_refused(
+    house: House, options: dict[str, Any], said: str
+) -> None:
+    status, code, message = await house.refused("POST", "/v1/rooms", {"name": "r", "options": options})
+    assert (status, code) == (400, 1301)
+    assert said in message
+
+
+async def test_the_view_that_a_room_records_cannot_be_taken_away(house: House) -> None:
+    room = await created(house, recording={})
+    body = {"views": [{"label": "other"}]}
+    assert (await house.ok("PATCH", f"/v1/rooms/{room['_id']}", body))["views"][0]["label"] == "other"
+    await house.ok("PATCH", f"/v1/rooms/{room['_id']}", {"recording": {"view": "other"}})
+    _, code, message = await house.refused("PATCH", f"/v1/rooms/{room['_id']}", {"views": [{"label": "a"}]})
+    assert (code, "recording.view" in message) == (1301, True)

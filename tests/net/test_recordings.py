@@ -150,6 +150,28 @@ def test_a_server_that_stops_completes_its_files(tmp_path: Path) -> None:
     assert not [one for one in psutil.process_iter(["cmdline"]) if str(tmp_path) in str(one.info["cmdline"])]
 
 
+def test_a_room_records_itself_for_as_long_as_it_runs(tmp_path: Path) -> None:
+    arguments = settings(tmp_path)
+    (tmp_path / "palaver.toml").write_text(
+        SETTINGS + "[streaming]\nallow_test = true\n[rooms]\nempty_timeout_s = 1\n"
+    )
+    with start_server(tmp_path, *arguments) as server:
+        room = Room(server, server.room("diary", recording={"auto": True, "container": "mp4"}))
+        bars = {"connection": {"url": "test:bars"}, "media": {"audio": True, "video": True}}
+        answer = server.rest("POST", f"/v1.1/rooms/{room.room}/streaming-ins", bars, timeout_s=40)
+        assert answer.status_code == 200, answer.text
+        path = f"/v1/rooms/{room.room}/recordings"
+        (found,) = wait(lambda: server.rest("GET", path).json(), "it is recorded")
+        room.until_s(found["id"], 1)
+        stream = answer.json()["id"]
+        assert server.rest("DELETE", f"/v1.1/rooms/{room.room}/streaming-ins/{stream}").status_code == 200
+        wait(lambda: room.get(found["id"])["state"] == "ended", "it has ended with its room")
+        ended = room.get(found["id"])
+        assert "reason" not in ended
+        assert probe(Path(ended["storage"]["file"])).codecs == {"audio": "aac", "video": "h264"}
+        decode(Path(ended["storage"]["file"]))
+
+
 def test_a_killed_recorder_is_replaced_within_the_same_recording(tmp_path: Path) -> None:
     with start_server(tmp_path, *settings(tmp_path)) as server:
         room = Room(server, server.room("studio"))

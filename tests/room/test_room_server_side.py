@@ -207,6 +207,19 @@ def test_a_room_with_only_a_source_or_a_sink_is_not_empty() -> None:
     assert seen == [True, False, True, False, True]
 
 
+def test_a_sink_that_accompanies_its_room_does_not_keep_it() -> None:
+    room = open_room()
+    seen = []
+    for step in (
+        replace(record(COMMON), sink=replace(FILE, accompanies=True)),
+        Publish(None, CAM, PULL),
+        SourceLost(CAM, "gone"),
+    ):
+        room.handle(step)
+        seen.append(room.empty)
+    assert seen == [True, False, True]
+
+
 def test_closing_the_room_ends_what_the_server_has_there() -> None:
     room = pulled(open_room())
     room.handle(record())

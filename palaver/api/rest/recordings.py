@@ -20,7 +20,7 @@ from palaver.api.wire.recordings import (
 )
 from palaver.jobs.kinds import JobFailed
 from palaver.jobs.recording import Recording as Request
-from palaver.recording.formats import CONTAINERS, Container, refusal
+from palaver.recording.formats import CONTAINERS, Container, stored
 from palaver.recording.index import Entry
 from palaver.room.values import Kind, StreamId, SubscriptionId
 
@@ -195,17 +195,7 @@ def _held(call: Call, container: Container, kind: Kind, stream: str) -> str | No
     host = call.running
     found = host.room.streams.get(StreamId(stream)) if host is not None else None
     track = found.track(kind) if found is not None else None
-    codec = track.format.codec if track is not None else None
-    if codec is not None and _holds(container, kind, codec):
-        return None
-    return next(one for one in _USUAL[kind] if _holds(container, kind, one))
-
-
-_USUAL: Final[dict[Kind, tuple[str, ...]]] = {"audio": ("opus", "aac"), "video": ("h264",)}
-
-
-def _holds(container: Container, kind: Kind, codec: str) -> bool:
-    return refusal(container, *((codec, None) if kind == "audio" else (None, codec))) is None
+    return stored(container, kind, track.format.codec if track is not None else None)
 
 
 _ALL: Final = "/rooms/{room}/recordings"

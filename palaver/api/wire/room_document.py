@@ -10,6 +10,7 @@ from msgspec import UNSET, Meta, UnsetType, field
 
 from palaver.api.wire.formats import AudioFormat, Shape, VideoFormat, WholeNumber
 from palaver.api.wire.parse import MAX_INT
+from palaver.api.wire.recordings import Container
 from palaver.room import bounds
 
 _T = TypeVar("_T")
@@ -240,6 +241,18 @@ class Sip(Shape):
         self.username, self.password = str(self.username), str(self.password)
 
 
+class RoomRecording(Shape):
+    """Whether the room records itself, into what, and which view; without ``view`` its first."""
+
+    auto: bool = True
+    container: Container = "auto"
+    view: Label | WholeNumber | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.view, UnsetType):
+            self.view = str(self.view)
+
+
 Roles = Annotated[list[Role], Meta(max_length=bounds.MAX_ROLES)]
 Views = Annotated[list[View], Meta(max_length=bounds.MAX_VIEWS)]
 
@@ -258,6 +271,7 @@ class RoomOptions(Shape):
     transcoding: Transcoding | UnsetType = UNSET
     notifying: Notifying | UnsetType = UNSET
     sip: Sip | UnsetType = UNSET
+    recording: RoomRecording | UnsetType = UNSET
 
 
 class RoomUpdate(RoomOptions):
@@ -352,6 +366,7 @@ class RoomDocument(Shape):
     transcoding: Transcoding = field(default_factory=Transcoding)
     notifying: Notifying = field(default_factory=Notifying)
     sip: Sip | UnsetType = UNSET
+    recording: RoomRecording | UnsetType = UNSET
 
 
 class Room(RoomDocument, kw_only=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final, Protocol
 
 import msgspec
-from msgspec import UnsetType
+from msgspec import UNSET, UnsetType
 
 from palaver.api.wire import room_document as wire
 from palaver.api.wire.errors import ProtocolError
@@ -17,6 +17,7 @@ from palaver.room.values import (
     NO_LIMIT,
     Grant,
     MediaOut,
+    OwnRecording,
     Permission,
     Region,
     Resolution,
@@ -39,6 +40,7 @@ class _Named(Shape):
 class _Produced(Shape):
     views: wire.Views
     media_out: wire.MediaOut
+    recording: wire.RoomRecording | UnsetType = UNSET
 
 
 class Definition(Protocol):
@@ -90,13 +92,14 @@ def config_of(definition: Definition) -> RoomConfig:
         room = convert(definition.document, wire.RoomDocument)
     except ProtocolError as problem:
         raise RoomError(Fault.CANNOT_START, definition.id, f"its definition: {problem}") from problem
+    views = _views(room.views)
     parameters = room.media_out.video.parameters
     switches = room.transcoding.video.parameters
     return RoomConfig(
         id=RoomId(definition.id),
         name=room.name,
         roles=tuple(_role(role) for role in room.roles),
-        views=_views(room.views),
+        views=views,
         participant_limit=room.participant_limit if room.participant_limit > 0 else NO_LIMIT,
         input_limit=max(room.input_limit, NO_LIMIT),
         audio_in=tuple(audio_format(one) for one in room.media_in.audio),
@@ -119,6 +122,7 @@ def config_of(definition: Definition) -> RoomConfig:
         ),
         notify_participants=room.notifying.participant_activities,
         notify_streams=room.notifying.stream_change,
+        recording=_recording(room.recording, [view.label for view in views]),
     )
 
 
@@ -132,11 +136,15 @@ def _options(options: Any) -> Any:
 
 
 def _changed(document: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """``document`` after ``changes``, if its views can be produced: each format must be exactly one of mediaOut's."""
+    """``document`` after ``changes``, if its views can be produced: each format must be exactly one of mediaOut's.
+
+    What the room records of itself must be one of the views.
+    """
     document = {**document, **changes}
-    if "views" not in changes and "mediaOut" not in changes:  # nothing that matters here
+    if not changes.keys() & {"views", "mediaOut", "recording"}:  # nothing that matters here
         return document
     room = convert(document, _Produced)
+    _check_recording(room)
     for index, view in enumerate(room.views):
         if view.audio.format not in room.media_out.audio:
             raise _conflict(index, "audio", view.audio.format)
@@ -144,6 +152,17 @@ def _changed(document: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any
         if not isinstance(video, bool) and video.format not in room.media_out.video.format:
             raise _conflict(index, "video", video.format)
     return document
+
+
+def _check_recording(room: _Produced) -> None:
+    if isinstance(room.recording, UnsetType) or not room.recording.auto:
+        return
+    labels = [str(view.label) for view in room.views]
+    if not labels:
+        raise ProtocolError("recording.auto: the room has no view to record")
+    view = room.recording.view
+    if not isinstance(view, UnsetType) and view not in labels:
+        raise ProtocolError(f"recording.view: the room has no view {view!r}")
 
 
 def _conflict(view: int, kind: str, wanted: AudioFormat | VideoFormat) -> ProtocolError:
@@ -159,6 +178,13 @@ def _role(role: wire.Role) -> Role:
 
 def _grant(grant: wire.MediaGrant | bool | UnsetType) -> Grant:
     return Grant(grant.audio, grant.video) if isinstance(grant, wire.MediaGrant) else Grant()
+
+
+def _recording(recording: wire.RoomRecording | UnsetType, labels: list[str]) -> OwnRecording | None:
+    if isinstance(recording, UnsetType) or not recording.auto or not labels:
+        return None
+    view = recording.view
+    return OwnRecording(labels[0] if isinstance(view, UnsetType) else str(view), recording.container)
 
 
 def _views(views: list[wire.View]) -> tuple[View, ...]:
