@@ -10,7 +10,7 @@ import structlog
 from palaver.media import _core
 from palaver.media.context import EngineContext
 from palaver.media.core_events import CoreEvents
-from palaver.media.encoders import USUAL_FORMS, EncoderContext, FormLimits, NoEncoders
+from palaver.media.encoders import USUAL_FORMS, EncoderContext, FormLimits, NoEncoders, TooManyForms
 from palaver.media.endpoint_media import EndpointMedia
 from palaver.media.pipelines.confinement import USUAL, Limits
 from palaver.media.pipelines.process import ForkServer
@@ -225,8 +225,12 @@ class LocalEngine:
     def _renew_sent(self, room: RoomId, renew: Callable[[EndpointMedia], bool]) -> None:
         """Let what endpoints send follow a change of where it comes from."""
         for entry, media in [one for one in self._medias.items() if one[0].room == room]:
-            if not renew(media):
-                self._endpoints.fail(entry, SOURCE_GONE)
+            try:
+                reason = "" if renew(media) else SOURCE_GONE
+            except TooManyForms as refusal:
+                reason = str(refusal)
+            if reason:
+                self._endpoints.fail(entry, reason)
 
     def _forget_media(self, entry: Entry) -> None:
         self._medias.pop(entry, None)

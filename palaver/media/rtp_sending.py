@@ -33,12 +33,20 @@ class RtpSending:
     _demand: Demand | None = field(default=None)
 
     def attach(self) -> bool:
-        """Send the track, in place of what was sent; False if it is not to be had."""
+        """Send the track, in place of what was sent; False if it is not to be had. Raises TooManyForms."""
         former, self._demand = self._demand, None
         self._detach()
+        try:
+            self._attach()
+        finally:
+            if former is not None:
+                former.release()  # only now: the two may be the same
+        return bool(self.draws)
+
+    def _attach(self) -> None:
         section = self.transport.section
         if section is None or self.closed:
-            return False
+            return
         payload, core = section.payload, self.context.core
         source = self.context.tracks.find(self.room, self.track)
         as_it_comes = source is not None and not self.track.transcoded and carries(payload, source.coding)
@@ -50,15 +58,14 @@ class RtpSending:
                 self._demand = self.context.encoders.demand(
                     self.room, self.track, form, self.listener, self.thread
                 )
+            if self._demand is not None:
+                self._demand.begin()
             self.draws = 0 if self._demand is None else self._demand.producer
         if self.draws:
             self._consumer = core.subscribe(self.draws, self.transport.handle, SECTION)
             self.transport.consumer = self._consumer
             if not self.active:
                 self.set_active(False)
-        if former is not None:
-            former.release()  # only now: the two may be the same
-        return bool(self.draws)
 
     def set_active(self, active: bool) -> None:
         """See Sending."""
