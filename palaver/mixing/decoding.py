@@ -19,7 +19,7 @@ _HOPELESS: Final = 3
 """Key frames that cannot be decoded, in a row, until no more is expected of a stream."""
 
 
-class UnknownCodec(Exception):
+class UnknownCodec(ValueError):
     """There is no decoder or encoder for the codec; the text names it."""
 
 

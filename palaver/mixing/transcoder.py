@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NoReturn
 
 from palaver.mixing.encoding import CLOCK_RATE, VideoEncoder
 from palaver.mixing.mixer import Mixer
@@ -67,6 +67,6 @@ class VideoTranscoder(VideoMixer):
             return [(track, encoder) for track, encoder in self._encoders.items() if encoder.due(pts)]
 
 
-def run(commands: socket.socket, frames: socket.socket) -> None:
+def run(commands: socket.socket, frames: socket.socket) -> NoReturn:
     """The main function of the process."""
     Mixer(commands, frames, VideoTranscoder).run_and_exit()

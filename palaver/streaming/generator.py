@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn, TypeAlias
 
-import av
 import msgspec
 
 from palaver.media.pipelines import control
-from palaver.media.pipelines.control import Alive, ControlError, ControlSocket, Failed, Ready, Stop
-from palaver.media.pipelines.frames import FrameError, FrameSocket, Type
+from palaver.media.pipelines.child_process import ChildProcess
+from palaver.media.pipelines.frames import Type
 from palaver.mixing.control import AddVideoOutput
 from palaver.mixing.encoding import CLOCK_RATE, VideoEncoder
 from palaver.mixing.sound import BLOCK, CHANNELS, RATE, AudioEncoder
@@ -21,64 +19,42 @@ from palaver.streaming.control import AUDIO_TRACK, VIDEO_TRACK, FoundAudio, Foun
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
+    from collections.abc import Mapping
 
-_COMMANDS: Final = msgspec.msgpack.Decoder(control.Command | Generate)
-_REPORT_S: Final = 0.5
+    from palaver.media.pipelines.frames import Message
+
+Command: TypeAlias = control.Command | Generate
+_COMMANDS: Final = msgspec.msgpack.Decoder(Command)
 _KBPS: Final = 800.0
 _LATE_NS: Final = SECOND_NS // 2
 """What is so late is left out: the process was stopped meanwhile."""
 
 
-class Generator:
-    """Everything in the process. ``run`` is its life."""
+class Generator(ChildProcess[Command]):
+    """Everything in the process."""
 
     def __init__(self, commands: socket.socket, frames: socket.socket) -> None:
-        self._control = ControlSocket(commands, _COMMANDS)
-        self._frames = FrameSocket(frames)
-        self._over = threading.Event()
+        super().__init__(commands, frames, _COMMANDS)
+        self._begun = False
         self._key_frame_wanted = threading.Event()
         # from CLOCK_MONOTONIC, by which frames are stamped, to the time of day
         self._to_utc_ns = time.clock_gettime_ns(time.CLOCK_REALTIME) - time.monotonic_ns()
         self._counters = {"pictures_drawn": 0.0, "frames_late": 0.0}
 
-    def run(self) -> None:
-        """Work until told to stop, or until the node is gone."""
-        self._start("statistics", self._tell_counters)
-        self._start("frames", self._read_frames)
-        self._guarded(self._obey)
+    def carry_out(self, command: Command) -> None:
+        """See ChildProcess."""
+        if isinstance(command, Generate) and not self._begun:
+            self._begun = True
+            self._begin(command)
 
-    def _start(self, name: str, part: Callable[[], None]) -> None:
-        threading.Thread(target=self._guarded, args=(part,), name=name, daemon=True).start()
+    def take(self, messages: list[Message]) -> None:
+        """See ChildProcess."""
+        if any(message.type is Type.KEY_FRAME_WANTED for message in messages):
+            self._key_frame_wanted.set()
 
-    def _guarded(self, part: Callable[[], None]) -> None:
-        """A part that fails takes the process with it: the node starts another. One that ends, ends all."""
-        try:
-            part()
-        except (OSError, FrameError, ControlError) as error:
-            self._say_failed(f"{type(error).__name__}: {error}")
-        except Exception as error:
-            self._say_failed(f"{type(error).__name__}: {error}")
-            raise
-        finally:
-            self._over.set()
-            self._control.end()
-
-    def _say_failed(self, reason: str) -> None:
-        try:
-            self._control.report(Failed(track=None, reason=reason))
-        except OSError:
-            os._exit(1)
-
-    def _obey(self) -> None:
-        self._control.report(Ready())
-        begun = False
-        for command in self._control.commands():
-            if isinstance(command, Stop):
-                return
-            if isinstance(command, Generate) and not begun:
-                begun = True
-                self._begin(command)
+    def counters(self) -> Mapping[str, float]:
+        """See ChildProcess."""
+        return self._counters
 
     def _begin(self, wanted: Generate) -> None:
         audio = FoundAudio(codec="opus", sample_rate=RATE, channels=CHANNELS) if wanted.audio else None
@@ -91,15 +67,10 @@ class Generator:
                 height=wanted.height,
                 framerate=float(wanted.framerate),
             )
-            self._start("picture", lambda: self._show(wanted))
+            self.start(lambda: self._show(wanted))
         if audio is not None:
-            self._start("sound", self._sound)
-        self._control.report(TracksFound(audio=audio, video=video))
-
-    def _read_frames(self) -> None:
-        while messages := self._frames.receive():
-            if any(message.type is Type.KEY_FRAME_WANTED for message in messages):
-                self._key_frame_wanted.set()
+            self.start(self._sound)
+        self.report(TracksFound(audio=audio, video=video))
 
     # ── media ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -114,7 +85,7 @@ class Generator:
             pts = number * CLOCK_RATE // wanted.framerate
             self._counters["pictures_drawn"] += 1
             for payload, key in encoder.encode(picture, pts):
-                self._frames.send(
+                self.frames.send(
                     VIDEO_TRACK, encoder.codec, pts, CLOCK_RATE, payload, key_frame=key, time_ns=due_ns
                 )
 
@@ -123,25 +94,17 @@ class Generator:
         for due_ns, number in self._clock(SECOND_NS * BLOCK, RATE):
             block = beep(due_ns + self._to_utc_ns, BLOCK, RATE)
             for payload, pts in encoder.encode(block, number * BLOCK):
-                self._frames.send(
-                    AUDIO_TRACK, encoder.codec, pts, encoder.clock_rate, payload, time_ns=due_ns
-                )
+                self.frames.send(AUDIO_TRACK, encoder.codec, pts, encoder.clock_rate, payload, time_ns=due_ns)
 
     def _clock(self, interval_ns: int, parts: int) -> _OutputClock:
-        return _OutputClock(interval_ns, parts, self._over, self._counters)
-
-    def _tell_counters(self) -> None:
-        while not self._over.wait(_REPORT_S):
-            self._control.report(Alive(counters=dict(self._counters)))
+        return _OutputClock(interval_ns, parts, self._counters)
 
 
 class _OutputClock:
     """Times at every ``interval_ns / parts`` from now on, numbered, each when it is due; late ones are left out."""
 
-    def __init__(
-        self, interval_ns: int, parts: int, over: threading.Event, counters: dict[str, float]
-    ) -> None:
-        self._interval_ns, self._parts, self._over, self._counters = interval_ns, parts, over, counters
+    def __init__(self, interval_ns: int, parts: int, counters: dict[str, float]) -> None:
+        self._interval_ns, self._parts, self._counters = interval_ns, parts, counters
         self._begin_ns = time.monotonic_ns()
         self._number = -1
 
@@ -156,8 +119,7 @@ class _OutputClock:
             if early_ns < -_LATE_NS:
                 self._counters["frames_late"] += 1
                 continue
-            if self._over.wait(max(early_ns, 0) / SECOND_NS):
-                raise StopIteration
+            time.sleep(max(early_ns, 0) / SECOND_NS)
             return due_ns, self._number
 
 
@@ -177,6 +139,4 @@ def _output(wanted: Generate) -> AddVideoOutput:
 
 def run(commands: socket.socket, frames: socket.socket) -> NoReturn:
     """The main function of the process."""
-    av.logging.set_level(None)
-    Generator(commands, frames).run()
-    os._exit(0)
+    Generator(commands, frames).run_and_exit()

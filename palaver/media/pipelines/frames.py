@@ -5,6 +5,7 @@ The form of the messages is in ``docs/protocol/frames.md``.
 
 from __future__ import annotations
 
+import select
 import struct
 import threading
 from enum import IntEnum, IntFlag
@@ -143,6 +144,10 @@ class FrameSocket:
         self._socket = connected
         self._parser = Parser()
         self._lock = threading.Lock()
+
+    def wait(self, within_s: float) -> bool:
+        """Whether something has come, or the core has closed, after so long at most."""
+        return bool(select.select([self._socket], [], [], within_s)[0])
 
     def receive(self) -> list[Message]:
         """The next messages, at least one; none when the core has closed. Raises FrameError."""
