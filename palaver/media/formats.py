@@ -66,13 +66,6 @@ def h264_decodes(payload: Payload) -> str | None:
     return h264_profile(payload) or _DECODES.get(idc)
 
 
-def h264_level(form: Format) -> str | None:
-    """The profile-level-id of a picture that is made as ``form``; None if it is not H264."""
-    if not isinstance(form, VideoFormat) or form.codec != "h264":
-        return None
-    return _LEVELS.get(form.profile or "CB", _LEVELS["CB"])
-
-
 def _h264(payload: Payload) -> tuple[int, int] | None:
     """profile_idc and the constraint flags, None if they cannot be read."""
     try:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from palaver.media.endpoints import EndpointLost, NewTrack
-from palaver.media.formats import h264_level
 from palaver.media.pipelines.control import Failed
 from palaver.media.pipelines.supervisor import PipelineSupervisor
-from palaver.room.formats import accepted_by
 from palaver.room.messages import OpenSource
 from palaver.room.values import AudioFormat, Resolution, Track, VideoFormat, VideoParameters
 from palaver.streaming.control import AUDIO_TRACK, VIDEO_TRACK, Interrupted, TracksFound
@@ -20,46 +19,73 @@ if TYPE_CHECKING:
     from palaver.media.endpoints import RoomMedia
     from palaver.media.pipelines.control import PipelineKind
     from palaver.room.messages import Action, OpenSink
-    from palaver.room.values import Format
     from palaver.streaming.control import FoundAudio, FoundVideo
 
-LOST = "its process was lost"
+SOURCE: Final = "streaming"
+"""OWT's word for where such tracks come from."""
+LOST: Final = "the process that brings it has ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Seconds until media must flow for the first time, and that it may be interrupted; 0: for ever."""
+
+    first_s: float = 0.0
+    interrupted_s: float = 0.0
 
 
 class ChildSource:
     """Keeps a child that writes a stream's tracks; ``first`` is the command that tells it which.
 
     The stream begins when the child has said what it found. While there is no child, or it finds nothing, the stream is
-    interrupted; what it finds afterwards may have another format or size.
+    interrupted; what it finds afterwards may have another format or size. The source ends when its patience does, when
+    the child says that trying again cannot help, or if nothing comes at the first attempt.
     """
 
     def __init__(
-        self, action: OpenSource | OpenSink, media: RoomMedia, kind: PipelineKind, first: Struct
+        self,
+        action: OpenSource | OpenSink,
+        media: RoomMedia,
+        kind: PipelineKind,
+        first: Struct,
+        patience: Patience = Patience(),
     ) -> None:
         assert isinstance(action, OpenSource)
-        self._action, self._media, self._first = action, media, first
+        self._required = action.source.required
+        self._media, self._first, self._patience = media, first, patience
         self._supervisor = PipelineSupervisor(
             media.pipelines, kind, media.thread, self, media.log, wanted=True
         )
         self._pipeline: int | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._failure: str | None = None
-        self._ready = self._interrupted = False
+        self._ready = self._flows = False
+        self._reason = "nothing came in time"
+        self._over = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
 
     # ── as the engine sees it ───────────────────────────────────────────────────────────────────────
 
     async def run(self) -> None:
         """See Endpoint."""
-        self._task = asyncio.current_task()
+        self._wait(self._patience.first_s)
         try:
-            await self._supervisor.run()
-        except asyncio.CancelledError:
-            if self._failure is None:
-                raise
-            raise EndpointLost(self._failure) from None
+            async with asyncio.TaskGroup() as tasks:
+                working = tasks.create_task(self._supervisor.run())
+                await self._over.wait()
+                working.cancel()
+        finally:
+            self._wait(0)
+        raise EndpointLost(self._reason)
 
     def change(self, action: Action) -> None:
         """See Endpoint: muting is the engine's."""
+
+    def _wait(self, seconds: float) -> None:
+        """End after so long, unless media comes; 0: never."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if seconds > 0:
+            self._timer = asyncio.get_running_loop().call_later(seconds, self._over.set)
 
     # ── as its pipeline sees it ─────────────────────────────────────────────────────────────────────
 
@@ -71,74 +97,62 @@ class ChildSource:
     def over(self) -> None:
         """See PipelineUser."""
         self._pipeline = None
-        self._interrupt(LOST)
+        if self._flows:
+            self._interrupt(LOST)
 
     def heard(self, report: Struct) -> None:
         """See PipelineUser."""
         match report:
             case TracksFound():
-                self._found(report)
-            case Interrupted(reason=reason, final=True):
-                self._end(reason)
-            case Interrupted(reason=reason):
+                self._flow(report)
+            case Interrupted(reason=reason, final=final):
                 self._interrupt(reason)
+                if final or not self._ready:
+                    self._over.set()
             case Failed(reason=reason):
                 self._interrupt(reason)
+            case _:
+                pass
 
-    def _found(self, found: TracksFound) -> None:
+    def _flow(self, found: TracksFound) -> None:
         if self._pipeline is None:
             return
-        tracks = [one for one in (self._audio(found.audio), self._video(found.video)) if one is not None]
-        missing = self._action.source.required - {track.kind for track in tracks}
-        if missing or not tracks:
-            wanted = " and ".join(sorted(missing)) or "media"
-            self._end(f"the stream has no {wanted} that the room takes")
-            return
+        tracks = [one for one in (_audio(found.audio), _video(found.video)) if one is not None]
+        missing = self._required - {track.kind for track in tracks}
+        if missing and not self._ready:
+            self._reason = f"the stream has no {' and no '.join(sorted(missing))}"
+            return  # it may still come
         for track in tracks:
-            self._publish(track, self._pipeline)
-        if not self._ready:
-            self._ready = True
-            self._media.ready(tuple(tracks))
-            return
-        self._interrupted = False
-        self._media.resumed(tuple(tracks))
-
-    def _publish(self, track: Track, pipeline: int) -> None:
-        level = h264_level(track.format)
-        size = track.parameters.resolution if track.parameters else None
-        new = NewTrack(track.format, {"profile-level-id": level} if level else {}, size)
-        self._media.publish(new, pipeline, AUDIO_TRACK if track.kind == "audio" else VIDEO_TRACK)
-
-    def _audio(self, found: FoundAudio | None) -> Track | None:
-        if found is None:
-            return None
-        # of G.711 there is one form, which formats leave unsaid; Opus is always offered in stereo
-        form = AudioFormat(found.codec)
-        if found.codec == "opus":
-            form = AudioFormat("opus", 48_000, 2)
-        elif found.codec == "g722":
-            form = AudioFormat("g722", 16_000, 1)
-        return Track("audio", form) if self._taken(form, self._action.audio_in) else None
-
-    def _video(self, found: FoundVideo | None) -> Track | None:
-        if found is None:
-            return None
-        form = VideoFormat(found.codec, found.profile)
-        if not self._taken(form, self._action.video_in):
-            return None
-        size = Resolution(found.width, found.height) if found.width and found.height else None
-        return Track("video", form, parameters=VideoParameters(size, found.framerate or None))
-
-    def _taken(self, form: Format, accepted: tuple[Format, ...]) -> bool:
-        return accepted_by(accepted, form)
+            number = AUDIO_TRACK if track.kind == "audio" else VIDEO_TRACK
+            size = track.parameters.resolution if track.parameters else None
+            self._media.publish(NewTrack(track.format, size=size), self._pipeline, number)
+        self._wait(0)
+        (self._media.resumed if self._ready else self._media.ready)(tuple(tracks))
+        self._ready = self._flows = True
 
     def _interrupt(self, reason: str) -> None:
-        if self._ready and not self._interrupted:
-            self._interrupted = True
+        if self._over.is_set():
+            return
+        self._reason = reason
+        if self._flows:
+            self._flows = False
+            self._media.log.warning("streaming-in interrupted", reason=reason)
             self._media.interrupted(reason)
+            self._wait(self._patience.interrupted_s)
 
-    def _end(self, reason: str) -> None:
-        """The source cannot go on: let ``run`` say so."""
-        self._failure = reason
-        if self._task is not None:
-            self._task.cancel()
+
+def _audio(found: FoundAudio | None) -> Track | None:
+    if found is None:
+        return None
+    # of G.711 there is one form, which formats leave unsaid
+    rate = found.sample_rate if found.codec in ("opus", "g722") else None
+    channels = found.channels if found.codec == "opus" else None
+    return Track("audio", AudioFormat(found.codec, rate, channels), SOURCE)
+
+
+def _video(found: FoundVideo | None) -> Track | None:
+    if found is None:
+        return None
+    size = Resolution(found.width, found.height) if found.width and found.height else None
+    parameters = VideoParameters(size, round(found.framerate, 2) or None)
+    return Track("video", VideoFormat(found.codec, found.profile), SOURCE, parameters)

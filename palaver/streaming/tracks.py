@@ -9,7 +9,9 @@ import av
 from av.bitstream import BitStreamFilterContext
 
 from palaver.media.pipelines.frames import Codec
-from palaver.streaming.control import FoundAudio, FoundVideo
+from palaver.mixing.control import AddVideoOutput
+from palaver.mixing.encoding import CLOCK_RATE, VideoEncoder
+from palaver.streaming.control import VIDEO_TRACK, FoundAudio, FoundVideo
 from palaver.streaming.pictures import ParameterSets, Reordering, avcc_sets
 from palaver.streaming.sounds import RATE, OpusMaker
 
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
 
     Packet: TypeAlias = av.Packet[Any]
 
-VIDEO_CLOCK: Final = 90_000
 SECOND_NS: Final = 1_000_000_000
 MOST_PIXELS: Final = 3840 * 2160
 """A picture with more is not decoded."""
@@ -61,7 +62,8 @@ class Picture:
         self._sets: ParameterSets | None = None
         self._filter: BitStreamFilterContext | None = None
         self._decoder: VideoCodecContext | None = None
-        self._encoder: VideoCodecContext | None = None
+        self._encoder: VideoEncoder | None = None
+        self._encoded_size = (0, 0)
         self._key_wanted = True
         self.wanted = False
         self._broken = self._codec is None  # the decoder needs a key frame
@@ -111,7 +113,7 @@ class Picture:
                 payload, key = self._sets.complete(payload)
             if payload:
                 assert self._codec is not None
-                yield Sent(self._codec, VIDEO_CLOCK, at_ns, payload, key)
+                yield Sent(self._codec, CLOCK_RATE, at_ns, payload, key)
 
     def _encode_anew(self, packet: Packet, at_ns: int) -> Iterator[Sent]:
         if not self.wanted:
@@ -137,20 +139,15 @@ class Picture:
             yield from self._encode(frame, at_ns + moved)
 
     def _encode(self, frame: av.VideoFrame, at_ns: int) -> Iterator[Sent]:
-        width, height = frame.width // 2 * 2, frame.height // 2 * 2
-        encoder = self._encoder
-        if encoder is None or (encoder.width, encoder.height) != (width, height):
-            encoder = self._encoder = _x264(width, height)
-        picture = frame.reformat(width, height, "yuv420p", threads=1)
-        picture.pts = at_ns // 1000
-        picture.time_base = Fraction(1, 1_000_000)
-        picture.pict_type = (
-            av.video.frame.PictureType.I if self._key_wanted else av.video.frame.PictureType.NONE
-        )
-        self._key_wanted = False
-        for packet in encoder.encode(picture):
-            pts = packet.pts if packet.pts is not None else picture.pts
-            yield Sent(Codec.H264, VIDEO_CLOCK, pts * 1000, bytes(packet), packet.is_keyframe)
+        size = (frame.width, frame.height)
+        if self._encoder is None or self._encoded_size != size:
+            self._encoder, self._encoded_size = VideoEncoder(_output(*size)), size
+        if self._key_wanted:
+            self._encoder.want_key_frame()
+            self._key_wanted = False
+        pts = at_ns * CLOCK_RATE // SECOND_NS
+        for payload, key in self._encoder.encode(frame, pts):
+            yield Sent(Codec.H264, CLOCK_RATE, at_ns, payload, key)
 
 
 def _decoder(described: VideoCodecContext) -> VideoCodecContext:
@@ -162,18 +159,18 @@ def _decoder(described: VideoCodecContext) -> VideoCodecContext:
     return decoder
 
 
-def _x264(width: int, height: int) -> VideoCodecContext:
-    encoder = av.CodecContext.create("libx264", "w")
-    assert isinstance(encoder, av.VideoCodecContext)
-    encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
-    encoder.time_base, encoder.framerate = Fraction(1, 1_000_000), Fraction(30)
-    encoder.bit_rate = max(min(width * height * 3, 6_000_000), 300_000)
-    encoder.thread_count = 1
-    encoder.options = {
-        "preset": "veryfast", "tune": "zerolatency", "profile": "baseline", "g": "300", "sc_threshold": "0",
-        "forced-idr": "1",
-    }  # fmt: skip
-    return encoder
+def _output(width: int, height: int) -> AddVideoOutput:
+    """What a picture of this size is encoded as."""
+    return AddVideoOutput(
+        track=VIDEO_TRACK,
+        codec="h264",
+        profile="CB",
+        width=width // 2 * 2,
+        height=height // 2 * 2,
+        framerate=30.0,
+        bitrate_kbps=max(min(width * height * 3, 6_000_000), 300_000) / 1000,
+        key_frame_interval_s=10.0,
+    )
 
 
 class Sound:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from palaver.media.encoders import USUAL_FORMS, FormLimits
 from palaver.media.endpoints import Endpoint, EndpointKind, RoomMedia
 from palaver.media.pipelines.frames import Codec, FrameSocket, Message, Type
-from palaver.room.endpoints import FileSink, TestSource
+from palaver.room.endpoints import FileSink, PullSource, TestSource
 from palaver.room.messages import (
     Action,
     OpenSink,
@@ -35,6 +35,7 @@ from palaver.room.values import (
     View,
 )
 from palaver.streaming import generate
+from palaver.streaming.pull import pull
 from tests.contract.engines import OPUS, ROOM, VP8, Bench, working
 
 S, VIEW = StreamId("bars"), StreamId("room-common")
@@ -127,7 +128,11 @@ async def open_house(forms: FormLimits = USUAL_FORMS) -> AsyncIterator[House]:
         listeners.append(Listener(action, media))
         return listeners[-1]
 
-    kinds = {TestSource: generate.KIND, FileSink: EndpointKind(listener)}
+    kinds = {
+        TestSource: generate.KIND,
+        PullSource: pull(allow_loopback=True, tls_verify=True, give_up_s=0),
+        FileSink: EndpointKind(listener),
+    }
     async with working("local", kinds=kinds, forms=forms) as bench:
         yield House(bench, listeners)
 

@@ -53,7 +53,7 @@ async def house() -> AsyncIterator[House]:
 async def test_a_test_source_says_what_it_makes(house: House) -> None:
     ready = await house.bars()
     parameters = VideoParameters(Resolution(640, 360), 30.0)
-    assert ready.tracks == (Track("audio", OPUS), Track("video", VP8, parameters=parameters))
+    assert ready.tracks == (Track("audio", OPUS, "streaming"), Track("video", VP8, "streaming", parameters))
     await house.bench.engine.perform(ROOM, CloseSource(S))
     await until(lambda: counter(house.bench, "producers") == 0)
     await until(lambda: house.bench.held() == 0)
