@@ -5,7 +5,8 @@
 //! | [`core`] | the handle: binds, starts and joins the threads, takes commands |
 //! | [`worker`] | one thread: the only place that reads and writes sockets and asks what time it is |
 //! | [`router`] | everything one thread owns, without I/O: inputs are datagrams, messages and time |
-//! | [`transport`], [`fault`] | one peer: a str0m session and the sections it has negotiated; why it ends |
+//! | [`transport`], [`fault`] | one peer: a session and what it carries; why it ends |
+//! | [`packet`] | a packet that has arrived |
 //! | [`producer`], [`consumer`] | one section that is forwarded, and one that is sent |
 //! | [`forward`] | rewrites one track for one subscriber |
 //! | [`count`] | counts a source's numbers anew where some are left out |
@@ -63,6 +64,7 @@ pub mod mailbox;
 pub mod message;
 pub mod outlet;
 pub mod pacer;
+pub mod packet;
 pub mod path;
 pub mod paths;
 pub mod pipes;

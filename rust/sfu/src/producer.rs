@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 
 use str0m::format::CodecSpec;
 use str0m::media::Mid;
-use str0m::rtp::{RtpPacket, Ssrc};
 
 use crate::clock::{self, Moment};
 use crate::egress::ring::Ring;
 use crate::forward::MediaPacket;
 use crate::frames::output::Output;
 use crate::id::{ConsumerId, TransportId};
-use crate::layers::{Ladder, Layer, Layers, MAX_LAYERS, Rid, captured_us, dependency};
+use crate::layers::{Ladder, Layer, Layers, MAX_LAYERS, Rid};
+use crate::packet::RtpPacket;
 use crate::redundancy;
 use crate::throttle::Throttle;
 
@@ -187,7 +187,7 @@ impl Producer {
         if packet.payload.len() > MAX_PAYLOAD {
             return observed;
         }
-        let (payload_type, mut newest_at) = (*packet.header.payload_type, None);
+        let (payload_type, mut newest_at) = (packet.payload_type, None);
         if Some(payload_type) == home.incoming.redundant {
             newest_at = redundancy::newest_at(&packet.payload, home.incoming.payload_type);
         }
@@ -203,7 +203,7 @@ impl Producer {
         }
         observed.size = arrival.size;
         if home.incoming.repairable {
-            observed.asks_at = home.layers[index].note_gap(*packet.seq_no, now);
+            observed.asks_at = home.layers[index].note_gap(packet.seq, now);
         }
         if arrival.repeated || !self.active {
             return observed;
@@ -215,21 +215,20 @@ impl Producer {
         if !video {
             observed.level = home.note_level(&packet, now);
         }
-        let captured_us = if simulcast { captured_us(&packet, format.clock_rate.get()) } else { None };
+        let captured_us = if simulcast { packet.captured_us(format.clock_rate.get()) } else { None };
         let captured = home.captured(&packet, format.clock_rate.get(), moment);
-        let dependency = packet.header.ext_vals.user_values.get::<dependency::Extension>();
         self.burst.push(MediaPacket {
             layer,
-            seq: *packet.seq_no,
-            timestamp: packet.time.numer(),
-            marker: packet.header.marker,
+            seq: packet.seq,
+            timestamp: packet.timestamp,
+            marker: packet.marker,
             starts: !video || arrival.reading.starts(format.codec, simulcast),
             place: arrival.reading.place,
             labels: arrival.reading.labels,
             newest_at,
-            dependency: dependency.map(|extension| extension.0.clone()),
-            level_dbov: packet.header.ext_vals.audio_level,
-            voice: packet.header.ext_vals.voice_activity,
+            dependency: packet.dependency,
+            level_dbov: packet.level_dbov,
+            voice: packet.voice,
             payload: packet.payload,
             captured_us,
             captured,
@@ -302,12 +301,12 @@ impl Producer {
 
 impl Home {
     /// The stream of a layer, to ask it for a key frame.
-    pub fn ssrc_of(&self, layer: u8) -> Option<Ssrc> {
+    pub fn ssrc_of(&self, layer: u8) -> Option<u32> {
         self.layers.get(usize::from(layer))?.ssrc()
     }
 
     /// Packets to ask for again now, by their stream.
-    pub fn lost(&mut self, now: Instant) -> Vec<(Ssrc, Vec<u16>)> {
+    pub fn lost(&mut self, now: Instant) -> Vec<(u32, Vec<u16>)> {
         let lost = self.layers.iter_mut().filter_map(|layer| layer.lost(now));
         lost.filter(|(_, lost)| !lost.is_empty()).collect()
     }
@@ -319,9 +318,10 @@ impl Home {
 
     /// When a packet was recorded: by the publisher's report, or else when it arrived.
     fn captured(&self, packet: &RtpPacket, clock_rate: u32, now: Moment) -> u64 {
-        let ssrc = *packet.header.ssrc;
-        let Some((_, sync)) = self.syncs.iter().find(|(known, _)| *known == ssrc) else { return now.ntp };
-        let ticks = packet.header.timestamp.wrapping_sub(sync.rtp).cast_signed();
+        let Some((_, sync)) = self.syncs.iter().find(|(known, _)| *known == packet.ssrc) else {
+            return now.ntp;
+        };
+        let ticks = (packet.timestamp as u32).wrapping_sub(sync.rtp).cast_signed();
         sync.ntp.wrapping_add(clock::span(i64::from(ticks), clock_rate))
     }
 
@@ -338,7 +338,7 @@ impl Home {
     }
 
     fn note_level(&mut self, packet: &RtpPacket, now: Instant) -> Option<(i8, bool)> {
-        let level = packet.header.ext_vals.audio_level?;
+        let level = packet.level_dbov?;
         let loudness = level.unsigned_abs();
         if let Some((told, at)) = self.level
             && (told.abs_diff(loudness) < LEVEL_STEP || now < at + LEVEL_INTERVAL)
@@ -346,6 +346,6 @@ impl Home {
             return None;
         }
         self.level = Some((loudness, now));
-        Some((level, packet.header.ext_vals.voice_activity.unwrap_or(false)))
+        Some((level, packet.voice.unwrap_or(false)))
     }
 }

@@ -1,16 +1,16 @@
 //! One stream of a producer at its home: what arrives of it.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use str0m::format::Codec;
-use str0m::rtp::{RtpPacket, Ssrc};
 
+use super::Rid;
 use super::ladder::Rung;
 use super::meter::Meter;
 use super::place::Target;
 use super::reader::{Reader, Reading};
-use super::{Rid, dependency};
 use crate::gaps::Gaps;
+use crate::packet::RtpPacket;
 use crate::window::Window;
 
 /// A layer that is silent for this many of its frames, while others are not, has stopped.
@@ -39,7 +39,7 @@ pub struct Layer {
 /// The stream at hand. A publisher may go on with another SSRC.
 #[derive(Debug)]
 struct Source {
-    ssrc: Ssrc,
+    ssrc: u32,
     seen: Window,
     gaps: Gaps,
     reader: Reader,
@@ -76,7 +76,7 @@ impl Layer {
         self.changed
     }
 
-    pub fn ssrc(&self) -> Option<Ssrc> {
+    pub fn ssrc(&self) -> Option<u32> {
         self.source.as_ref().map(|source| source.ssrc)
     }
 
@@ -88,7 +88,7 @@ impl Layer {
     }
 
     /// Packets to ask for now.
-    pub fn lost(&mut self, now: Instant) -> Option<(Ssrc, Vec<u16>)> {
+    pub fn lost(&mut self, now: Instant) -> Option<(u32, Vec<u16>)> {
         self.source.as_mut().map(|source| (source.ssrc, source.gaps.due(now)))
     }
 
@@ -97,7 +97,7 @@ impl Layer {
     }
 
     pub fn receive(&mut self, packet: &RtpPacket, codec: Codec, now: Instant) -> Arrival {
-        let ssrc = packet.header.ssrc;
+        let ssrc = packet.ssrc;
         let mut arrival = Arrival::default();
         if self.source.as_ref().is_none_or(|source| source.ssrc != ssrc) {
             arrival.interrupted = self.source.is_some();
@@ -111,12 +111,11 @@ impl Layer {
             self.changed = true;
         }
         let Some(source) = &mut self.source else { return arrival };
-        if !source.seen.insert(*packet.seq_no) {
+        if !source.seen.insert(packet.seq) {
             arrival.repeated = true;
             return arrival;
         }
-        let dependency = packet.header.ext_vals.user_values.get::<dependency::Extension>();
-        arrival.reading = source.reader.read(codec, &packet.payload, dependency.map(|bytes| &*bytes.0));
+        arrival.reading = source.reader.read(codec, &packet.payload, packet.dependency.as_deref());
         if arrival.reading.changed {
             self.renew_meters(now);
         }
@@ -126,7 +125,7 @@ impl Layer {
                 arrival.reading.place.is_none_or(|place| place.needed >> target.index & 1 == 1)
             };
             if target.as_ref().is_none_or(needed) {
-                meter.note(packet.payload.len(), packet.time.numer());
+                meter.note(packet.payload.len(), packet.timestamp);
             }
         }
         if let Some(size) = arrival.reading.key.and_then(|key| key.size)
@@ -207,13 +206,4 @@ impl Layer {
             self.size.map(|(width, height)| (width >> (top - spatial), height >> (top - spatial)))
         })
     }
-}
-
-/// When a packet was captured, by the sender's clock, in microseconds. None before its first sender report.
-pub fn captured_us(packet: &RtpPacket, clock_rate: u32) -> Option<i64> {
-    let report = packet.last_sender_info?;
-    let since_epoch = report.ntp_time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
-    let ticks = packet.header.timestamp.wrapping_sub(report.rtp_time.numer() as u32) as i32;
-    let offset = i64::from(ticks) * 1_000_000 / i64::from(clock_rate);
-    Some(since_epoch.as_micros() as i64 + offset)
 }

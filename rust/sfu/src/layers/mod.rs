@@ -17,7 +17,7 @@ mod wish;
 pub use str0m::media::Rid;
 
 pub use ladder::{Allowance, Choice, Ladder, Layers, MAX_LAYERS, Rung};
-pub use layer::{Layer, captured_us};
+pub use layer::Layer;
 pub use meter::Meter;
 pub use wish::Wish;
 

@@ -15,10 +15,10 @@ impl Router {
         };
         let Origin::Home(home) = &mut producer.origin else { return };
         let Some(transport) = self.transports.get_mut(&home.transport) else { return };
-        let Some(egress) = &mut transport.egress else { return };
-        egress.set_path(transport.paths.proven());
+        let Some(egress) = &mut transport.common.egress else { return };
+        egress.set_path(transport.common.paths.proven());
         for (ssrc, lost) in home.lost(now) {
-            egress.ask(*ssrc, &lost, out);
+            egress.ask(ssrc, &lost, out);
             self.stats.repairs_requested.add(lost.len() as u64);
         }
         if let Some(deadline) = home.asks_at() {

@@ -22,7 +22,7 @@ impl Router {
             return false;
         };
         let Some(transport) = self.transports.get_mut(&consumer.transport) else { return false };
-        let Some(egress) = &mut transport.egress else { return false };
+        let Some(egress) = &mut transport.common.egress else { return false };
         // A path that is full is not filled further, and what waits for its turn is not overtaken.
         if !producer.sends_video() || egress.estimator.congested() || egress.pacer.deadline().is_some() {
             return false;
@@ -38,7 +38,7 @@ impl Router {
             consumer.caught_up = key;
             forward.interrupt();
         }
-        egress.set_path(transport.paths.proven());
+        egress.set_path(transport.common.paths.proven());
         let moment = self.setup.clock.at(now);
         let mut forwarded = 0;
         for packet in &packets {

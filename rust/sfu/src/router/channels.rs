@@ -9,7 +9,7 @@ use crate::channel::Saying;
 use crate::id::{GroupId, TransportId};
 use crate::message::Relay;
 use crate::outlet::Outlet;
-use crate::transport::TransportEvent;
+use crate::transport::{Transport, TransportEvent};
 
 impl Router {
     pub(super) fn open_channel(
@@ -21,8 +21,8 @@ impl Router {
         out: &mut dyn Outlet,
     ) {
         let Some(transport) = self.transports.get_mut(&id) else { return };
-        if transport.channels.add(channel, label) {
-            let group = transport.group;
+        if transport.common.channels.add(channel, label) {
+            let group = transport.common.group;
             let members = self.groups.entry(group).or_default();
             if members.is_empty() {
                 self.setup.groups.join(group, self.thread);
@@ -33,7 +33,8 @@ impl Router {
             return;
         }
         self.stats.channels_refused.add(1);
-        match transport.close_channel(channel) {
+        let Some((session, _)) = transport.as_webrtc() else { return };
+        match session.close_channel(channel) {
             Ok(()) => self.poll(id, now, out),
             Err(fault) => self.transport_events.push_back((id, TransportEvent::Ended(fault))),
         }
@@ -41,9 +42,9 @@ impl Router {
 
     pub(super) fn end_channel(&mut self, id: TransportId, channel: ChannelId) {
         let Some(transport) = self.transports.get_mut(&id) else { return };
-        transport.channels.remove(channel);
-        if transport.channels.is_empty() {
-            let group = transport.group;
+        transport.common.channels.remove(channel);
+        if transport.common.channels.is_empty() {
+            let group = transport.common.group;
             self.leave_group(id, group);
         }
     }
@@ -67,11 +68,11 @@ impl Router {
         out: &mut dyn Outlet,
     ) {
         let Some(transport) = self.transports.get_mut(&id) else { return };
-        let group = transport.group;
+        let group = transport.common.group;
         let elsewhere = self.setup.groups.elsewhere(group, self.thread);
         // How many listen on other threads is not known here: as many on each.
         let listeners = self.groups.get(&group).map_or(1, Vec::len) * (1 + elsewhere.len());
-        let Some(saying) = transport.channels.hear(message, listeners, now) else {
+        let Some(saying) = transport.common.channels.hear(message, listeners, now) else {
             self.stats.channel_dropped.add(1);
             return;
         };
@@ -94,8 +95,9 @@ impl Router {
     ) {
         let members = self.groups.get(&group).cloned().unwrap_or_default();
         for id in members.into_iter().filter(|id| Some(*id) != speaker) {
-            let Some(transport) = self.transports.get_mut(&id) else { continue };
-            match transport.say(saying) {
+            let transport = self.transports.get_mut(&id);
+            let Some((session, common)) = transport.and_then(Transport::as_webrtc) else { continue };
+            match session.say(&common.channels, saying) {
                 Ok((said, dropped)) => {
                     self.stats.channel_messages.add(said);
                     self.stats.channel_dropped.add(dropped);

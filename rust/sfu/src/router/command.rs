@@ -87,7 +87,7 @@ impl Router {
         out: &mut dyn Outlet,
     ) {
         if let Some(group) = first {
-            match Transport::new(&self.setup, group, self.registry.insert(id), now) {
+            match Transport::webrtc(&self.setup, group, self.registry.insert(id), now) {
                 Ok(transport) => {
                     self.transports.insert(id, transport);
                 }
@@ -98,16 +98,16 @@ impl Router {
                 }
             }
         }
-        let Some(transport) = self.transports.get_mut(&id) else {
+        let Some((session, common)) = self.transports.get_mut(&id).and_then(Transport::as_webrtc) else {
             out.event(Event::Refused { request, subject: id.0, reason: "unknown transport".to_owned() });
             return;
         };
-        let former = transport.ufrag().to_owned();
-        match transport.negotiate(offer) {
+        let former = session.ufrag().to_owned();
+        match session.negotiate(common, offer) {
             Ok(answer) => {
-                if transport.ufrag() != former {
+                if session.ufrag() != former {
                     self.demux.remove_ufrag(&former);
-                    self.demux.add_ufrag(transport.ufrag(), id);
+                    self.demux.add_ufrag(session.ufrag(), id);
                 }
                 out.event(Event::Negotiated { request, transport: id, answer });
                 self.poll(id, now, out);
@@ -145,7 +145,7 @@ impl Router {
     fn reopen_sections(&mut self, id: TransportId, now: Instant, out: &mut dyn Outlet) {
         let Some(transport) = self.transports.get(&id) else { return };
         let (mut changed, mut sent) = (Vec::new(), Vec::new());
-        for (mid, id) in &transport.consumers {
+        for (mid, id) in &transport.common.consumers {
             let Some(consumer) = self.consumers.get_mut(id) else { continue };
             let open = transport.sends(*mid);
             if consumer.open != open {
@@ -176,7 +176,7 @@ impl Router {
         let Some(transport) = self.transports.get_mut(&consumer.transport) else { return false };
         let Some(route) = transport.outgoing(consumer.mid, &format) else { return false };
         if consumer.send_stream.is_none() {
-            consumer.send_stream = transport.send_streams.remove(&consumer.mid);
+            consumer.send_stream = transport.common.send_streams.remove(&consumer.mid);
         }
         if consumer.route != Some(route)
             && let Some(send_stream) = &mut consumer.send_stream
@@ -188,8 +188,8 @@ impl Router {
     }
 
     fn add_candidate(&mut self, id: TransportId, candidate: &str, now: Instant, out: &mut dyn Outlet) {
-        let Some(transport) = self.transports.get_mut(&id) else { return };
-        match transport.add_candidate(candidate) {
+        let Some((session, _)) = self.transports.get_mut(&id).and_then(Transport::as_webrtc) else { return };
+        match session.add_candidate(candidate) {
             Ok(()) => self.poll(id, now, out),
             Err(fault) => self.transport_events.push_back((id, TransportEvent::Ended(fault))),
         }
@@ -201,11 +201,11 @@ impl Router {
             return Err("unknown section");
         }
         let incoming = transport.incoming(mid).ok_or("section has no codec in common")?;
-        if transport.producers.contains_key(&mid) {
+        if transport.common.producers.contains_key(&mid) {
             return Err("section is already published");
         }
         let rids = transport.layers(mid);
-        transport.producers.insert(mid, id);
+        transport.common.producers.insert(mid, id);
         self.producers.insert(id, Producer::home(owner, mid, incoming, &rids));
         self.homes += 1;
         Ok(())
@@ -224,16 +224,16 @@ impl Router {
         if !transport.has_section(mid) {
             return Err("unknown section");
         }
-        if transport.consumers.contains_key(&mid) {
+        if transport.common.consumers.contains_key(&mid) {
             return Err("section already has a consumer");
         }
         let is_local = source.thread() == self.thread;
         if is_local && !self.producers.contains_key(&source) {
             return Err("unknown producer");
         }
-        let forward = transport.resting.remove(&mid).unwrap_or_else(|| Forward::new(id.0 as u32));
+        let forward = transport.common.resting.remove(&mid).unwrap_or_else(|| Forward::new(id.0 as u32));
         let open = transport.sends(mid);
-        transport.consumers.insert(mid, id);
+        transport.common.consumers.insert(mid, id);
         let consumer = Consumer {
             producer: source,
             transport: owner,

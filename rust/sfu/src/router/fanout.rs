@@ -13,7 +13,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use str0m::media::{Mid, Rid};
-use str0m::rtp::RtpPacket;
 
 use super::{Owner, Router};
 use crate::consumer::{Consumer, Told};
@@ -25,6 +24,7 @@ use crate::io::prefetch;
 use crate::layers::Layers;
 use crate::message::Relay;
 use crate::outlet::Outlet;
+use crate::packet::RtpPacket;
 use crate::producer::STALL;
 use crate::transport::Transport;
 
@@ -44,9 +44,9 @@ fn fetch_ahead(
         prefetch(consumer);
     }
     if let Some(transport) = transport(2) {
-        transport.fetch();
+        transport.common.fetch();
     }
-    if let Some(egress) = transport(1).and_then(|transport| transport.egress.as_ref()) {
+    if let Some(egress) = transport(1).and_then(|transport| transport.common.egress.as_ref()) {
         egress.fetch();
     }
 }
@@ -62,7 +62,7 @@ impl Router {
         now: Instant,
         out: &mut dyn Outlet,
     ) {
-        let Some(&id) = self.transports.get(&transport).and_then(|t| t.producers.get(&mid)) else {
+        let Some(&id) = self.transports.get(&transport).and_then(|t| t.common.producers.get(&mid)) else {
             return;
         };
         let Some(producer) = self.producers.get_mut(&id) else { return };
@@ -197,8 +197,8 @@ impl Router {
                 continue;
             };
             let Some(transport) = self.transports.get_mut(&consumer.transport) else { continue };
-            let Some(egress) = &mut transport.egress else { continue };
-            egress.set_path(transport.paths.proven());
+            let Some(egress) = &mut transport.common.egress else { continue };
+            egress.set_path(transport.common.paths.proven());
             let forward = &mut consumer.forward;
             let (before, mut starved_of, mut overflown) = (forwarded, None, false);
             let mut send = |packet: &MediaPacket, forward: &mut Forward| match forward.accept(

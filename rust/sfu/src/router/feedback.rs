@@ -35,9 +35,9 @@ impl Router {
                 false
             }
             Some(Ok(plain)) => {
-                transport.hear(now, path, datagram.len());
-                if let Some(egress) = &mut transport.egress {
-                    egress.set_path(transport.paths.proven());
+                transport.common.hear(now, path, datagram.len());
+                if let Some(egress) = &mut transport.common.egress {
+                    egress.set_path(transport.common.paths.proven());
                 }
                 self.heed(id, self.setup.clock.at(now), plain, out)
             }
@@ -74,7 +74,8 @@ impl Router {
                         self.stats.rtcp_refused.add(1);
                         continue;
                     }
-                    let egress = self.transports.get_mut(&id).and_then(|transport| transport.egress.as_mut());
+                    let egress =
+                        self.transports.get_mut(&id).and_then(|transport| transport.common.egress.as_mut());
                     if let Some(egress) = egress {
                         egress.estimator.feedback(now.instant, self.transport_feedback.iter());
                         self.repair_reported(id, now, out);
@@ -83,7 +84,7 @@ impl Router {
                 }
                 Ok(Packet::Remb { bps }) => {
                     let transport = self.transports.get_mut(&id);
-                    if let Some(egress) = transport.and_then(|transport| transport.egress.as_mut()) {
+                    if let Some(egress) = transport.and_then(|transport| transport.common.egress.as_mut()) {
                         egress.estimator.remb(now.instant, bps);
                         self.steer(id, now.instant, out);
                     }
@@ -106,14 +107,14 @@ impl Router {
         let (mut lost, mut streams) = (0.0, 0.0);
         for reception in receptions {
             let Some(mid) = transport.sender_of(reception.ssrc) else { continue };
-            let consumer = transport.consumers.get(&mid).and_then(|id| self.consumers.get_mut(id));
+            let consumer = transport.common.consumers.get(&mid).and_then(|id| self.consumers.get_mut(id));
             if let Some(send_stream) = consumer.and_then(|consumer| consumer.send_stream.as_mut()) {
                 send_stream.note_report(&reception, now);
                 lost += f64::from(reception.fraction_lost) / 256.0;
                 streams += 1.0;
             }
         }
-        if let Some(egress) = transport.egress.as_mut().filter(|_| streams > 0.0) {
+        if let Some(egress) = transport.common.egress.as_mut().filter(|_| streams > 0.0) {
             egress.estimator.loss(now.instant, lost / streams);
             self.steer(id, now.instant, out);
         }
@@ -129,10 +130,11 @@ impl Router {
         out: &mut dyn Outlet,
     ) {
         let Some(transport) = self.transports.get_mut(&id) else { return };
-        let subscribed = transport.sender_of(media).and_then(|mid| transport.consumers.get(&mid));
+        let subscribed = transport.sender_of(media).and_then(|mid| transport.common.consumers.get(&mid));
         let Some(consumer) = subscribed.and_then(|id| self.consumers.get_mut(id)) else { return };
         let Some(producer) = self.producers.get(&consumer.producer) else { return };
-        let (Some(egress), Some(send_stream)) = (&mut transport.egress, &mut consumer.send_stream) else {
+        let (Some(egress), Some(send_stream)) = (&mut transport.common.egress, &mut consumer.send_stream)
+        else {
             return;
         };
         let Some(route) = consumer.route.as_ref().filter(|route| route.nack) else { return };
@@ -148,7 +150,7 @@ impl Router {
 
     /// Send again what a peer's transport-wide feedback calls missing. A path that is full is not filled further.
     fn repair_reported(&mut self, id: TransportId, now: Moment, out: &mut dyn Outlet) {
-        let egress = self.transports.get_mut(&id).and_then(|transport| transport.egress.as_mut());
+        let egress = self.transports.get_mut(&id).and_then(|transport| transport.common.egress.as_mut());
         let Some(egress) = egress else { return };
         let missing = egress.estimator.take_missing();
         if egress.estimator.congested() {
@@ -165,7 +167,7 @@ impl Router {
     fn lost_picture(&mut self, id: TransportId, media: u32, now: Instant) {
         let Some(transport) = self.transports.get(&id) else { return };
         let Some(mid) = transport.sender_of(media) else { return };
-        let consumer = transport.consumers.get(&mid).and_then(|id| self.consumers.get_mut(id));
+        let consumer = transport.common.consumers.get(&mid).and_then(|id| self.consumers.get_mut(id));
         if consumer.is_some_and(|consumer| !consumer.share.take(now)) {
             self.stats.keyframe_requests_refused.add(1);
             return;
@@ -176,11 +178,11 @@ impl Router {
     /// Send the sender reports of a transport, and again as long as it sends.
     pub(super) fn report(&mut self, id: TransportId, now: Instant, out: &mut dyn Outlet) {
         let Some(transport) = self.transports.get_mut(&id) else { return };
-        let Some(egress) = &mut transport.egress else { return };
-        egress.set_path(transport.paths.proven());
+        let Some(egress) = &mut transport.common.egress else { return };
+        egress.set_path(transport.common.paths.proven());
         let moment = self.setup.clock.at(now);
         let mut any = false;
-        for consumer in transport.consumers.values() {
+        for consumer in transport.common.consumers.values() {
             let Some(consumer) = self.consumers.get_mut(consumer) else { continue };
             let Some(producer) = self.producers.get(&consumer.producer) else { continue };
             if let (Some(send_stream), Some(route)) = (&mut consumer.send_stream, &consumer.route) {

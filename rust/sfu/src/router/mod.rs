@@ -145,15 +145,17 @@ impl Router {
             return true;
         }
         let Some(transport) = self.transports.get_mut(&id) else { return true };
-        if transport.note_connecting(datagram) {
+        let Some((session, common)) = transport.as_webrtc() else { return true };
+        if session.note_connecting(datagram) {
             self.transport_events.push_back((id, TransportEvent::Connecting));
         }
-        match transport.receive(now, path, datagram) {
+        common.hear(now, path, datagram.len());
+        match session.receive(now, path, datagram) {
             Ok(Read::Done) => self.poll(id, now, out),
             Ok(Read::Unreadable) => self.stats.packets_unknown.add(1),
             Ok(Read::OfNoSection { ssrc, payload_type }) => {
                 self.stats.packets_unroutable.add(1);
-                if transport.note_unroutable() {
+                if session.note_unroutable() {
                     out.event(Event::Unroutable { transport: id, ssrc, payload_type });
                 }
                 self.poll(id, now, out);
@@ -169,7 +171,7 @@ impl Router {
         let Some(id) = self.demux.by_path(path) else { return };
         self.demux.remove_path(path, id);
         if let Some(transport) = self.transports.get_mut(&id) {
-            transport.paths.lose(path);
+            transport.common.paths.lose(path);
         }
     }
 
@@ -183,20 +185,20 @@ impl Router {
         out: &mut dyn Outlet,
     ) -> Option<TransportId> {
         let id = self.demux.by_ufrag(demux::local_ufrag(datagram)?)?;
-        let transport = self.transports.get_mut(&id)?;
-        if !transport.has_signed(datagram) {
+        let (session, common) = self.transports.get_mut(&id)?.as_webrtc()?;
+        if !session.has_signed(datagram) {
             self.stats.stun_forged.add(1);
             return None;
         }
         let demux = &mut self.demux;
-        let shown = transport.paths.show(path, demux::nominates(datagram), now, |former| {
+        let shown = common.paths.show(path, demux::nominates(datagram), now, |former| {
             demux.remove_path(former, id);
             hang_up([former], out);
         });
         if shown == Shown::Refused {
             return None;
         }
-        if transport.check(path, now, out) {
+        if session.check(&mut common.paths, path, now, out) {
             self.stats.checks_sent.add(1);
         }
         match self.demux.by_path(path) {
@@ -205,7 +207,7 @@ impl Router {
             }
             // Whoever has the path keeps it until the other has proven to be there.
             Some(former) if former != id => {
-                if transport.paths.is_proven(path) {
+                if common.paths.is_proven(path) {
                     self.hand_over(path, id);
                 } else {
                     self.demux.claim(path, id);
@@ -219,9 +221,10 @@ impl Router {
     /// The answer to a check of ours. False: it is none.
     fn take_answer(&mut self, now: Instant, path: Path, datagram: &[u8], out: &mut dyn Outlet) -> bool {
         for id in [self.demux.by_path(path), self.demux.claimed(path)].into_iter().flatten() {
-            let Some(transport) = self.transports.get_mut(&id) else { continue };
-            if transport.answered(path, datagram, now, out) {
-                transport.hear(now, path, datagram.len());
+            let transport = self.transports.get_mut(&id);
+            let Some((session, common)) = transport.and_then(Transport::as_webrtc) else { continue };
+            if session.answered(&mut common.paths, path, datagram, now, out) {
+                common.hear(now, path, datagram.len());
                 self.stats.checks_answered.add(1);
                 self.hand_over(path, id);
                 return true;
@@ -236,7 +239,7 @@ impl Router {
         if let Some(former) = self.demux.add_path(path, id).filter(|former| *former != id)
             && let Some(former) = self.transports.get_mut(&former)
         {
-            former.paths.lose(path);
+            former.common.paths.lose(path);
         }
     }
 
@@ -284,7 +287,7 @@ impl Router {
             }
         }
         for (id, transport) in &self.transports {
-            hang_up(transport.paths.known(), out);
+            hang_up(transport.common.paths.known(), out);
             self.registry.remove(*id);
             out.event(Event::Lost { transport: *id, reason: format!("panic: {reason}") });
         }
@@ -357,7 +360,7 @@ impl Router {
                 }
                 TransportEvent::Packet { mid, rid, packet } => self.route(id, mid, rid, packet, now, out),
                 TransportEvent::KeyframeWanted { mid } => {
-                    let wanted = self.transports.get(&id).and_then(|t| t.consumers.get(&mid)).copied();
+                    let wanted = self.transports.get(&id).and_then(|t| t.common.consumers.get(&mid)).copied();
                     if let Some(consumer) = wanted {
                         self.want_picture(consumer, now, out);
                     }
@@ -368,7 +371,7 @@ impl Router {
                 TransportEvent::ChannelClosed { channel } => self.end_channel(id, channel),
                 TransportEvent::Said(message) => self.hear(id, &message, now, out),
                 TransportEvent::Synced { mid, ssrc, sync } => {
-                    let published = self.transports.get(&id).and_then(|t| t.producers.get(&mid));
+                    let published = self.transports.get(&id).and_then(|t| t.common.producers.get(&mid));
                     if let Some(producer) = published.and_then(|id| self.producers.get_mut(id)) {
                         producer.sync(ssrc, sync);
                     }
@@ -381,7 +384,7 @@ impl Router {
     /// The transport is up, or about to be: what it subscribes to can begin.
     fn start_consumers(&mut self, id: TransportId, now: Instant, out: &mut dyn Outlet) {
         let Some(transport) = self.transports.get(&id) else { return };
-        let consumers: Vec<ConsumerId> = transport.consumers.values().copied().collect();
+        let consumers: Vec<ConsumerId> = transport.common.consumers.values().copied().collect();
         for consumer in consumers {
             self.want_picture(consumer, now, out);
         }
@@ -439,7 +442,8 @@ impl Router {
             Origin::Home(home) => self.transports.get(&home.transport),
             _ => None,
         };
-        let (stalled, check_at) = producer.check_stall(now, home.map(|transport| transport.paths.heard()));
+        let (stalled, check_at) =
+            producer.check_stall(now, home.map(|transport| transport.common.paths.heard()));
         let asks: Vec<(u8, Ask)> = (0..)
             .zip(&mut producer.keyframes)
             .filter_map(|(layer, throttle)| Some((layer, throttle.due(now)?)))
@@ -474,8 +478,8 @@ impl Router {
     fn close_transport(&mut self, id: TransportId, now: Instant, out: &mut dyn Outlet) {
         let Some(transport) = self.transports.get_mut(&id) else { return };
         let ssrcs = transport.own_ssrcs();
-        if let Some(egress) = &mut transport.egress {
-            egress.set_path(transport.paths.proven());
+        if let Some(egress) = &mut transport.common.egress {
+            egress.set_path(transport.common.paths.proven());
             egress.goodbye(&ssrcs, out);
         }
         if transport.close().is_ok() {
@@ -487,21 +491,21 @@ impl Router {
     /// Forget a transport and all that hangs on it.
     fn remove_transport(&mut self, id: TransportId, out: &mut dyn Outlet) {
         let Some(transport) = self.transports.remove(&id) else { return };
-        self.demux.remove_ufrag(transport.ufrag());
-        for path in transport.paths.known() {
+        transport.ufrag().into_iter().for_each(|ufrag| self.demux.remove_ufrag(ufrag));
+        for path in transport.common.paths.known() {
             self.demux.remove_path(path, id);
         }
-        hang_up(transport.paths.known(), out);
-        self.leave_group(id, transport.group);
+        hang_up(transport.common.paths.known(), out);
+        self.leave_group(id, transport.common.group);
         self.timers.cancel(Owner::Transport(id));
         self.timers.cancel(Owner::Report(id));
         self.timers.cancel(Owner::Rate(id));
-        self.count_paused(transport.rate.paused, 0);
+        self.count_paused(transport.common.rate.paused, 0);
         self.registry.remove(id);
-        for consumer in transport.consumers.values() {
+        for consumer in transport.common.consumers.values() {
             self.unsubscribe(*consumer, out);
         }
-        for producer in transport.producers.values() {
+        for producer in transport.common.producers.values() {
             self.end_producer(*producer, out);
         }
         self.stats.transports.set(self.transports.len() as u64);
@@ -522,7 +526,7 @@ impl Router {
             self.homes -= 1;
             self.stats.producers.set(self.homes);
             if let Some(transport) = self.transports.get_mut(&home.transport) {
-                transport.producers.remove(&home.mid);
+                transport.common.producers.remove(&home.mid);
             }
         } else if let Origin::Output(output) = producer.origin {
             self.disconnect_output(output.target);
@@ -551,12 +555,12 @@ impl Router {
             self.untap(&tap);
         }
         if let Some(transport) = self.transports.get_mut(&transport) {
-            transport.consumers.remove(&mid);
+            transport.common.consumers.remove(&mid);
             forward.interrupt();
-            transport.resting.insert(mid, forward);
+            transport.common.resting.insert(mid, forward);
             if let Some(mut send_stream) = send_stream {
                 send_stream.forget();
-                transport.send_streams.insert(mid, send_stream);
+                transport.common.send_streams.insert(mid, send_stream);
             }
         }
         self.stats.consumers.set(self.consumers.len() as u64);

@@ -39,8 +39,8 @@ impl Router {
     /// The estimate of a transport may have changed.
     pub(super) fn steer(&mut self, id: TransportId, now: Instant, out: &mut dyn Outlet) {
         let Some(transport) = self.transports.get(&id) else { return };
-        let urgent = transport.egress.as_ref().is_some_and(|egress| egress.estimator.is_urgent());
-        if urgent || transport.rate.next_review <= now {
+        let urgent = transport.common.egress.as_ref().is_some_and(|egress| egress.estimator.is_urgent());
+        if urgent || transport.common.rate.next_review <= now {
             self.review(id, now, out);
         }
     }
@@ -59,7 +59,7 @@ impl Router {
     }
 
     fn first_allowance(&self, id: TransportId, now: Instant) -> Allowance {
-        let egress = self.transports.get(&id).and_then(|transport| transport.egress.as_ref());
+        let egress = self.transports.get(&id).and_then(|transport| transport.common.egress.as_ref());
         let limited = egress.is_some_and(|egress| {
             egress.estimator.target_bps(now).is_some() && !egress.estimator.is_ramping(now)
         });
@@ -87,8 +87,8 @@ impl Router {
         self.weigh_audio(id, now);
         let blind = !self.can_pad(id);
         let Some(transport) = self.transports.get_mut(&id) else { return };
-        let Some(egress) = &mut transport.egress else { return };
-        let (rate, estimator) = (&mut transport.rate, &mut egress.estimator);
+        let Some(egress) = &mut transport.common.egress else { return };
+        let (rate, estimator) = (&mut transport.common.rate, &mut egress.estimator);
         rate.next_review = now + rate::INTERVAL;
         let outlook = estimator.target_bps(now).filter(|_| !estimator.is_ramping(now)).map(|target_bps| {
             let (confined, congested) = (estimator.is_confined(now), estimator.congested());
@@ -113,8 +113,8 @@ impl Router {
             |(wanted, rung): &(&Wanted, &Option<usize>)| !wanted.ladder.is_empty() && rung.is_none();
         let paused = wanted.iter().zip(&chosen).filter(is_paused).count();
         let before = std::mem::replace(&mut rate.paused, paused);
-        transport.stats.videos_paused.set(paused as u64);
-        transport.stats.target_bps.set(outlook.map_or(0, |outlook| outlook.target_bps));
+        transport.common.stats.videos_paused.set(paused as u64);
+        transport.common.stats.target_bps.set(outlook.map_or(0, |outlook| outlook.target_bps));
         self.count_paused(before, paused);
         for (video, rung) in videos.iter().zip(chosen) {
             let allowance = match (outlook, rung) {
@@ -147,7 +147,7 @@ impl Router {
         }
         if crushing || allowance == Allowance::Nothing {
             consumer.forward.interrupt();
-            let egress = self.transports.get_mut(&consumer.transport).and_then(|t| t.egress.as_mut());
+            let egress = self.transports.get_mut(&consumer.transport).and_then(|t| t.common.egress.as_mut());
             if let Some(egress) = egress {
                 let dropped = egress.pacer.drop_where(|waiting| waiting.consumer == id);
                 self.stats.pacing_dropped.add(dropped as u64);
@@ -162,7 +162,8 @@ impl Router {
     /// The videos of a transport that its owner and its peer want, in the order of their consumer.
     fn videos(&self, id: TransportId) -> Vec<Video> {
         let Some(transport) = self.transports.get(&id) else { return Vec::new() };
-        let mut videos: Vec<Video> = transport.consumers.values().filter_map(|id| self.video(*id)).collect();
+        let mut videos: Vec<Video> =
+            transport.common.consumers.values().filter_map(|id| self.video(*id)).collect();
         videos.sort_unstable_by_key(|video| video.id);
         videos
     }
@@ -177,7 +178,7 @@ impl Router {
     fn weigh_audio(&mut self, id: TransportId, now: Instant) {
         let Some(transport) = self.transports.get_mut(&id) else { return };
         let (mut total, mut streams) = (0_u32, 0);
-        for consumer in transport.consumers.values().filter_map(|id| self.consumers.get(id)) {
+        for consumer in transport.common.consumers.values().filter_map(|id| self.consumers.get(id)) {
             let producer = self.producers.get(&consumer.producer);
             let audio = producer.is_some_and(|producer| producer.active && !producer.is_video());
             if let Some(send_stream) = consumer.send_stream.as_ref().filter(|_| audio && consumer.active) {
@@ -185,19 +186,19 @@ impl Router {
                 streams += 1;
             }
         }
-        transport.rate.audio.sent(now, total, streams);
+        transport.common.rate.audio.sent(now, total, streams);
     }
 
     /// The time of a transport has come: packets that wait, probes, and what comes of silence.
     pub(super) fn tend_rate(&mut self, id: TransportId, now: Instant, out: &mut dyn Outlet) {
         self.let_go(id, now, out);
         let Some(transport) = self.transports.get_mut(&id) else { return };
-        let Some(egress) = &mut transport.egress else { return };
+        let Some(egress) = &mut transport.common.egress else { return };
         let before = egress.estimator.probes();
         let due = egress.estimator.tick(now);
         let begun = egress.estimator.probes() - before;
         self.stats.probes.add(begun);
-        transport.stats.probes.add(begun);
+        transport.common.stats.probes.add(begun);
         if let Some(padding) = due {
             let sent = self.pad(id, padding.bytes as usize, now, out);
             self.stats.padding_bytes.add(sent as u64);
@@ -210,8 +211,8 @@ impl Router {
     fn let_go(&mut self, id: TransportId, now: Instant, out: &mut dyn Outlet) {
         let moment = self.setup.clock.at(now);
         let Some(transport) = self.transports.get_mut(&id) else { return };
-        let Some(egress) = &mut transport.egress else { return };
-        egress.set_path(transport.paths.proven());
+        let Some(egress) = &mut transport.common.egress else { return };
+        egress.set_path(transport.common.paths.proven());
         let mut forwarded = 0;
         while let Some(Waiting { consumer, packet, rewritten }) = egress.pacer.pop(now) {
             let Some(consumer) = self.consumers.get_mut(&consumer) else { continue };
@@ -227,9 +228,9 @@ impl Router {
     fn pad(&mut self, id: TransportId, bytes: usize, now: Instant, out: &mut dyn Outlet) -> usize {
         let moment = self.setup.clock.at(now);
         let Some(transport) = self.transports.get_mut(&id) else { return 0 };
-        let Some(egress) = &mut transport.egress else { return 0 };
-        egress.set_path(transport.paths.proven());
-        for consumer in transport.consumers.values() {
+        let Some(egress) = &mut transport.common.egress else { return 0 };
+        egress.set_path(transport.common.paths.proven());
+        for consumer in transport.common.consumers.values() {
             let Some(consumer) = self.consumers.get_mut(consumer) else { continue };
             let Some(producer) = self.producers.get(&consumer.producer) else { continue };
             let (Some(send_stream), Some(route)) = (&mut consumer.send_stream, &consumer.route) else {
@@ -245,7 +246,7 @@ impl Router {
 
     fn can_pad(&self, id: TransportId) -> bool {
         let Some(transport) = self.transports.get(&id) else { return false };
-        transport.consumers.values().filter_map(|id| self.consumers.get(id)).any(|consumer| {
+        transport.common.consumers.values().filter_map(|id| self.consumers.get(id)).any(|consumer| {
             let parts = consumer.send_stream.as_ref().zip(consumer.route.as_ref());
             parts.is_some_and(|(send_stream, route)| send_stream.takes_padding(route))
         })
@@ -259,7 +260,7 @@ impl Router {
 
     /// Wake the transport when something waits, or its estimator has something to do.
     fn arm_rate(&mut self, id: TransportId, now: Instant) {
-        let egress = self.transports.get(&id).and_then(|transport| transport.egress.as_ref());
+        let egress = self.transports.get(&id).and_then(|transport| transport.common.egress.as_ref());
         let deadlines = egress.map(|egress| [egress.estimator.deadline(), egress.pacer.deadline()]);
         if let Some(deadline) = deadlines.into_iter().flatten().flatten().min() {
             self.timers.set(Owner::Rate(id), deadline.max(now + BREATH));

@@ -1,6 +1,6 @@
-//! One peer: a str0m session, the sections it has negotiated, and what they carry.
+//! A client's session by str0m, and the sections it has negotiated.
 //!
-//! str0m may panic on input it did not foresee. Every call into it goes through [`Transport::guarded`]: a panic ends
+//! str0m may panic on input it did not foresee. Every call into it goes through [`WebRtc::guarded`]: a panic ends
 //! this transport and nothing else.
 
 mod handshake;
@@ -16,15 +16,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use str0m::change::SdpOffer;
-use str0m::channel::{ChannelData, ChannelId};
+use str0m::channel::ChannelId;
 use str0m::config::DtlsCert;
 use str0m::crypto::CryptoProvider;
 use str0m::ice::{IceCreds, StunMessage};
 use str0m::media::{KeyframeRequestKind, Mid, Rid};
 use str0m::net::{Protocol, Receive, TcpType};
-use str0m::rtp::{RtpPacket, Ssrc};
+use str0m::rtp::Ssrc;
 use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc, RtcError};
 
+use super::{Common, TransportEvent};
 use crate::channel::{self, Channels, Groups, Saying};
 use crate::clock::{self, Clock};
 use crate::codec;
@@ -32,17 +33,12 @@ use crate::demux;
 use crate::egress::{Egress, SendStream};
 use crate::extensions;
 use crate::fault::{Fault, NegotiationError, panic_message};
-use crate::forward::Forward;
-use crate::id::{ConsumerId, GroupId, ProducerId};
-use crate::io::prefetch;
+use crate::id::GroupId;
 use crate::outlet::Outlet;
 use crate::path::Path;
-use crate::paths::Paths;
 use crate::producer::Sync;
-use crate::rate::Rate;
 use crate::sdp::{self, Outline};
 use crate::srtp::{self, Exported, Opener, Refused};
-use crate::stats::TransportStats;
 use handshake::Handshake;
 use routing::Routing;
 use ssrcs::Ssrcs;
@@ -76,38 +72,6 @@ pub struct Setup {
     pub clock: Clock,
 }
 
-/// What str0m reports, for the router to act on.
-#[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "nearly all are packets")]
-pub enum TransportEvent {
-    /// The peer has begun the DTLS handshake.
-    Connecting,
-    Connected,
-    Packet {
-        mid: Mid,
-        rid: Option<Rid>,
-        packet: RtpPacket,
-    },
-    ChannelOpen {
-        channel: ChannelId,
-        label: String,
-    },
-    ChannelClosed {
-        channel: ChannelId,
-    },
-    Said(ChannelData),
-    KeyframeWanted {
-        mid: Mid,
-    },
-    /// The peer reported on a stream that it sends.
-    Synced {
-        mid: Mid,
-        ssrc: u32,
-        sync: Sync,
-    },
-    Ended(Fault),
-}
-
 /// What became of a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Read {
@@ -121,8 +85,7 @@ pub enum Read {
     },
 }
 
-/// Owned by the router of its thread.
-pub struct Transport {
+pub struct WebRtc {
     rtc: Rtc,
     exported: Exported,
     opener: Option<Opener>,
@@ -142,32 +105,14 @@ pub struct Transport {
     connect_by: Option<Instant>,
     silent_since: Option<Instant>,
     rtc_deadline: Instant,
-    pub stats: Arc<TransportStats>,
     sabotaged: bool,
-    pub paths: Paths,
-    pub group: GroupId,
-    pub channels: Channels,
-    pub rate: Rate,
-    /// What we send; None before DTLS is up.
-    pub egress: Option<Egress>,
     /// The SSRCs of each section on which we send, or did: the stream's, and its retransmissions'. They are in our
     /// answers and str0m sends nothing with them.
     ssrcs: Ssrcs,
-    /// Streams of sections that are not subscribed at the moment.
-    pub send_streams: HashMap<Mid, SendStream>,
-    pub producers: HashMap<Mid, ProducerId>,
-    pub consumers: HashMap<Mid, ConsumerId>,
-    /// Numbering of sections that are not subscribed at the moment.
-    pub resting: HashMap<Mid, Forward>,
 }
 
-impl Transport {
-    pub fn new(
-        setup: &Setup,
-        group: GroupId,
-        stats: Arc<TransportStats>,
-        now: Instant,
-    ) -> Result<Self, Fault> {
+impl WebRtc {
+    pub fn new(setup: &Setup, now: Instant) -> Result<Self, Fault> {
         let routing = Routing::default();
         let extensions = extensions::readers(&routing.current);
         let (rtc, exported) = srtp::exporting(|| {
@@ -209,23 +154,13 @@ impl Transport {
             connect_by: Some(now + setup.connect_timeout),
             silent_since: None,
             rtc_deadline: now,
-            stats,
             sabotaged: false,
-            paths: Paths::new(now),
-            group,
-            channels: Channels::new(now),
-            rate: Rate::new(now),
-            egress: None,
             ssrcs: HashMap::new(),
-            send_streams: HashMap::new(),
-            producers: HashMap::new(),
-            consumers: HashMap::new(),
-            resting: HashMap::new(),
         })
     }
 
     /// Apply an offer and return the answer. [`Self::ufrag`] may have changed.
-    pub fn negotiate(&mut self, offer: &str) -> Result<String, NegotiationError> {
+    pub fn negotiate(&mut self, common: &mut Common, offer: &str) -> Result<String, NegotiationError> {
         let refused = |reason: &dyn std::fmt::Display| NegotiationError::Refused(reason.to_string());
         let prepared = sdp::prepare(offer, &self.outline).map_err(|refusal| refused(&refusal))?;
         let (outline, canonical) = (prepared.outline, prepared.canonical);
@@ -252,16 +187,16 @@ impl Transport {
         self.routing.update(&self.outline);
         if self.credentials.ufrag != credentials.ufrag {
             self.credentials = credentials;
-            self.paths.restart();
+            common.paths.restart();
         }
         self.streams.clear();
         for (mid, (ssrc, rtx)) in ssrcs.iter().filter(|(mid, _)| !known.contains(mid)) {
-            self.send_streams.insert(*mid, SendStream::new(**ssrc, rtx.map(|rtx| *rtx)));
+            common.send_streams.insert(*mid, SendStream::new(**ssrc, rtx.map(|rtx| *rtx)));
         }
         self.ssrcs = ssrcs;
         let rtc = &self.rtc;
-        self.resting.retain(|mid, _| rtc.media(*mid).is_some());
-        self.send_streams.retain(|mid, _| rtc.media(*mid).is_some());
+        common.resting.retain(|mid, _| rtc.media(*mid).is_some());
+        common.send_streams.retain(|mid, _| rtc.media(*mid).is_some());
         self.ssrcs.retain(|mid, _| rtc.media(*mid).is_some());
         Ok(sdp::answer(offer, &answer, &self.outline))
     }
@@ -308,7 +243,6 @@ impl Transport {
 
     /// Take in a datagram.
     pub fn receive(&mut self, now: Instant, path: Path, datagram: &[u8]) -> Result<Read, Fault> {
-        self.hear(now, path, datagram.len());
         let connected = self.connected;
         if !connected {
             self.handshake.came_by = Some(path);
@@ -348,19 +282,6 @@ impl Transport {
         result
     }
 
-    /// It will send in a moment.
-    pub fn fetch(&self) {
-        prefetch(&self.paths);
-        prefetch(&self.egress);
-    }
-
-    /// A datagram came from the peer.
-    pub fn hear(&mut self, now: Instant, path: Path, bytes: usize) {
-        self.stats.packets_received.add(1);
-        self.stats.bytes_received.add(bytes as u64);
-        self.paths.hear(path, bytes, now);
-    }
-
     /// Let time pass.
     pub fn tick(&mut self, now: Instant) -> Result<(), Fault> {
         if self.connect_by.is_some_and(|deadline| deadline <= now) {
@@ -375,6 +296,7 @@ impl Transport {
     /// Take out all that str0m has to say, and note when it wants to be woken.
     pub fn poll(
         &mut self,
+        common: &mut Common,
         now: Instant,
         outlet: &mut dyn Outlet,
         mut happened: impl FnMut(TransportEvent),
@@ -386,8 +308,8 @@ impl Transport {
                         self.rtc_deadline = deadline;
                         break;
                     }
-                    Output::Transmit(packet) => self.transmit(&packet, now, outlet),
-                    Output::Event(event) => self.note(event, now, &mut happened)?,
+                    Output::Transmit(packet) => self.transmit(common, &packet, now, outlet),
+                    Output::Event(event) => self.note(common, event, now, &mut happened)?,
                 }
             }
             if !self.rtc.is_alive() {
@@ -404,6 +326,7 @@ impl Transport {
 
     fn note(
         &mut self,
+        common: &mut Common,
         event: Event,
         now: Instant,
         happened: &mut impl FnMut(TransportEvent),
@@ -413,9 +336,9 @@ impl Transport {
                 self.connected = true;
                 self.connect_by = None;
                 if let Some(path) = std::mem::take(&mut self.handshake).only_way() {
-                    self.paths.prove(path, now);
+                    common.paths.prove(path, now);
                 }
-                self.start_egress(now)?;
+                self.start_egress(common, now)?;
                 happened(TransportEvent::Connected);
             }
             // Before that, the time to connect runs.
@@ -425,10 +348,10 @@ impl Transport {
             Event::IceConnectionStateChange(state) if state.is_connected() => self.silent_since = None,
             Event::RtpPacket(packet) => {
                 if let Some((mid, rid)) = self.section_of(packet.header.ssrc)? {
-                    happened(TransportEvent::Packet { mid, rid, packet });
+                    happened(TransportEvent::Packet { mid, rid, packet: packet.into() });
                 }
             }
-            Event::ChannelOpen(channel, label) if self.group != GroupId::NONE => {
+            Event::ChannelOpen(channel, label) if common.group != GroupId::NONE => {
                 happened(TransportEvent::ChannelOpen { channel, label });
             }
             Event::ChannelClose(channel) => happened(TransportEvent::ChannelClosed { channel }),
@@ -485,10 +408,10 @@ impl Transport {
     }
 
     /// DTLS is up: take the keys.
-    fn start_egress(&mut self, now: Instant) -> Result<(), Fault> {
+    fn start_egress(&mut self, common: &mut Common, now: Instant) -> Result<(), Fault> {
         let ready = self.exported.take().and_then(|keys| Some((keys.sealer()?, keys.opener()?)));
         let (sealer, opener) = ready.ok_or_else(|| Fault::Dtls("no keys for SRTP".to_owned()))?;
-        self.egress = Some(Egress::new(sealer, self.stats.clone(), now));
+        common.egress = Some(Egress::new(sealer, common.stats.clone(), now));
         self.opener = Some(opener);
         Ok(())
     }
@@ -506,7 +429,7 @@ impl Transport {
     }
 
     /// Ask the peer for a key frame; false if it cannot be asked yet.
-    pub fn request_keyframe(&mut self, mid: Mid, ssrc: Ssrc) -> Result<bool, Fault> {
+    pub fn request_keyframe(&mut self, mid: Mid, ssrc: u32) -> Result<bool, Fault> {
         let connected = self.connected;
         self.guarded(|rtc| {
             let params = rtc.codec_config().params();
@@ -517,15 +440,15 @@ impl Transport {
             });
             let kind = if takes_pli { KeyframeRequestKind::Pli } else { KeyframeRequestKind::Fir };
             let mut api = rtc.direct_api();
-            let Some(stream) = api.stream_rx(&ssrc) else { return Ok(false) };
+            let Some(stream) = api.stream_rx(&ssrc.into()) else { return Ok(false) };
             stream.request_keyframe(kind);
             Ok(connected)
         })
     }
 
     /// Say something on every channel of its label; on how many, and on how many it did not fit.
-    pub fn say(&mut self, saying: &Saying) -> Result<(u64, u64), Fault> {
-        let listening = self.channels.labelled(&saying.label);
+    pub fn say(&mut self, channels: &Channels, saying: &Saying) -> Result<(u64, u64), Fault> {
+        let listening = channels.labelled(&saying.label);
         self.guarded(|rtc| {
             let mut said = 0;
             for channel in &listening {

@@ -4,14 +4,14 @@ use str0m::format::{CodecSpec, PayloadParams};
 use str0m::media::{Media, Mid, Rid, Rids};
 use str0m::rtp::Ssrc;
 
-use super::Transport;
+use super::WebRtc;
 use crate::codec;
 use crate::egress::Route;
 use crate::egress::header::Extensions;
 use crate::producer::Incoming;
 use crate::sdp;
 
-impl Transport {
+impl WebRtc {
     /// The format the peer sends on section `mid`: the first it named.
     pub fn incoming(&self, mid: Mid) -> Option<Incoming> {
         let media = self.rtc.media(mid)?;
