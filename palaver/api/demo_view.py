@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from starlette.routing import BaseRoute, Route
@@ -11,8 +11,9 @@ from palaver.api.demo_answers import Refused, answered, body_of, json_answer
 from palaver.api.demo_session import DemoSessions, same_origin
 from palaver.api.wire.errors import OWT_ERRORS
 from palaver.room.errors import RoomError
+from palaver.room.ids import view_id
 from palaver.room.messages import SetRegion, SetTemplate
-from palaver.room.values import RoomId, StreamId
+from palaver.room.values import GeneratedTemplate, RoomId, StreamId
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from palaver.host import RoomHost, Rooms
 
-_PATH: Final = "/demo/rooms/{room}/views/{view}"
+_PATH: Final = "/demo/rooms/{room}/views/{view:path}"
 
 
 class Shown(msgspec.Struct, forbid_unknown_fields=True):
@@ -33,7 +34,7 @@ class Shown(msgspec.Struct, forbid_unknown_fields=True):
 class ViewChange(msgspec.Struct, forbid_unknown_fields=True):
     """Either ``template``, with ``speakerFirst``, or ``show``."""
 
-    template: Literal["fluid", "lecture"] | None = None
+    template: GeneratedTemplate | None = None
     speakerFirst: bool = False  # noqa: N815  # as the page writes it
     show: Shown | None = None
 
@@ -64,7 +65,7 @@ class DemoView:
         label = request.path_params["view"]
         try:
             if wanted.template is not None:
-                view = StreamId(f"{host.room.config.id}-{label}")
+                view = view_id(host.room.config.id, label)
                 host.submit(SetTemplate(view, wanted.template, wanted.speakerFirst))
             if wanted.show is not None:
                 host.submit(SetRegion(None, StreamId(wanted.show.stream), label, wanted.show.region))

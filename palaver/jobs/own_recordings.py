@@ -15,6 +15,7 @@ from palaver.jobs.outgoing import WantedPicture, WantedSound
 from palaver.jobs.recording import Recording
 from palaver.recording.formats import CONTAINERS, refusal, stored
 from palaver.room.errors import RoomError
+from palaver.room.ids import view_id
 from palaver.room.messages import ParticipantJoined, StreamAdded
 from palaver.store import StoreError
 
@@ -93,7 +94,7 @@ def order(host: RoomHost, now_ms: int) -> Recording:
     config = host.room.config
     assert config.recording is not None
     view = next(view for view in config.views if view.label == config.recording.label)
-    audio, video = _tracks(f"{config.id}-{view.label}", view, config.recording)
+    audio, video = _tracks(view_id(config.id, view.label), view, config.recording)
     return Recording(
         audio=audio,
         video=video,

@@ -21,8 +21,9 @@ from palaver.media.server_side import ServerEndpoints
 from palaver.media.tracks import CoreTrack
 from palaver.media.webrtc.negotiation import Incoming, Outgoing, candidate_line, plan
 from palaver.media.webrtc.sdp import parse
-from palaver.media.webrtc.sessions import SOURCE_GONE, STOPPED, on_transport, source_tracks, track_id
+from palaver.media.webrtc.sessions import SOURCE_GONE, STOPPED, on_transport, source_tracks
 from palaver.room.endpoints import ServerSink, ServerSource, transport_of
+from palaver.room.ids import section_of, track_id
 from palaver.room.messages import (
     CloseSink,
     CloseSource,
@@ -253,7 +254,7 @@ class FakeEngine:
 
     def _payload(self, room: RoomId, stream: str, track: str | None, kind: str) -> Payload | None:
         action = self._open.get((room, stream))
-        section = track.partition(":")[0] if track is not None else None
+        section = section_of(track) if track is not None else None
         for mid, bound in self._bound.get((room, stream), {}).items():
             same = isinstance(action, OpenSource) and section in (
                 None,

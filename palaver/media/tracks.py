@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from palaver.media.formats import format_of
+from palaver.room.ids import layer_id, section_of
 from palaver.room.values import StreamId, Track, TrackId, VideoParameters
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class CoreTrack:
 
     def layer_id(self, rid: str | None) -> TrackId | None:
         """The id of its layer ``rid``; None for a track that is on no client's section."""
-        return self.id if self.id is None or rid is None else TrackId(f"{self.id}:{rid}")
+        return layer_id(self.id, rid) if self.id is not None else None
 
     def described(self) -> Track:
         """What the room is told of a track that is on no client's section."""
@@ -99,7 +100,7 @@ class Tracks:
 
     def find(self, room: RoomId, wanted: SubscribedTrack) -> CoreTrack | None:
         """What a subscription asks for, None if it does not arrive."""
-        section = wanted.track.partition(":")[0] if wanted.track is not None else None
+        section = section_of(wanted.track) if wanted.track is not None else None
         for track in self._rooms.get(room, {}).get(wanted.stream, ()):
             if track.kind == wanted.kind and section in (None, track.id):
                 return track

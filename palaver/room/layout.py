@@ -5,16 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import count, takewhile
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from palaver.room.errors import Fault, RoomError
-from palaver.room.values import Placement, Region, StreamId
+from palaver.room.values import Placement, Region, StreamId, Template
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-
-Base = Literal["fluid", "lecture", "void"]
-"""OWT's families of region sets: equal tiles; one large picture among small ones; none but an application's own."""
 
 RegionSet: TypeAlias = tuple[Region, ...]
 """One layout, for as many inputs as it has regions, in the order in which they are filled."""
@@ -34,7 +31,9 @@ _LECTURES: Final = (
 )
 
 
-def region_sets(base: Base, max_input: int, custom: Iterable[Sequence[Region]] = ()) -> tuple[RegionSet, ...]:
+def region_sets(
+    base: Template, max_input: int, custom: Iterable[Sequence[Region]] = ()
+) -> tuple[RegionSet, ...]:
     """The sets of a view for up to ``max_input`` inputs, smallest first.
 
     An application's ``custom`` set takes the place of a generated one of its size.
@@ -44,7 +43,7 @@ def region_sets(base: Base, max_input: int, custom: Iterable[Sequence[Region]] =
     return tuple(sets[size] for size in sorted(sets))
 
 
-def _generated(base: Base, max_input: int) -> Iterator[RegionSet]:
+def _generated(base: Template, max_input: int) -> Iterator[RegionSet]:
     if base == "fluid":
         yield from (_grid(n) for n in takewhile(lambda n: (n - 1) ** 2 < max_input, count(1)))
     elif base == "lecture":

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from palaver.room.errors import Fault, RoomError
 from palaver.room.formats import PRODUCIBLE, Offered, accepts, multiplier, offered
+from palaver.room.ids import section_of
 from palaver.room.values import (
     ANY_LAYER,
     Kind,
@@ -123,9 +124,8 @@ def _together(before: VideoParameters, asked: VideoParameters | None) -> VideoPa
     return None if both == VideoParameters() else both
 
 
-def _section(track: TrackId | None) -> str | None:
-    """The part of a track's id that layers of one section share."""
-    return track.partition(":")[0] if track is not None else None
+def _section(track: TrackId | None) -> TrackId | None:
+    return section_of(track) if track is not None else None
 
 
 def _find(wanted: SubscribedTrack, streams: Mapping[StreamId, Stream]) -> tuple[Stream, Track] | None:

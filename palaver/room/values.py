@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, Literal, NewType
+from typing import Final, Literal, NewType, TypeAlias
 
 RoomId = NewType("RoomId", str)
 ParticipantId = NewType("ParticipantId", str)
@@ -14,6 +14,9 @@ TransportId = NewType("TransportId", str)
 TrackId = NewType("TrackId", str)
 
 Kind = Literal["audio", "video"]
+GeneratedTemplate: TypeAlias = Literal["fluid", "lecture"]
+Template: TypeAlias = Literal[GeneratedTemplate, "void"]
+"""OWT's families of layouts: equal tiles; one large picture among small ones; none but an application's own."""
 KINDS: Final[tuple[Kind, Kind]] = ("audio", "video")
 
 NO_LIMIT: Final = -1
@@ -253,7 +256,7 @@ class View:
     video_parameters: VideoParameters | None = None
     max_input: int = 16
     motion_factor: float = 0.8
-    base: Literal["fluid", "lecture", "void"] = "fluid"
+    base: Template = "fluid"
     custom: tuple[tuple[Region, ...], ...] = ()
     crop: bool = False
     background: tuple[int, int, int] = (0, 0, 0)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from palaver.room.errors import Fault, RoomError
+from palaver.room.ids import view_id
 from palaver.room.layout import Arrangement, region_sets
 from palaver.room.messages import LayoutChanged, Outcome, SetComposition, SpeakerChanged
 from palaver.room.values import (
     Composition,
+    GeneratedTemplate,
     MixInput,
     Placement,
     RoomConfig,
@@ -32,7 +34,7 @@ def mixed_streams(config: RoomConfig) -> dict[StreamId, Stream]:
     """One live stream per view, in order, by id (``<room>-<label>``); of equal labels the first wins."""
     streams: dict[StreamId, Stream] = {}
     for view in config.views:
-        stream_id = StreamId(f"{config.id}-{view.label}")
+        stream_id = view_id(config.id, view.label)
         streams.setdefault(
             stream_id,
             Stream(stream_id, origin="mixed", state=StreamState.LIVE, tracks=_tracks(view), label=view.label),
@@ -169,9 +171,7 @@ class Views:
         mix.arrangement.replace(placements)
         return self._changed(mix)
 
-    def set_template(
-        self, view: Stream, base: Literal["fluid", "lecture"], *, speaker_first: bool
-    ) -> list[Outcome]:
+    def set_template(self, view: Stream, base: GeneratedTemplate, *, speaker_first: bool) -> list[Outcome]:
         """Lay a mixed stream out by the sets of ``base`` and the application's own; everybody keeps their order."""
         mix = self._mix(view.label or "")
         if mix.view.video_format is None:

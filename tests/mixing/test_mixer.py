@@ -26,7 +26,8 @@ from palaver.mixing.control import (
 )
 from palaver.mixing.decoding import VideoDecoder
 from palaver.mixing.video import VideoInput
-from palaver.room.layout import Base, region_sets
+from palaver.room.layout import region_sets
+from palaver.room.values import Template
 from tests.mixing.scenes import VIDEO_CODECS, output, plain, shade
 from tests.mixing.stand_in import SERVER, StandIn, running, until
 
@@ -35,7 +36,7 @@ VIEW, SOUND = 1000, 2000
 FULL = (Area(0.0, 0.0, 1.0, 1.0),)
 
 
-def areas(base: Base, count: int) -> tuple[Area, ...]:
+def areas(base: Template, count: int) -> tuple[Area, ...]:
     """The regions for ``count`` inputs."""
     regions = next(one for one in region_sets(base, 25) if len(one) >= count)
     return tuple(
@@ -76,7 +77,7 @@ def shows(node: StandIn, places: tuple[Area, ...], inputs: int) -> bool:
 
 
 @pytest.mark.parametrize("base", ["fluid", "lecture"])
-async def test_every_input_is_in_its_region_in_each_template(base: Base) -> None:
+async def test_every_input_is_in_its_region_in_each_template(base: Template) -> None:
     async with running() as node:
         node.expect(VIEW, "vp8")
         node.pipeline.say(view())  # type: ignore[arg-type]  # a command

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 
 from palaver.room.errors import Fault, RoomError
-from palaver.room.layout import Arrangement, Base, RegionSet, fraction, region_sets
-from palaver.room.values import Placement, Region, StreamId
+from palaver.room.layout import Arrangement, RegionSet, fraction, region_sets
+from palaver.room.values import Placement, Region, StreamId, Template
 
 A, B, C, D, E = (StreamId(name) for name in "abcde")
 
 
-def sizes(base: Base, max_input: int) -> list[int]:
+def sizes(base: Template, max_input: int) -> list[int]:
     return [len(regions) for regions in region_sets(base, max_input)]
 
 
@@ -27,7 +27,7 @@ def overlap(one: tuple[Fraction, ...], other: tuple[Fraction, ...]) -> bool:
     return all(one[i] < other[i] + other[i + 2] and other[i] < one[i] + one[i + 2] for i in (0, 1))
 
 
-def arrangement(*streams: StreamId, base: Base = "fluid", max_input: int = 16) -> Arrangement:
+def arrangement(*streams: StreamId, base: Template = "fluid", max_input: int = 16) -> Arrangement:
     made = Arrangement(region_sets(base, max_input), max_input)
     for stream in streams:
         made.add(stream)
@@ -63,7 +63,7 @@ def test_a_lecture_has_the_sets_that_its_inputs_need(max_input: int, wanted: lis
 
 
 @pytest.mark.parametrize("base", ["fluid", "lecture"])
-def test_generated_regions_cover_the_picture_exactly(base: Base) -> None:
+def test_generated_regions_cover_the_picture_exactly(base: Template) -> None:
     for regions in region_sets(base, 25):
         assert [region.id for region in regions] == [str(n + 1) for n in range(len(regions))]
         tiles = boxes(regions)

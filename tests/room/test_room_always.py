@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from random import Random
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import hypothesis.strategies as st
 import pytest
@@ -53,6 +53,7 @@ from palaver.room.room import Room
 from palaver.room.values import (
     ANY_LAYER,
     KINDS,
+    GeneratedTemplate,
     Grant,
     Kind,
     LayerPreference,
@@ -296,7 +297,7 @@ class Life(RuleBasedStateMachine):
         self.give(SetRegion(None, stream, "common", str(index)))
         self.give(ShowInRegion(view, index, stream))
         if self.seldom():
-            base: Literal["fluid", "lecture"] = self.dice.choice(["fluid", "lecture"])
+            base: GeneratedTemplate = self.dice.choice(["fluid", "lecture"])
             self.laid_out |= self.give(SetTemplate(view, base, speaker_first=bool(index)))
         if self.seldom():
             whole = Region("all", "0/1", "0/1", "1/1", "1/1")

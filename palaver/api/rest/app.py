@@ -94,7 +94,8 @@ def _resources(api: Api) -> list[BaseRoute]:
         for version in operation.versions:
             paths[version, operation.path].append(operation)
     return [
-        Route(version + path, Resource(api, version, operations))
+        # a view's stream is called by the view's label, which may hold slashes
+        Route(version + path.replace("{stream}", "{stream:path}"), Resource(api, version, operations))
         for (version, path), operations in paths.items()
     ]
 

@@ -138,7 +138,8 @@ class Gate:
             await store_failed(failure, scope)(scope, receive, send)
             return
         path = scope["path"]
-        if path.endswith("/"):
+        written = scope.get("raw_path") or path.encode()  # where a slash that is part of a name is encoded
+        if written.endswith(b"/"):
             path = path[:-1]
         await self._app({**scope, "path": path, CALLER: caller}, receive, send)
 

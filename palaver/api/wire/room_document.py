@@ -11,7 +11,7 @@ from msgspec import UNSET, Meta, UnsetType, field
 from palaver.api.wire.formats import AudioFormat, Shape, VideoFormat, WholeNumber
 from palaver.api.wire.parse import MAX_INT
 from palaver.api.wire.recordings import Container
-from palaver.room import bounds
+from palaver.room import bounds, values
 
 _T = TypeVar("_T")
 
@@ -130,7 +130,7 @@ class RegionSet(Shape):
 class Templates(Shape):
     """Layouts by the number of inputs: a generated family, and the application's own before it."""
 
-    base: Literal["fluid", "lecture", "void"] = "fluid"
+    base: values.Template = "fluid"
     custom: Annotated[list[RegionSet], Meta(max_length=bounds.MAX_TEMPLATES)] = field(default_factory=list)
 
 

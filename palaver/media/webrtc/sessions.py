@@ -11,6 +11,7 @@ from palaver.media.ports import EngineError, TransportNotFound
 from palaver.media.tracks import thread_of
 from palaver.media.webrtc.negotiation import new_stream_name
 from palaver.room.endpoints import WebRtcSource
+from palaver.room.ids import track_id
 from palaver.room.messages import OpenSink, OpenSource
 from palaver.room.values import ParticipantId, RoomId, SubscribedTrack, Track, TrackId, TransportId
 
@@ -94,11 +95,6 @@ class Session:
     def track_id(self, mid: str, rid: str | None = None) -> TrackId:
         """The id of the track on section ``mid``, or of its layer ``rid``."""
         return track_id(self.transport.id, mid, rid)
-
-
-def track_id(transport: TransportId, mid: str, rid: str | None = None) -> TrackId:
-    """The id of the track on section ``mid`` of a transport, or of its layer ``rid``."""
-    return TrackId(f"{transport}-{mid}" if rid is None else f"{transport}-{mid}:{rid}")
 
 
 def on_transport(action: OpenSource) -> WebRtcSource:

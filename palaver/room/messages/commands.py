@@ -8,11 +8,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 from palaver.room.endpoints import Sink, Source
 from palaver.room.values import (
     Format,
+    GeneratedTemplate,
     Kind,
     LayerPreference,
     ParticipantId,
@@ -181,7 +182,7 @@ class SetTemplate:
     """Lay out the mixed stream ``view`` by the sets of ``base`` from now on."""
 
     view: StreamId
-    base: Literal["fluid", "lecture"]
+    base: GeneratedTemplate
     speaker_first: bool
 
 

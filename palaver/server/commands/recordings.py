@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from palaver.room.ids import view_id
 from palaver.server.commands.connect import asking, room_called
 from palaver.server.commands.output import plain, print_json, print_table
 from palaver.server.commands.rooms import RoomArgument  # noqa: TC001  # typer reads the annotations
@@ -141,7 +142,7 @@ def _view(api: Palaver, room: str) -> str:
     views = definition.views or []
     if not views:
         fail("the room has no view: say which streams by --audio and --video")
-    return f"{room}-{views[0].label}"
+    return view_id(room, views[0].label)
 
 
 def _time(ms: int) -> str:
