@@ -92,7 +92,7 @@ class Mixer(ChildProcess[Command]):
                 part.receive(message)
             elif message.type is Type.KEY_FRAME_WANTED:
                 self._video.want_key_frame(message.track)
-            else:
+            elif message.type is Type.END:
                 self._video.end_track(message.track)
                 self._audio.end_track(message.track)
 

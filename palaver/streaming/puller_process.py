@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NoReturn
 from palaver.media.pipelines.child_process import ChildProcess
 from palaver.media.pipelines.frames import Type
 from palaver.streaming.allowed import resolver
-from palaver.streaming.control import PULLER_COMMANDS, Pull, PullerCommand
+from palaver.streaming.control import PULLER_COMMANDS, VIDEO_TRACK, Pull, PullerCommand
 from palaver.streaming.puller import Puller
 
 if TYPE_CHECKING:
@@ -35,9 +35,13 @@ class PullerProcess(ChildProcess[PullerCommand]):
 
     def take(self, messages: list[Message]) -> None:
         """See ChildProcess."""
+        if (puller := self._puller) is None:
+            return
         for message in messages:
-            if message.type is Type.KEY_FRAME_WANTED and self._puller is not None:
-                self._puller.want_key_frame(message.track)
+            if message.type is Type.KEY_FRAME_WANTED:
+                puller.want_key_frame(message.track)
+            elif message.type is Type.UNWANTED and message.track == VIDEO_TRACK:
+                puller.forget_viewers()
 
     def counters(self) -> Mapping[str, float]:
         """See ChildProcess."""

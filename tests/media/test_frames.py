@@ -63,7 +63,7 @@ def test_a_frame_larger_than_the_buffer_passes() -> None:
     assert [one.payload for one in feed(parser, frame(b"next"))] == [b"next"]
 
 
-@pytest.mark.parametrize(("length", "kind"), [(MAX_PAYLOAD + 1, 1), (0, 0), (0, 4)])
+@pytest.mark.parametrize(("length", "kind"), [(MAX_PAYLOAD + 1, 1), (0, 0), (0, 5)])
 def test_what_is_no_message_is_an_error(length: int, kind: int) -> None:
     with pytest.raises(FrameError):
         feed(Parser(), HEADER.pack(length, kind, 0, 0, 0, 0, 0, 0, 0))

@@ -37,6 +37,7 @@ class Type(IntEnum):
     FRAME = 1
     KEY_FRAME_WANTED = 2
     END = 3
+    UNWANTED = 4
 
 
 _TYPES: Final = {one.value: one for one in Type}

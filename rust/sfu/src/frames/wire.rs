@@ -19,6 +19,8 @@ pub enum Kind {
     Frame,
     KeyFrameWanted,
     End,
+    /// Nobody receives an output any more.
+    Unwanted,
 }
 
 /// All of a message but its payload. `pts` counts ticks of `clock_rate` (Hz); `time_ns` is the monotonic clock's.
@@ -61,6 +63,7 @@ impl Header {
             Kind::Frame => 1,
             Kind::KeyFrameWanted => 2,
             Kind::End => 3,
+            Kind::Unwanted => 4,
         };
         bytes[5] = self.codec.map_or(0, codec_number);
         bytes[6] = flag(self.key_frame, KEY_FRAME) | flag(self.gap, GAP) | flag(self.voice, VOICE);
@@ -85,6 +88,7 @@ impl Header {
             1 => Kind::Frame,
             2 => Kind::KeyFrameWanted,
             3 => Kind::End,
+            4 => Kind::Unwanted,
             _ => return None,
         };
         let header = Self {
@@ -190,7 +194,7 @@ mod tests {
 
     #[test]
     fn headers_come_back() {
-        for kind in [Kind::Frame, Kind::KeyFrameWanted, Kind::End] {
+        for kind in [Kind::Frame, Kind::KeyFrameWanted, Kind::End, Kind::Unwanted] {
             let header = Header { kind, ..header(7) };
             assert_eq!(Header::decode(&header.encode(12)), Some((header, 12)));
         }

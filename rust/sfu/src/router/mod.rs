@@ -544,6 +544,7 @@ impl Router {
             out.relay(source.thread(), Relay::Detach { producer: source, thread: self.thread });
         } else {
             self.tell_needed(source, out);
+            self.rest_output(source, out);
         }
     }
 

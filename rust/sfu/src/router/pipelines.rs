@@ -61,6 +61,7 @@ impl Router {
     ) {
         let Some(link) = self.pipelines.get_mut(&pipeline) else { return };
         let Some(producer) = self.producers.get_mut(&id) else { return };
+        let wanted = !producer.subscribers.is_empty() || !producer.mirrors.is_empty();
         let Origin::Output(output) = &mut producer.origin else { return };
         let former = output.target.replace((pipeline, track));
         link.outputs.insert(track, id);
@@ -68,7 +69,9 @@ impl Router {
             self.disconnect_output(former);
         }
         self.interrupt(id, None);
-        self.want_keyframe(id, 0, now, out);
+        if wanted {
+            self.want_keyframe(id, 0, now, out);
+        }
     }
 
     pub(super) fn disconnect_output(&mut self, target: Option<(PipelineId, u32)>) {
@@ -135,6 +138,22 @@ impl Router {
         }
     }
 
+    /// Nobody may be left who receives this producer: a pipeline that writes it hears of it.
+    pub(super) fn rest_output(&mut self, id: ProducerId, out: &mut dyn Outlet) {
+        let Some(producer) = self.producers.get_mut(&id) else { return };
+        if !producer.subscribers.is_empty() || !producer.mirrors.is_empty() {
+            return;
+        }
+        let Origin::Output(output) = &producer.origin else { return };
+        producer.keyframes[0].retract();
+        if let Some((pipeline, track)) = output.target
+            && let Some(link) = self.pipelines.get_mut(&pipeline)
+        {
+            link.say(Kind::Unwanted, track);
+            out.pipe_ready(pipeline);
+        }
+    }
+
     /// Take in what a pipeline has written.
     pub fn read_pipeline(&mut self, id: PipelineId, data: &[u8], now: Instant, out: &mut dyn Outlet) {
         let Some(mut link) = self.pipelines.remove(&id) else { return };
@@ -158,7 +177,7 @@ impl Router {
                         }
                     },
                     Kind::KeyFrameWanted => wanted.extend(link.taps.get(&header.track)),
-                    Kind::End => {}
+                    Kind::End | Kind::Unwanted => {}
                 },
                 Err(Broken) => {
                     result = Err(Broken);

@@ -16,9 +16,10 @@ impl Router {
         match relay {
             Relay::Attach { producer, thread } => self.attach(producer, thread, out),
             Relay::Detach { producer, thread } => {
-                if let Some(producer) = self.producers.get_mut(&producer) {
-                    producer.mirrors.retain(|mirror| mirror.thread != thread);
+                if let Some(home) = self.producers.get_mut(&producer) {
+                    home.mirrors.retain(|mirror| mirror.thread != thread);
                 }
+                self.rest_output(producer, out);
             }
             Relay::Attached { producer, format, cname } => {
                 let Some(mirror) = self.producers.get_mut(&producer) else { return };

@@ -125,9 +125,9 @@ fn a_subscriber_that_cannot_go_on_has_the_pipeline_asked() {
         let mut world = World::new(2);
         let pipeline = world.pipeline(0);
         let producer = world.output("vp8", pipeline, 5);
-        assert_eq!(world.wanted(pipeline), [5], "at the beginning");
+        assert_eq!(world.wanted(pipeline), [] as [u32; 0], "nobody needs one yet");
         let client = listener(&mut world, thread, Media::Vp8, producer);
-        world.wanted(pipeline);
+        assert_eq!(world.wanted(pipeline), [5], "at the beginning");
         show(&mut world, pipeline, Media::Vp8, 0, true);
         world.run(Duration::from_secs(2));
         assert_eq!(world.wanted(pipeline), [] as [u32; 0], "nobody needs one");
@@ -137,6 +137,26 @@ fn a_subscriber_that_cannot_go_on_has_the_pipeline_asked() {
         }
         world.run(Duration::from_millis(400));
         assert_eq!(world.wanted(pipeline), [5, 5], "at most every 300 ms, and the last is not forgotten");
+    }
+}
+
+#[test]
+fn a_pipeline_hears_when_the_last_subscriber_leaves_and_when_the_next_one_comes() {
+    for thread in [0, 1] {
+        let mut world = World::new(2);
+        let pipeline = world.pipeline(0);
+        let producer = world.output("vp8", pipeline, 5);
+        world.output("vp8", pipeline, 6);
+        let watcher = world.pipeline(thread);
+        let first = world.tap(producer, watcher, 1);
+        let second = world.tap(producer, watcher, 2);
+        world.read_all(pipeline);
+        world.command(thread, Command::Unsubscribe { consumer: first });
+        assert!(world.read_all(pipeline).is_empty(), "one is left");
+        world.command(thread, Command::Unsubscribe { consumer: second });
+        assert_eq!(world.read_all(pipeline), [(Header::plain(Kind::Unwanted, 5), vec![])]);
+        world.tap(producer, watcher, 3);
+        assert_eq!(world.wanted(pipeline), [5], "at once, however soon after the last time");
     }
 }
 
