@@ -53,7 +53,7 @@ class Pusher:
         size = (push.width, push.height)
         self._picture = PictureTrack(push.video, size, self._ask_picture) if push.video else None
         self._taps: dict[str, int | None] = {"audio": None, "video": None}
-        self._sound_codec = ""
+        self._sound_codec, self._silent = "", False
         self._clock = FileClock()
         self._outlet: Outlet | None = None
         self._held: list[tuple[int, Message]] = []
@@ -70,7 +70,7 @@ class Pusher:
         """Sound comes from this tap from now on. Raises UnknownCodec, ValueError."""
         if self._sound is not None:
             self._sound.bind(codec)
-            self._taps["audio"], self._sound_codec = track, codec
+            self._taps["audio"], self._sound_codec, self._silent = track, codec, False
 
     def add_video(self, track: int, codec: str) -> None:
         """Pictures come from this tap from now on. Raises ValueError."""
@@ -100,6 +100,8 @@ class Pusher:
         """A tap is muted, or not any more."""
         if self._picture is not None and track == self._taps["video"]:
             self._picture.set_active(active)
+        elif track == self._taps["audio"]:
+            self._silent = not active
 
     # ── media ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -107,7 +109,7 @@ class Pusher:
         """A frame of a tap."""
         now_ns = self._now()
         if message.codec >= FIRST_AUDIO:
-            if self._sound is not None and message.track == self._taps["audio"]:
+            if self._sound is not None and message.track == self._taps["audio"] and not self._silent:
                 self._take_sound(self._sound, message, now_ns)
         elif self._picture is not None and message.track == self._taps["video"]:
             self._take_picture(self._picture, message, now_ns)
