@@ -11,6 +11,7 @@ import type {
   ParticipantInfo,
   ParticipantNotification,
   ProgressNotification,
+  RecordingNotification,
   StreamNotification,
   SubscriptionChange,
 } from "./wire.gen.js";
@@ -35,12 +36,17 @@ export interface ConferenceEvents {
   /** Somebody else speaks in a mixed stream: see `RoomStream.speaker`. */
   speakerchanged: RoomStream;
   message: TextMessage;
+  /** The room is recorded from now on, or not any more, or the recording was paused. */
+  recordingchanged: RecordingState;
   /** The network is lost; media may still flow. Requests wait. */
   reconnecting: undefined;
   reconnected: undefined;
   /** It is over, and why; the last event. Publications and subscriptions end with it, without events of their own. */
   ended: Ending;
 }
+
+/** Whether a room is recorded. */
+export type RecordingState = RecordingNotification["state"];
 
 type Part = Publication | Subscription;
 /** A media connection that breaks again and again is given up after this many renewals in a row. */
@@ -60,6 +66,7 @@ export class Conference extends Emitter<ConferenceEvents> {
   readonly #parts = new Map<Part, Session>();
   #connection: Connection | undefined;
   #renewals = 0;
+  #recording: RecordingState;
   #over = false;
   /** Whether we were away since we last heard of a restart: only then it is news. */
   #away = false;
@@ -77,6 +84,7 @@ export class Conference extends Emitter<ConferenceEvents> {
     this.me = { id, user, role };
     this.permission = permission;
     this.room = { id: room.id, views: room.views };
+    this.#recording = room.recording ?? "none";
     this.#participants = new Map(room.participants.map((participant) => [participant.id, participant]));
     this.#streams = new Map(room.streams.map((info) => [info.id, new RoomStream(info)]));
     portal.on("participant", (told) => this.#participant(told));
@@ -84,6 +92,7 @@ export class Conference extends Emitter<ConferenceEvents> {
     portal.on("progress", (told) => this.#progress(told));
     // A subscription that has just become ready is known when everything that waits for it had its turn.
     portal.on("subscription", (told) => void setTimeout(() => this.#subscription(told)));
+    portal.on("recording", ({ state }) => this.#recorded(state));
     portal.on("text", (told) => this.emit("message", told));
     portal.on("reconnecting", () => {
       this.#away = true;
@@ -91,6 +100,11 @@ export class Conference extends Emitter<ConferenceEvents> {
     });
     portal.on("reconnected", () => this.emit("reconnected", undefined));
     portal.on("ended", (ending) => this.#ended(ending));
+  }
+
+  /** Whether the room is recorded. */
+  get recording(): RecordingState {
+    return this.#recording;
   }
 
   /** Everybody in the room, ourselves included. */
@@ -274,6 +288,12 @@ export class Conference extends Emitter<ConferenceEvents> {
     if (data.field !== "video.layer") return;
     for (const [part, session] of this.#parts)
       if (part instanceof Subscription && session.id === id) part.told(data.value);
+  }
+
+  #recorded(state: RecordingState): void {
+    if (state === this.#recording) return;
+    this.#recording = state;
+    this.emit("recordingchanged", state);
   }
 
   #progress(told: ProgressNotification): void {

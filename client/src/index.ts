@@ -1,4 +1,4 @@
-export { Conference, type ConferenceEvents, type TextMessage } from "./conference.js";
+export { Conference, type ConferenceEvents, type RecordingState, type TextMessage } from "./conference.js";
 export { type Failure, PalaverError } from "./errors.js";
 export { Emitter } from "./events.js";
 export { type JoinOptions, join } from "./join.js";

@@ -6,7 +6,7 @@ import type { PortalSocket } from "./socket.js";
 import type { Answers, LoginAnswer, Notifications, Requests } from "./wire.gen.js";
 
 const SDK = { version: "0.1.0", type: "JavaScript" } as const;
-const NOTIFICATIONS = ["participant", "text", "stream", "progress", "subscription"] as const;
+const NOTIFICATIONS = ["participant", "text", "stream", "progress", "subscription", "recording"] as const;
 const SERVER_DISCONNECT = "io server disconnect";
 /** A ticket is renewed this long before it ends; a shorter-lived one `LATE_MS` before. */
 const EARLY_MS = 60_000;

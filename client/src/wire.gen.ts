@@ -346,6 +346,7 @@ export interface RoomInfo {
   views: string[];
   participants: ParticipantInfo[];
   streams: StreamInfo[];
+  recording?: "paused" | "recording";
 }
 /**
  * A member of the room. ``user`` is the application's name for the person, not unique.
@@ -505,6 +506,7 @@ export interface Notifications {
   stream: StreamNotification;
   progress: ProgressNotification;
   subscription: SubscriptionChange;
+  recording: RecordingNotification;
   drop: null;
 }
 /**
@@ -641,4 +643,10 @@ export interface LayerInfo {
   mid: string;
   sending: boolean;
   rid?: string;
+}
+/**
+ * Whether the room is recorded from now on. OWT does not have this; clients that do not listen miss nothing.
+ */
+export interface RecordingNotification {
+  state: "none" | "paused" | "recording";
 }

@@ -567,3 +567,24 @@ describe("the room", () => {
     expect(ended).toHaveBeenCalledWith("Source stream loss");
   });
 });
+
+describe("a recorded room", () => {
+  it("says so from the beginning, and when it changes", async () => {
+    expect(conference.recording).toBe("none");
+    const told: string[] = [];
+    conference.on("recordingchanged", (state) => told.push(state));
+    for (const state of ["recording", "recording", "paused", "none"] as const)
+      socket.tell("recording", { state });
+    expect(told).toEqual(["recording", "paused", "none"]);
+    expect(conference.recording).toBe("none");
+  });
+
+  it("says so to those who come late", async () => {
+    const late = new FakeSocket();
+    const portal = new Portal(late, DEADLINES);
+    const entered = portal.login(TOKEN);
+    const answer = loginAnswer([]);
+    (await late.next("login")).ok({ ...answer, room: { ...answer.room, recording: "paused" } });
+    expect(new Conference(portal, await entered, vi.fn()).recording).toBe("paused");
+  });
+});

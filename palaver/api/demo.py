@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import msgspec
 from starlette.routing import BaseRoute, Route
@@ -51,6 +51,7 @@ class DemoSettings:
     service: str
     version: str
     max_rooms: int
+    record: Literal["everybody", "invited", "nobody"]
 
 
 class Demo:
@@ -87,6 +88,12 @@ class Demo:
         from_here = request.client is not None and is_loopback(request.client.host)
         return self._settings.everybody or (self._settings.here and from_here)
 
+    @property
+    def _may_record(self) -> bool:
+        """Who may is asked for by name, or is at this machine: nobody else can join here without a token."""
+        record, everybody = self._settings.record, self._settings.everybody
+        return record == "everybody" or (record == "invited" and not everybody)
+
     async def _join(self, request: Request) -> Response:
         wanted = await self._wanted(request)
         room = await self._room(wanted.room)
@@ -95,7 +102,7 @@ class Demo:
             room, wanted.user, _ROLE, host=place.host, secure=place.secure, path=place.path
         )
         answer = json_answer(200, {"token": token, "room": {"id": room.id, "name": room.name}})
-        self._sessions.begin(request, answer, room.id)
+        self._sessions.begin(request, answer, room.id, may_record=self._may_record)
         return answer
 
     async def _wanted(self, request: Request) -> JoinRequest:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 COOKIE: Final = "palaver_demo"
 _DAY_S: Final = 86_400
+_RECORDS: Final = "records"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +28,11 @@ class DemoSessions:
     key: bytes = field(repr=False)
     clock: Callable[[], float]
 
-    def begin(self, request: Request, answer: Response, room: str) -> None:
+    def begin(self, request: Request, answer: Response, room: str, *, may_record: bool) -> None:
         """Let ``answer`` carry the cookie for a room. Each room has its own: its path is that of the room."""
         answer.set_cookie(
             COOKIE,
-            self._sealed(room),
+            self._sealed(room, may_record=may_record),
             max_age=_DAY_S,
             path=f"{base_of(request.scope)}/demo/rooms/{room}",
             httponly=True,
@@ -41,15 +42,24 @@ class DemoSessions:
 
     def admits(self, request: Request, room: str) -> bool:
         """Whether ``request`` carries a cookie for ``room`` that is ours and not too old."""
+        return self._opened(request, room) is not None
+
+    def may_record(self, request: Request, room: str) -> bool:
+        """Whether it carries one of somebody who may record."""
+        return self._opened(request, room) == _RECORDS
+
+    def _opened(self, request: Request, room: str) -> str | None:
+        """What the cookie says beside the room; None if it admits nobody."""
         text, _, signature = request.cookies.get(COOKIE, "").rpartition(".")
         if not hmac.compare_digest(signature.encode(), self._signature(text).encode()):
-            return False
-        named, until, _nonce = text.split(".")
-        return named == room and self.clock() < int(until)
+            return None
+        named, until, _nonce, *more = text.split(".")  # older ones have no more
+        return "".join(more) if named == room and self.clock() < int(until) else None
 
-    def _sealed(self, room: str) -> str:
-        """Room, expiry, nonce and their HMAC-SHA256."""
-        text = f"{room}.{int(self.clock()) + _DAY_S}.{secrets.token_hex(8)}"
+    def _sealed(self, room: str, *, may_record: bool) -> str:
+        """Room, expiry, nonce, whether its bearer may record, and their HMAC-SHA256."""
+        until, nonce = int(self.clock()) + _DAY_S, secrets.token_hex(8)
+        text = f"{room}.{until}.{nonce}.{_RECORDS if may_record else ''}"
         return f"{text}.{self._signature(text)}"
 
     def _signature(self, text: str) -> str:

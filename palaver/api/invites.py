@@ -12,7 +12,7 @@ from palaver.api.demo_answers import Refused, answered, body_of, json_answer
 from palaver.api.demo_session import DemoSessions, same_origin
 from palaver.api.sources import source_of
 from palaver.api.visitors import Visitors, printable
-from palaver.api.wire.rooms import role_names
+from palaver.api.wire.rooms import publishes, role_names
 from palaver.store import Conflict
 
 if TYPE_CHECKING:
@@ -47,7 +47,11 @@ class InvitedGuests:
         portal: PortalAddress,
         sessions: DemoSessions,
         clock: Callable[[], float],
+        *,
+        record: bool,
     ) -> None:
+        """``record``: guests may record rooms in which they may publish."""
+        self._guests_record = record
         self._store, self._invitations, self._tokens = store, invitations, tokens
         self._portal, self._sessions = portal, sessions
         self._visitors = Visitors(clock)
@@ -99,8 +103,12 @@ class InvitedGuests:
         answer = json_answer(
             200, {"token": token, "guest": guest, "room": {"id": room.id, "name": room.name}}
         )
-        self._sessions.begin(request, answer, room.id)
+        self._sessions.begin(request, answer, room.id, may_record=self._may_record(room, invite))
         return answer
+
+    def _may_record(self, room: RoomDefinition, invite: Invite) -> bool:
+        """Whoever may publish may record, if guests may at all."""
+        return self._guests_record and publishes(room.document, invite.role)
 
     async def _room(self, invite: Invite) -> RoomDefinition:
         room = await self._store.rooms.get(invite.room)

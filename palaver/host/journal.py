@@ -9,6 +9,7 @@ from palaver.room.messages import (
     ParticipantDropped,
     ParticipantJoined,
     ParticipantLeft,
+    RecordingChanged,
     SessionFailed,
     SessionReady,
     StreamAdded,
@@ -33,6 +34,7 @@ _LINES: Final[dict[type, str]] = {
     SessionFailed: "session failed",
     StreamAdded: "stream added",
     StreamRemoved: "stream removed",
+    RecordingChanged: "recording changed",
 }
 
 

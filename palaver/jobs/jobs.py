@@ -117,6 +117,10 @@ class Jobs:
         job = self._jobs.get(job_id)
         return job if job is not None and job.room == room else None
 
+    def knows(self, room: str, job_id: str) -> bool:
+        """Whether the room has this job; before the stored jobs are known, it may."""
+        return not self.resumed.is_set() or self.get(room, job_id) is not None
+
     def of(self, room: str) -> list[Job]:
         """The jobs of a room, oldest first."""
         return [job for job in self._jobs.values() if job.room == room]

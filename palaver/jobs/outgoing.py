@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from palaver.room.messages import TrackChange
+from palaver.room.messages import SetSubscriptionActive, TrackChange, UpdateSubscription
 from palaver.room.values import (
     KINDS,
     AudioFormat,
@@ -13,12 +13,17 @@ from palaver.room.values import (
     Resolution,
     StreamId,
     SubscribedTrack,
+    SubscriptionId,
     VideoFormat,
     VideoParameters,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from palaver.host import RoomHost
+    from palaver.jobs.job import Job
+    from palaver.jobs.jobs import Jobs
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +94,8 @@ class Outgoing:
 
     def tracks(self) -> tuple[SubscribedTrack, ...]:
         """What to ask the room for."""
-        return tuple(one.subscribed() for one in (self.audio, self.video) if one is not None)
+        tracks = (one.subscribed() for one in (self.audio, self.video) if one is not None)
+        return tuple(replace(track, active=track.kind not in self.inactive) for track in tracks)
 
 
 O = TypeVar("O", bound=Outgoing)  # noqa: E741  # the usual name of a type variable is one letter
@@ -116,6 +122,19 @@ def changed(request: O, changes: Iterable[Change]) -> tuple[O, tuple[TrackChange
         origin = StreamId(kept.video.stream) if "video" in redirected else None
         asked.append(TrackChange("video", origin, kept.video.parameters))
     return kept, tuple(asked)
+
+
+async def apply(jobs: Jobs, host: RoomHost, job: Job, changes: Iterable[Change]) -> None:
+    """Change what ``job`` takes out of the room: all, or nothing. Raises NoSuchTrack, RoomError, StoreError."""
+    before: Outgoing = job.request
+    after, asked = changed(before, changes)
+    subscription = SubscriptionId(job.id)
+    if asked:
+        host.submit(UpdateSubscription(None, subscription, asked))
+    for kind in KINDS:
+        if (was_inactive := kind in before.inactive) != (kind in after.inactive):
+            host.submit(SetSubscriptionActive(None, subscription, (kind,), was_inactive))
+    await jobs.change(job, after)
 
 
 def _meant(request: Outgoing, path: str) -> tuple[set[Kind], str]:

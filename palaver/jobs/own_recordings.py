@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 
 from palaver.jobs.backoff import Backoff
 from palaver.jobs.kinds import JobFailed
 from palaver.jobs.opening import RoomNotFound
-from palaver.jobs.outgoing import WantedPicture, WantedSound
-from palaver.jobs.recording import Recording
-from palaver.recording.formats import CONTAINERS, refusal, stored
+from palaver.jobs.recording import Recording, of_view
+from palaver.recording.formats import CONTAINERS
 from palaver.room.errors import RoomError
-from palaver.room.ids import view_id
 from palaver.room.messages import ParticipantJoined, StreamAdded
 from palaver.store import StoreError
 
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
     from palaver.host import RoomHost
     from palaver.jobs.jobs import Jobs
     from palaver.room.messages import Event
-    from palaver.room.values import OwnRecording, View
 
 
 class OwnRecordings:
@@ -79,7 +76,7 @@ class OwnRecordings:
     def _has_one(self, room: str) -> bool:
         """Whether it goes on already: a server before this one may have begun it."""
         requests = (job.request for job in self._jobs.of(room))
-        return any(isinstance(request, Recording) and request.automatic for request in requests)
+        return any(isinstance(request, Recording) and request.by == "room" for request in requests)
 
 
 async def _pause(host: RoomHost, seconds: float) -> None:
@@ -93,28 +90,6 @@ def order(host: RoomHost, now_ms: int) -> Recording:
     """What to record of a room whose definition says that it records itself."""
     config = host.room.config
     assert config.recording is not None
-    view = next(view for view in config.views if view.label == config.recording.label)
-    audio, video = _tracks(view_id(config.id, view.label), view, config.recording)
-    return Recording(
-        audio=audio,
-        video=video,
-        room=config.id,
-        begun_ms=now_ms,
-        container=_container(config.recording),
-        automatic=True,
-    )
-
-
-def _tracks(stream: str, view: View, wanted: OwnRecording) -> tuple[WantedSound, WantedPicture | None]:
-    container = _container(wanted)
-    video = view.video_format.codec if view.video_format is not None else None
-    if container == "auto":
-        return WantedSound(stream), WantedPicture(stream) if video else None
-    audio = WantedSound(stream, stored(container, "audio", view.audio_format.codec))
-    if video is None or refusal(container, None, "h264"):  # it holds sound only
-        return audio, None
-    return audio, WantedPicture(stream, stored(container, "video", video))
-
-
-def _container(wanted: OwnRecording) -> Any:
-    return wanted.container if wanted.container in CONTAINERS else "auto"
+    container = config.recording.container
+    known = container if container in CONTAINERS else "auto"
+    return of_view(config, config.recording.label, known, now_ms, by="room")

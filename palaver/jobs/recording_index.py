@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from palaver.host import RoomHost
     from palaver.recording.formats import Container
+    from palaver.recording.index import Initiator
     from palaver.room.messages import Event
     from palaver.store import Store
 
@@ -64,6 +65,12 @@ class RecordingIndex:
         """REST shows this of its media from now on."""
         if entry := self._entries.get(recording):
             entry.media = media
+            self._changed.add(recording)
+
+    def began_by(self, recording: str, who: Initiator) -> None:
+        """Who began it."""
+        if entry := self._entries.get(recording):
+            entry.by = who
             self._changed.add(recording)
 
     # ── what sinks tell: see Journal ────────────────────────────────────────────────────────────────

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 from msgspec import Struct, field
@@ -11,6 +11,10 @@ from palaver.recording.formats import Container  # noqa: TC001 - msgspec reads t
 
 INTERRUPTED: Final = "the server stopped unexpectedly"
 """How a recording ended that nobody ended."""
+
+
+Initiator: TypeAlias = Literal["request", "page", "room"]
+"""Who began a recording: a request to the management API, people at the page, or the room itself."""
 
 
 class Part(Struct, kw_only=True):
@@ -50,6 +54,7 @@ class Entry(Struct, kw_only=True):
     container: Container
     audio: str | None
     video: str | None
+    by: Initiator = "request"
     ended_ms: int | None = None
     reason: str = ""
     media: dict[str, object] = field(default_factory=dict)

@@ -12,6 +12,8 @@ A new kind is a class here, in ``Source`` or ``Sink``. What the room needs to kn
     Whether a sink goes on when a stream that it draws from ends, until there is another of the same participant.
 ``accompanies``
     Whether a sink is there for as long as others are: it does not keep its room running.
+``records``
+    Whether what a sink takes is kept, which everybody in the room is told.
 ``ready_timeout_s``
     How long it may take to begin; None: as long as a client may negotiate.
 """
@@ -69,6 +71,7 @@ class WebRtcSink:
     ready_timeout_s: ClassVar = None
     lasting: ClassVar = False
     accompanies: ClassVar = False
+    records: ClassVar = False
 
     transport: TransportId
 
@@ -123,6 +126,7 @@ class _ServerSink:
 
     ready_timeout_s: ClassVar = 60.0
     lasting: ClassVar = False
+    records: ClassVar = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +137,7 @@ class FileSink(_ServerSink):
     """
 
     lasting: ClassVar = True
+    records: ClassVar = True
 
     path: str
     container: str

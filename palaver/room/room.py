@@ -54,6 +54,7 @@ from palaver.room.subscriptions import Subscriptions
 from palaver.room.values import (
     Participant,
     ParticipantId,
+    RecordingState,
     RoomConfig,
     Stream,
     StreamId,
@@ -110,6 +111,11 @@ class Room:
     def deadline(self) -> float | None:
         """The monotonic second at which a Tick is due, if one is; ``AT_ONCE`` when a session just started."""
         return self._state.negotiations.deadline
+
+    @property
+    def recording(self) -> RecordingState | None:
+        """Whether the room is recorded."""
+        return self._subscriptions.recording
 
     @property
     def empty(self) -> bool:

@@ -12,6 +12,7 @@ from palaver.room.messages import (
     ForgetSinkOrigin,
     LayerChanged,
     OpenSink,
+    RecordingChanged,
     SessionFailed,
     SessionReady,
     SetSinkActive,
@@ -31,7 +32,7 @@ from palaver.room.values import Subscription, SubscriptionState
 if TYPE_CHECKING:
     from palaver.room.messages import LayerSeen, Outcome, SetSubscriptionActive, Subscribe, UpdateSubscription
     from palaver.room.state import RoomState
-    from palaver.room.values import Kind, Stream, SubscribedTrack, SubscriptionId
+    from palaver.room.values import Kind, RecordingState, Stream, SubscribedTrack, SubscriptionId
 
 
 @dataclass(slots=True)
@@ -41,6 +42,8 @@ class Subscriptions:
     _state: RoomState
     # What lasting subscriptions wait for: of each kind the stream that ended, and who published it.
     _waiting: dict[SubscriptionId, dict[Kind, tuple[str, ...]]] = field(default_factory=dict)
+    recording: RecordingState | None = None
+    """Whether the room is recorded."""
 
     def subscribe(self, command: Subscribe) -> list[Outcome]:
         """Somebody wants to receive tracks."""
@@ -61,6 +64,7 @@ class Subscriptions:
             tracks,
             lasting=command.sink.lasting,
             accompanies=command.sink.accompanies,
+            records=command.sink.records,
         )
         register.subscriptions[subscription.id] = subscription
         state.transports.bind(command.by, transport, subscription.id, mids)
@@ -91,7 +95,8 @@ class Subscriptions:
         register.subscriptions[subscription.id] = replace(subscription, tracks=tracks)
         if subscription.state is SubscriptionState.NEGOTIATING:
             return []  # the engine hears of it when the sink exists
-        return [SetSinkActive(subscription.id, kind, command.active) for kind in sorted(changed_kinds)]
+        set_active = [SetSinkActive(subscription.id, kind, command.active) for kind in sorted(changed_kinds)]
+        return [*set_active, *self._recording_changed(subscription)]
 
     def update(self, command: UpdateSubscription) -> list[Outcome]:
         """Something else is to be received, or in another way."""
@@ -195,6 +200,7 @@ class Subscriptions:
             *state.transport_up(subscription.transport),
             *(SetSinkActive(subscription.id, kind, False) for kind in paused),
             SessionReady(subscription.owner, subscription.transport, subscription.id),
+            *self._recording_changed(subscription),
         ]
 
     def lost(self, report: SinkLost) -> list[Outcome]:
@@ -213,4 +219,16 @@ class Subscriptions:
             self._state.transports.release(subscription.transport, subscription.id)
         if reason is not None:
             outcomes += [SessionFailed(subscription.owner, subscription.transport, subscription.id, reason)]
-        return outcomes
+        return outcomes + self._recording_changed(subscription)
+
+    def _recording_changed(self, subscription: Subscription) -> list[Outcome]:
+        """What a change of ``subscription`` means for whether the room is recorded."""
+        if not subscription.records:
+            return []
+        every = self._state.register.subscriptions.values()
+        paused = {one.paused for one in every if one.records and one.state is SubscriptionState.LIVE}
+        state: RecordingState | None = "recording" if False in paused else "paused" if paused else None
+        if state == self.recording:
+            return []
+        self.recording = state
+        return [RecordingChanged(state)]

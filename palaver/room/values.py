@@ -230,7 +230,7 @@ class Subscription:
     """Who receives which tracks; without ``owner`` the server itself.
 
     A ``lasting`` one goes on without its sources, and waits for others of the same people. One that ``accompanies``
-    its room does not keep it running.
+    its room does not keep it running; what one takes that ``records`` is kept.
     """
 
     id: SubscriptionId
@@ -240,6 +240,12 @@ class Subscription:
     state: SubscriptionState = SubscriptionState.NEGOTIATING
     lasting: bool = False
     accompanies: bool = False
+    records: bool = False
+
+    @property
+    def paused(self) -> bool:
+        """Whether nothing of it is wanted for now."""
+        return not any(track.active for track in self.tracks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,6 +310,10 @@ class Transcoding:
     framerate: bool = True
     bitrate: bool = True
     key_frame_interval: bool = True
+
+
+RecordingState: TypeAlias = Literal["recording", "paused"]
+"""Whether a room is recorded: all of its recordings are paused, or some are not."""
 
 
 @dataclass(frozen=True, slots=True)

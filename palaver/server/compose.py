@@ -30,6 +30,7 @@ from palaver.api.http.forwarding import TrustedProxies
 from palaver.api.http.portal_address import PortalAddress
 from palaver.api.invites import InvitedGuests
 from palaver.api.names import KnownNames
+from palaver.api.page_recordings import PageRecordings
 from palaver.api.portal.server import Portal
 from palaver.api.portal.settings import PortalSettings
 from palaver.api.rest.app import build
@@ -226,7 +227,16 @@ class Node:
         sessions = DemoSessions(bytes.fromhex(secrets.cookies), wall_clock)
         portal = PortalAddress(rest.public_url, on_loopback=rest.on_loopback)
         invitations = Invitations(store, bytes.fromhex(secrets.tokens), wall_clock)
-        guests = InvitedGuests(store, invitations, tokens, portal, sessions, wall_clock)
+        guests = InvitedGuests(
+            store,
+            invitations,
+            tokens,
+            portal,
+            sessions,
+            wall_clock,
+            record=config.page.record != "nobody",
+        )
+        page_recordings = PageRecordings(store, self._rooms, self._jobs, self._recorded, sessions, wall_clock)
         demo = Demo(
             store,
             tokens,
@@ -237,6 +247,7 @@ class Node:
                 service=accounts["sample"].id,
                 version=__version__,
                 max_rooms=config.page.max_rooms,
+                record=config.page.record,
             ),
             sessions,
             wall_clock,
@@ -272,6 +283,7 @@ class Node:
             *([] if config.operator.port else operator.routes(config.operator, self._health)),
             *whip.routes(),
             *guests.routes(),
+            *page_recordings.routes(),
             *_names(config).guard([*demo.routes(), *DemoView(self._rooms, sessions).routes()]),
             *live.routes(live_folder, config.http.cors_origins),
             *site.routes(config.portal.public_url),
@@ -318,7 +330,9 @@ class Node:
                 parts.create_task(self._portal.run(), name="portal"),
                 parts.create_task(self._jobs.run(), name="jobs"),
                 parts.create_task(self._own_recordings.run(), name="own recordings"),
-                parts.create_task(self._recordings.index.run(self._store, self._goes_on), name="recordings"),
+                parts.create_task(
+                    self._recordings.index.run(self._store, self._jobs.knows), name="recordings"
+                ),
                 parts.create_task(self._recorded.archive.run(), name="archive"),
                 parts.create_task(self._lag.run(), name="loop lag"),
             ]
@@ -362,12 +376,8 @@ class Node:
         for host in self._rooms.running():
             await self._rooms.close(host.room.config.id)
         await self._recordings.index.settled()
-        await self._recordings.index.save(self._store, self._goes_on)
+        await self._recordings.index.save(self._store, self._jobs.knows)
         self._server.should_exit = True
-
-    def _goes_on(self, room: str, recording: str) -> bool:
-        """Whether a recording has its job still; before the stored jobs are known, it may."""
-        return not self._jobs.resumed.is_set() or self._jobs.get(room, recording) is not None
 
 
 def _names(config: Config) -> KnownNames:

@@ -10,7 +10,7 @@ import difflib
 import re
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta, Struct, field
@@ -230,6 +230,9 @@ class Page(Section, frozen=True):
     """Let people at the page join without a token although other machines can reach us. On loopback they always may."""
     max_rooms: Annotated[int, Meta(ge=1)] = 1000
     """Rooms of the sample service beyond which joining at the page makes no more."""
+    record: Literal["everybody", "invited", "nobody"] = "invited"
+    """Who may record at the page: guests whose role publishes and people at this machine, or whoever joins with
+    `page.demo`, too."""
     names: list[str] = field(default_factory=list)
     """Names by which browsers reach a server where people join without a token, beside its own. Without `page.demo`, or
     with names here, others are refused: a page from elsewhere could make its name lead to this machine."""

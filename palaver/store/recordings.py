@@ -26,6 +26,12 @@ _DELETE: Final = delete(recordings).where(recordings.c.id == bindparam("recordin
 _ORDER: Final = (recordings.c.started_ms, recordings.c.id)
 _OF_SERVICE: Final = recordings.c.service == bindparam("service")
 _OF_ROOM: Final = _OF_SERVICE & (recordings.c.room == bindparam("room"))
+_LATEST: Final = (
+    select(recordings.c.document)
+    .where(recordings.c.room == bindparam("room"))
+    .order_by(recordings.c.started_ms.desc(), recordings.c.id)
+    .limit(bindparam("limit"))
+)
 _GOING_ON: Final = select(recordings.c.document).where(recordings.c.ended_ms.is_(None)).order_by(*_ORDER)
 _ENDED: Final = select(recordings.c.document).where(recordings.c.ended_ms.is_not(None)).order_by(*_ORDER)
 
@@ -91,6 +97,11 @@ class Recordings:
         values = {"service": service} if room is None else {"service": service, "room": room}
         row = await self._database.read(First(_COUNTS[room is not None], values))
         return 0 if row is None else int(row[0])
+
+    async def latest(self, room: str, limit: int) -> list[Entry]:
+        """The last ``limit`` that began in a room, the newest first."""
+        found = await self._database.read(Every(_LATEST, {"room": room, "limit": limit}))
+        return [unpacked(row.document) for row in found]
 
     async def going_on(self) -> list[Entry]:
         """Those that have not ended, as far as the index knows."""

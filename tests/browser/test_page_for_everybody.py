@@ -64,7 +64,7 @@ async def test_axe_finds_nothing_on_any_screen(
     await page.get_by_test_id("muted-badge").filter(visible=True).first.wait_for()
     await page.keyboard.press("s")
     await page.get_by_test_id("figures").first.wait_for()
-    for panel in ("chat", "people", "settings"):
+    for panel in ("recordings", "chat", "people", "settings"):
         await page.get_by_test_id(f"open-{panel}").click()
         await nothing_is_wrong(page)
         await page.get_by_test_id("close-panel").click()

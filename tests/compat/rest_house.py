@@ -179,7 +179,9 @@ async def make_house(
         whip = WhipAndWhep(store, rooms, opener, desk, whip_settings or WhipSettings())
         invitations = Invitations(store, b"i" * 32, clock)
         portal = PortalAddress(settings.public_url if settings else None, on_loopback=True)
-        guests = InvitedGuests(store, invitations, desk, portal, DemoSessions(b"c" * 32, clock), clock)
+        guests = InvitedGuests(
+            store, invitations, desk, portal, DemoSessions(b"c" * 32, clock), clock, record=True
+        )
         extra_routes = [*whip.routes(), *guests.routes(), *extra_routes]
         files = RecordingFiles(store, storage, UrlSigner(b"u" * 32, clock, 60))
         recorded = Recorded(index, Archive(store, storage, Retention(), clock), files, "10.0.0.5")

@@ -98,7 +98,7 @@ async def test_a_room_is_recorded_from_the_first_join_until_it_ends() -> None:
         await until(lambda: bool(node.recordings()))
         (request,) = node.recordings()
         assert request.video is not None
-        assert (request.automatic, request.video.stream) == (True, f"{ROOM}-common")
+        assert (request.by, request.video.stream) == ("room", f"{ROOM}-common")
         host.submit(Leave(ANN))
         await node.ended()
 

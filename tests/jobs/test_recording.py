@@ -40,6 +40,11 @@ def test_an_order_asks_the_room_for_its_tracks() -> None:
     assert picture.parameters == VideoParameters(Resolution(640, 480), 24, "x0.8", 2)
 
 
+def test_what_was_paused_begins_paused_so_that_it_can_go_on() -> None:
+    sound, picture = Recordings(Storage(Path("/recordings"))).command("42", ORDER).tracks
+    assert (sound.active, picture.active) == (True, False)
+
+
 async def test_nothing_is_begun_where_too_little_space_is_left(tmp_path: Path) -> None:
     await Recordings(Storage(tmp_path)).check(ORDER)
     with pytest.raises(JobFailed, match="too little space"):

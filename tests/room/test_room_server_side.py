@@ -20,16 +20,19 @@ from palaver.room.messages import (
     CloseSink,
     CloseSource,
     ForgetSinkOrigin,
+    Input,
     Mix,
     OpenSink,
     OpenSource,
     Outcome,
     Publish,
+    RecordingChanged,
     SessionFailed,
     SessionReady,
     SetSinkOrigin,
     SetSourceActive,
     SetStreamActive,
+    SetSubscriptionActive,
     SinkLost,
     SinkReady,
     SourceInterrupted,
@@ -54,6 +57,7 @@ from palaver.room.values import (
     KINDS,
     MediaOut,
     ParticipantId,
+    RecordingState,
     Resolution,
     Stream,
     StreamId,
@@ -169,8 +173,8 @@ def test_a_sink_of_the_server_needs_no_section() -> None:
     subscription = room.subscriptions[SUB]
     assert opened == [OpenSink(subscription, FILE)]
     assert (subscription.owner, subscription.transport) == (None, None)
-    assert room.handle(SinkReady(SUB)) == [SessionReady(None, None, SUB)]
-    assert room.handle(Unsubscribe(None, SUB)) == [CloseSink(SUB)]
+    assert of(room.handle(SinkReady(SUB)), SessionReady) == [SessionReady(None, None, SUB)]
+    assert room.handle(Unsubscribe(None, SUB)) == [CloseSink(SUB), RecordingChanged(None)]
 
 
 def test_a_sink_that_fails_is_told() -> None:
@@ -371,5 +375,53 @@ def test_who_waits_for_a_stream_is_forgotten_with_its_end() -> None:
     shows(room, CAM)
     recorded(room, CAM)
     room.handle(Unpublish(ANN, CAM))
-    assert room.handle(Unsubscribe(None, SUB)) == [CloseSink(SUB)]
+    assert of(room.handle(Unsubscribe(None, SUB)), CloseSink) == [CloseSink(SUB)]
     assert of(shows(room, CAM), SetSinkOrigin) == []
+
+
+def on_record(*, muted: bool = False) -> Room:
+    """A room that is recorded."""
+    room = pulled(open_room())
+    room.handle(record())
+    if muted:
+        room.handle(SetSubscriptionActive(None, SUB, KINDS, False))
+    return room
+
+
+def test_everybody_is_told_whether_the_room_is_recorded() -> None:
+    room = on_record()
+    assert room.recording is None
+    steps: list[tuple[Input, RecordingState | None]] = [
+        (SinkReady(SUB), "recording"),
+        (SetSubscriptionActive(None, SUB, ("audio",), False), "recording"),
+        (SetSubscriptionActive(None, SUB, ("video",), False), "paused"),
+        (SetSubscriptionActive(None, SUB, ("video",), True), "recording"),
+        (Unsubscribe(None, SUB), None),
+    ]
+    before: RecordingState | None = None
+    for step, after in steps:
+        told = of(room.handle(step), RecordingChanged)
+        assert told == ([RecordingChanged(after)] if after != before else [])
+        assert room.recording == after
+        before = after
+
+
+def test_one_recording_of_two_that_is_paused_leaves_the_room_recorded() -> None:
+    room = on_record()
+    room.handle(SinkReady(SUB))
+    room.handle(replace(record(), subscription=SUB2))
+    assert of(room.handle(SinkReady(SUB2)), RecordingChanged) == []
+    assert of(room.handle(SetSubscriptionActive(None, SUB, KINDS, False)), RecordingChanged) == []
+    assert of(room.handle(SinkLost(SUB2, "gone")), RecordingChanged) == [RecordingChanged("paused")]
+    assert of(room.handle(SinkLost(SUB, "gone")), RecordingChanged) == [RecordingChanged(None)]
+
+
+def test_a_recording_that_begins_paused_is_told_as_paused() -> None:
+    room = on_record(muted=True)
+    assert of(room.handle(SinkReady(SUB)), RecordingChanged) == [RecordingChanged("paused")]
+
+
+def test_what_is_sent_elsewhere_is_not_told_as_a_recording() -> None:
+    room = pulled(open_room())
+    room.handle(replace(record(), sink=PushSink((PushTarget("rtmp", "rtmp://a"),))))
+    assert of(room.handle(SinkReady(SUB)), RecordingChanged) == []

@@ -55,6 +55,7 @@ export const icons = {
       "M14.500 4.800v4.400M9.500 9.800v4.400M14.500 14.800v4.400",
     ),
   send: () => drawing("M5 12h13M12.500 6l6 6-6 6"),
+  record: () => drawing("M12 20a8 8 0 1 0 0-16 8 8 0 0 0 0 16Z", "M12 15a3 3 0 1 0 0-6 3 3 0 0 0 0 6Z"),
   close: () => drawing("M6 6l12 12M18 6L6 18"),
   check: () => drawing("M5 12.500l4.500 4.500L19 7.500"),
   mixed: () =>

@@ -14,6 +14,7 @@ import { wakeAudio } from "./loudness.js";
 import { MixedView } from "./mixed.js";
 import { Outgoing } from "./outgoing.js";
 import { peopleList } from "./people.js";
+import { Recordings, recordingMark } from "./recordings.js";
 import { Replay } from "./replay.js";
 import { type Person, Roster } from "./roster.js";
 import { type Settings, settings } from "./settings.js";
@@ -40,12 +41,13 @@ export class Stage implements Screen {
   readonly #banner = h("div", { class: "banner", role: "status", hidden: true });
   readonly #screens = h("section", { class: "screens", "aria-label": "Shared screens", hidden: true });
   readonly #sharing: Sharing;
-  readonly #side: Side<"chat" | "people" | "settings">;
+  readonly #side: Side<"recordings" | "chat" | "people" | "settings">;
   readonly #people = peopleList();
   readonly #chat: Chat;
   readonly #fitted: { update: () => void };
   readonly #statistics: Statistics;
   readonly #settings: Settings;
+  readonly #recordings: Recordings;
   readonly #replay = new Replay(({ from, message }) => this.#heard(from, message));
   readonly #mixed: MixedView | undefined;
   readonly #switch = roundButton(
@@ -73,19 +75,26 @@ export class Stage implements Screen {
       if (!this.#outgoing.allows(device)) devices.forgo(device);
     this.#chat = chat((message) => conference.text(message));
     this.#settings = settings(devices, () => void this.#look());
+    this.#recordings = new Recordings(conference, problem);
     this.#side = new Side({
+      recordings: this.#recordings,
       settings: { icon: "settings", title: "Settings", key: "O", ...this.#settings },
       people: { icon: "people", title: "People", key: "P", element: this.#people.element },
       chat: { icon: "chat", title: "Chat", key: "C", ...this.#chat, shown: () => this.#read() },
     });
     this.#alone = this.#invitation();
     this.#mixed = this.#view(problem);
+    const mark = recordingMark(conference);
+    this.#side.buttons.recordings.hidden = true;
+    void this.#recordings.may().then((may) => {
+      this.#side.buttons.recordings.hidden = !may;
+    });
     const area = h("div", { class: "area" }, this.#screens, this.#grid, this.#alone, this.#mixed?.element);
     this.element = h(
       "main",
       { class: "stage" },
       h("h1", { class: "unseen" }, this.room ?? "Conference"),
-      h("div", { class: "notices" }, this.#banner, sharingNotice(this.#sharing)),
+      h("div", { class: "notices" }, mark.element, this.#banner, sharingNotice(this.#sharing)),
       h("div", { class: "middle" }, area, this.#side.element),
       this.#bar(),
     );
@@ -94,6 +103,7 @@ export class Stage implements Screen {
     this.#follow();
     this.#closing.push(
       fitted.close,
+      mark.close,
       () => this.#roster.close(),
       () => this.#mixed?.close(),
       () => this.#outgoing.close(),
@@ -352,6 +362,7 @@ export class Stage implements Screen {
       c: () => this.#side.toggle("chat"),
       p: () => this.#side.toggle("people"),
       o: () => this.#side.toggle("settings"),
+      r: () => this.#side.buttons.recordings.hidden || this.#side.toggle("recordings"),
       g: () => void this.#mix(),
       s: () => this.#settings.count(!this.#settings.counting),
     };

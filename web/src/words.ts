@@ -72,3 +72,12 @@ export function hueOf(name: string): number {
   for (const letter of name) sum = (sum * 31 + (letter.codePointAt(0) ?? 0)) % 4096;
   return sum % 8;
 }
+
+/** How long something is, as players show it. */
+export function length(seconds: number): string {
+  const whole = Math.round(seconds);
+  const two = (part: number) => String(part % 60).padStart(2, "0");
+  const hours = Math.floor(whole / 3600);
+  const minutes = Math.floor(whole / 60);
+  return hours ? `${hours}:${two(minutes)}:${two(whole)}` : `${minutes}:${two(whole)}`;
+}

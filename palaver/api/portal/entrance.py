@@ -113,6 +113,8 @@ class Entrance:
                 "streams": streams,
             },
         }
+        if room.recording is not None:
+            answer["room"]["recording"] = room.recording
         if identity.reconnectable:
             answer["reconnectionTicket"] = self.ticket(member)
         return answer
@@ -211,6 +213,8 @@ class Entrance:
             lost = self._tickets.transport_id(ticket.participant_id, ticket.run, number)
             self._members.tell(member, notify.error(lost, RESTARTED))
         room = member.host.room
+        if member.identity.dialect.version == "1.2":
+            self._members.tell(member, notify.recorded(room.recording))
         for participant in room.participants.values():
             if participant.id != member.identity.participant and room.config.notify_participants:
                 self._members.tell(member, notify.joined(participant))

@@ -15,6 +15,7 @@ from palaver.room.messages import (
     ParticipantDropped,
     ParticipantJoined,
     ParticipantLeft,
+    RecordingChanged,
     SessionFailed,
     SessionReady,
     SpeakerChanged,
@@ -26,7 +27,7 @@ from palaver.room.messages import (
     TransportFailed,
     TransportUp,
 )
-from palaver.room.values import Participant, ParticipantId, RoomConfig, Stream, StreamId
+from palaver.room.values import Participant, ParticipantId, RecordingState, RoomConfig, Stream, StreamId
 
 if TYPE_CHECKING:
     from palaver.api.portal.dialects import Dialect
@@ -69,6 +70,8 @@ def notice(event: Event, config: RoomConfig, dialect: Dialect) -> Notice | None:
             return Notice(Notification("progress", data), to=event.owner)
         case TransportFailed():
             return Notice(error(event.transport or "", event.reason), to=event.owner)
+        case RecordingChanged(state=state):
+            return Notice(recorded(state)) if dialect.version == "1.2" else None
         case LayerChanged():
             return Notice(_layer(event), to=event.owner) if dialect.version == "1.2" else None
 
@@ -88,6 +91,11 @@ def answer(transport: str, sdp: str) -> Notification:
 def joined(participant: Participant) -> Notification:
     """Somebody is in the room."""
     return Notification("participant", {"action": "join", "data": participant_info(participant)})
+
+
+def recorded(state: RecordingState | None) -> Notification:
+    """Whether the room is recorded. OWT's own clients do not listen for this event."""
+    return Notification("recording", {"state": state or "none"})
 
 
 def added(stream: Stream, config: RoomConfig, dialect: Dialect) -> Notification:

@@ -9,9 +9,7 @@ from msgspec import UNSET, UnsetType
 from palaver.api.http.answers import ApiError
 from palaver.api.wire import errors
 from palaver.api.wire.errors import ProtocolError
-from palaver.jobs.outgoing import NoSuchTrack, WantedPicture, WantedSound, changed
-from palaver.room.messages import SetSubscriptionActive, UpdateSubscription
-from palaver.room.values import KINDS, SubscriptionId
+from palaver.jobs.outgoing import NoSuchTrack, WantedPicture, WantedSound, apply
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
     from palaver.api.wire.sinks import WantedAudio, WantedVideo
     from palaver.host import RoomHost
     from palaver.jobs.job import Job
-    from palaver.jobs.outgoing import Change, Outgoing
+    from palaver.jobs.outgoing import Change
     from palaver.room.values import Kind, SubscribedTrack, Track
 
 
@@ -59,21 +57,13 @@ def _given(value: Any, member: str = "") -> Any:
 
 async def update(call: Call, job: Job, changes: Sequence[Change], *, noun: str) -> None:
     """Change what ``job`` takes out of the room: all, or nothing. ``noun`` is what the caller calls it."""
-    before: Outgoing = job.request
-    try:
-        after, asked = changed(before, changes)
-    except NoSuchTrack as missing:
-        raise ProtocolError(f"path: the {noun} has no {missing}") from None
     host = call.running
     if host is None:
         raise ApiError(errors.REFUSED, "The room does not run")
-    subscription = SubscriptionId(job.id)
-    if asked:
-        host.submit(UpdateSubscription(None, subscription, asked))
-    for kind in KINDS:
-        if (was_inactive := kind in before.inactive) != (kind in after.inactive):
-            host.submit(SetSubscriptionActive(None, subscription, (kind,), was_inactive))
-    await call.api.jobs.change(job, after)
+    try:
+        await apply(call.api.jobs, host, job, changes)
+    except NoSuchTrack as missing:
+        raise ProtocolError(f"path: the {noun} has no {missing}") from None
 
 
 def sources_of(host: RoomHost | None, tracks: Sequence[SubscribedTrack]) -> dict[Kind, Track | None]:

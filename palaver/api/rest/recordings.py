@@ -112,10 +112,7 @@ def _job(call: Call) -> Job | None:
 
 async def _save(call: Call) -> None:
     """Let the store know what happens now."""
-    jobs = call.api.jobs
-    await call.api.recorded.index.save(
-        call.api.store, lambda room, job: not jobs.resumed.is_set() or jobs.get(room, job) is not None
-    )
+    await call.api.recorded.index.save(call.api.store, call.api.jobs.knows)
 
 
 async def _entry(call: Call) -> Entry:

@@ -78,6 +78,7 @@ class RoomInfo(Message):
     views: list[str]
     participants: list[ParticipantInfo]
     streams: list[StreamInfo]
+    recording: Literal["recording", "paused"] | UnsetType = UNSET
 
 
 class LoginAnswer(Message):
@@ -474,6 +475,13 @@ class SubscriptionChange(Message, tag_field="status", tag="update"):
 
 ProgressNotification = SoacProgress | ReadyProgress | ErrorProgress
 
+
+class RecordingNotification(Message):
+    """Whether the room is recorded from now on. OWT does not have this; clients that do not listen miss nothing."""
+
+    state: Literal["recording", "paused", "none"]
+
+
 # ── the whole protocol ──────────────────────────────────────────────────────────────────────────────
 
 EVENT_NAMES = {"stream_control": "stream-control", "subscription_control": "subscription-control"}
@@ -521,6 +529,7 @@ class Notifications(Struct):
     stream: StreamNotification
     progress: ProgressNotification
     subscription: SubscriptionChange
+    recording: RecordingNotification
     drop: None
 
 

@@ -155,6 +155,11 @@ class FilesOf(Protocol):
         ...
 
 
+def state_of(entry: Entry) -> State:
+    """Whether a recording goes on."""
+    return "ended" if entry.ended_ms is not None else "paused" if entry.paused else "recording"
+
+
 def recording_info(entry: Entry, host: str, files: FilesOf) -> dict[str, Any]:
     """A recording as REST shows it. ``files`` knows paths and makes URLs."""
     media: dict[str, Any] = {"audio": False, "video": False, **entry.media}
@@ -163,7 +168,7 @@ def recording_info(entry: Entry, host: str, files: FilesOf) -> dict[str, Any]:
         "media": media,
         "storage": {"host": host, "file": files.path(entry.parts[-1].file) if entry.parts else ""},
         "room": entry.room,
-        "state": "ended" if entry.ended_ms is not None else "paused" if entry.paused else "recording",
+        "state": state_of(entry),
         "started": entry.started_ms,
         "seconds": round(entry.seconds, 3),
         "bytes": entry.size,

@@ -86,6 +86,12 @@ def role_names(document: dict[str, Any]) -> frozenset[str]:
     return frozenset(role["role"] for role in document["roles"])
 
 
+def publishes(document: dict[str, Any], role: str) -> bool:
+    """Whether a role of this room may publish anything."""
+    grants = [one.get("publish") for one in document["roles"] if one["role"] == role]
+    return any(isinstance(grant, dict) and any(grant.values()) for grant in grants)
+
+
 def config_of(definition: Definition) -> RoomConfig:
     """What running the room needs of its definition. Raises RoomError for one stored before there were bounds."""
     try:

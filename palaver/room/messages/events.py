@@ -12,6 +12,7 @@ from palaver.room.values import (
     Participant,
     ParticipantId,
     Placement,
+    RecordingState,
     Stream,
     StreamId,
     SubscriptionId,
@@ -130,6 +131,13 @@ class SpeakerChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordingChanged:
+    """Whether the room is recorded from now on; None: no more."""
+
+    state: RecordingState | None
+
+
+@dataclass(frozen=True, slots=True)
 class TextSent:
     """``to`` is a participant or "all"."""
 
@@ -151,6 +159,7 @@ Event: TypeAlias = (
     | StreamMuted
     | StreamUpdated
     | LayerChanged
+    | RecordingChanged
     | LayoutChanged
     | SpeakerChanged
     | TextSent

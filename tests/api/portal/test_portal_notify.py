@@ -18,6 +18,7 @@ from palaver.room.messages import (
     ParticipantDropped,
     ParticipantJoined,
     ParticipantLeft,
+    RecordingChanged,
     SessionFailed,
     SessionReady,
     StreamAdded,
@@ -104,6 +105,9 @@ EVENTS: list[Event] = [
     StreamUpdated(LAYERED),
     LayerChanged(ANN, SubscriptionId("b"), "1", "q"),
     LayerChanged(ANN, SubscriptionId("b"), "1", None),
+    RecordingChanged("recording"),
+    RecordingChanged("paused"),
+    RecordingChanged(None),
     TextSent(ANN, "all", "hello"),
     TextSent(ANN, "bob", "hello"),
 ]
@@ -124,6 +128,7 @@ def test_every_notification_of_1_2_is_as_the_schema_says(event: Event) -> None:
         "stream": wire.StreamNotification,
         "progress": wire.ProgressNotification,
         "subscription": wire.SubscriptionChange,
+        "recording": wire.RecordingNotification,
         "drop": None,
     }[notification.event]
     parsed = msgspec.convert(notification.data, shape)
@@ -176,7 +181,7 @@ def test_what_a_room_has_switched_off_is_not_told() -> None:
         for event in EVENTS
         if (notice := notify.notice(event, quiet, DIALECTS["1.2"])) is not None
     }
-    assert told_names == {"progress", "subscription", "text", "drop"}
+    assert told_names == {"progress", "subscription", "recording", "text", "drop"}
 
 
 def test_older_dialects_see_streams_in_their_own_shape() -> None:
