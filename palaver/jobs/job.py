@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import enum
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from palaver.room.messages import Publish
+from palaver.room.values import Standing
 from palaver.store import JobRecord
 
+_STANDING: Final = "standing"
+
 if TYPE_CHECKING:
-    from palaver.jobs.kinds import JobKind
+    from collections.abc import Callable
+
+    from palaver.jobs.kinds import JobCommand, JobKind
 
 
 class JobStatus(enum.StrEnum):
@@ -40,11 +46,27 @@ class Job:
     )
     """How the first start ended."""
     task: asyncio.Task[None] | None = field(default=None, repr=False)
+    look: Callable[[], None] | None = field(default=None, repr=False)
+    """See how its stream stands in the room."""
 
     def record(self) -> JobRecord:
         """How it is stored."""
         request = msgspec.to_builtins(self.request)
         return JobRecord(self.id, self.room, self.kind.name, request, self.created_ms, self.state)
+
+    def command(self) -> JobCommand:
+        """What starts it: a stream that comes back stands as it did before."""
+        command = self.kind.command(self.id, self.request)
+        if not isinstance(command, Publish) or _STANDING not in self.state:
+            return command
+        try:
+            return replace(command, standing=msgspec.convert(self.state[_STANDING], Standing))
+        except msgspec.ValidationError:  # noted by another version of the server
+            return command
+
+    def remember(self, standing: Standing) -> None:
+        """How its stream stands in the room from now on."""
+        self.state = {**self.state, _STANDING: msgspec.to_builtins(standing)}
 
     def shown(self) -> Any:
         """The request without what is secret in it."""

@@ -7,6 +7,7 @@ import contextlib
 import secrets
 import time
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from palaver.host import RoomHost
     from palaver.jobs.kinds import JobKind
     from palaver.jobs.opening import RoomOpener
+    from palaver.room.values import Standing
     from palaver.store import JobRecord, Store
 
 MAX_JOBS: Final = 64
@@ -111,6 +113,11 @@ class Jobs:
         except StoreError:
             job.request = before
             raise
+
+    def look(self, job_id: str) -> None:
+        """The stream of this id was changed: if a job brings it, it will come back so."""
+        if (job := self._jobs.get(job_id)) is not None and job.look is not None:
+            job.look()
 
     def get(self, room: str, job_id: str) -> Job | None:
         """The job of this id, if it is one of the room."""
@@ -235,17 +242,32 @@ class Jobs:
             async with contextlib.nullcontext() if first else self._starts:
                 if not first:
                     await job.kind.check(job.request)
-                command = job.kind.command(job.id, job.request)
+                command = job.command()
                 accompanies = isinstance(command, Subscribe) and command.sink.accompanies
                 if accompanies and hold.ended:
                     return None
                 host = await self._opener.open(job.room)
                 hold.keep(host, running=not accompanies)
-                session = await life.enter_async_context(RoomSession(host, command))
+                session = RoomSession(host, command, partial(self._stands, job))
+                await life.enter_async_context(session)
                 await session.ready()
             job.running()
+            job.look = session.look
+            session.look()
             reason = await session.ended()
             return None if accompanies and reason == ROOM_CLOSED else reason
+
+    def _stands(self, job: Job, standing: Standing) -> None:
+        """Remember how the stream of a job stands, for its next start."""
+        job.remember(standing)
+        if self._tasks is not None and job.id in self._jobs:
+            self._tasks.create_task(self._save(job), name=f"save {job.id}")
+
+    async def _save(self, job: Job) -> None:
+        try:
+            await self._store.jobs.update(job.record())
+        except StoreError as failure:  # it comes back as it stood before
+            self._log.error("job not saved", job=job.id, error=str(failure))
 
     def _is_over(self, job: Job, problem: Exception) -> bool:
         """Whether it cannot ever work again: its room is gone, or the stream that it takes."""

@@ -10,6 +10,7 @@ from palaver.jobs.kinds import JobFailed
 from palaver.room.errors import RoomError
 from palaver.room.messages import Publish, SessionFailed, SessionReady, StreamRemoved, Unpublish, Unsubscribe
 from palaver.room.reasons import ROOM_CLOSED, TERMINATED
+from palaver.room.values import StreamId
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from palaver.host import RoomHost
     from palaver.jobs.kinds import JobCommand
     from palaver.room.messages import Event
+    from palaver.room.values import Standing
 
 _MARGIN_S: Final = 10.0
 """How much longer than the room itself to wait for the room's verdict about a start."""
@@ -26,8 +28,12 @@ _MARGIN_S: Final = 10.0
 class RoomSession:
     """Within its block, the session exists or has ended by itself. Entering raises RoomError."""
 
-    def __init__(self, host: RoomHost, command: JobCommand) -> None:
-        self._host, self._command = host, command
+    def __init__(
+        self, host: RoomHost, command: JobCommand, stands: Callable[[Standing], None] = lambda _: None
+    ) -> None:
+        """``stands`` is told whenever a stream is muted otherwise, or is in other views or places."""
+        self._host, self._command, self._stands = host, command, stands
+        self._standing = command.standing if isinstance(command, Publish) else None
         self._session = command.stream if isinstance(command, Publish) else command.subscription
         self._is_ready = False
         self._settled, self._over = asyncio.Event(), asyncio.Event()
@@ -75,6 +81,15 @@ class RoomSession:
         for remove in self._removals:
             remove()
 
+    def look(self) -> None:
+        """See how its stream stands in the room; not every change of that is an event."""
+        if self._standing is None or not self._is_ready or self._over.is_set():
+            return
+        now = self._host.room.standing(StreamId(self._session))
+        if now is not None and now != self._standing:
+            self._standing = now
+            self._stands(now)
+
     def _hear(self, event: Event) -> None:
         match event:
             case SessionReady(session=self._session):
@@ -85,7 +100,7 @@ class RoomSession:
             case StreamRemoved(stream=self._session):
                 self._end(None)
             case _:
-                pass
+                self.look()
 
     def _end(self, reason: str | None) -> None:
         if not self._over.is_set():

@@ -56,6 +56,7 @@ from palaver.room.values import (
     ParticipantId,
     RecordingState,
     RoomConfig,
+    Standing,
     Stream,
     StreamId,
     StreamState,
@@ -140,6 +141,10 @@ class Room:
     def region_of(self, by: ParticipantId | None, stream: StreamId, view: str) -> str:
         """The id of the region of a view in which ``by`` has its stream. Raises RoomError if it is seen nowhere."""
         return self._state.views.region_of(self._state.register.live_stream(by, stream), view)
+
+    def standing(self, stream: StreamId) -> Standing | None:
+        """How a live forward stream stands: what is muted, and where it is seen."""
+        return self._streams.standing(stream)
 
     # ── the one way to change it ────────────────────────────────────────────────────────────────────
 

@@ -27,7 +27,7 @@ from palaver.room.messages import (
 )
 from palaver.room.moves import STREAM_MOVES
 from palaver.room.reasons import TERMINATED
-from palaver.room.values import Stream, StreamState, VideoParameters
+from palaver.room.values import KINDS, Standing, Stream, StreamState, VideoParameters
 
 if TYPE_CHECKING:
     from palaver.room.endpoints import Source
@@ -39,10 +39,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Unready:
-    """A publication before its tracks are known: the kinds it announced, and those muted meanwhile."""
+    """A publication before its tracks are known: the kinds it announced, those muted meanwhile.
+
+    ``standing``: as it was before, if it comes back.
+    """
 
     kinds: frozenset[Kind]
     muted: frozenset[Kind] = frozenset()
+    standing: Standing = field(default_factory=Standing)
 
 
 Saved: TypeAlias = "tuple[dict[StreamId, Stream], dict[StreamId, Unready], dict[StreamId, frozenset[Kind]]]"
@@ -67,25 +71,26 @@ class Streams:
             raise RoomError(Fault.BAD_REQUEST, "tracks", "expected at least one track")
         if owner is not None:
             check_granted(owner, owner.permission.publish, source.kinds)
-        self._check_accepted(source, limited=owner is not None)
+        self._check_accepted(source)
         mids = [track.mid for track in source.tracks] if isinstance(source, WebRtcSource) else []
         transport = state.transports.checked(by, source, mids)
 
         stream = Stream(command.stream, by, source.origin, transport, attributes=command.attributes)
         register.streams[stream.id] = stream
-        self._unready[stream.id] = Unready(source.kinds)
+        muted = frozenset(command.standing.muted)
+        self._unready[stream.id] = Unready(source.kinds, muted, command.standing)
         state.transports.bind(by, transport, stream.id, mids)
         state.negotiations.start(stream.id, source.ready_timeout_s)
         return [OpenSource(stream.id, by, source, state.config.audio_in, state.config.video_in)]
 
-    def _check_accepted(self, source: Source, *, limited: bool) -> None:
-        """Refuse what the room does not take; only participants are limited in number."""
+    def _check_accepted(self, source: Source) -> None:
+        """Refuse what the room does not take."""
         config, register = self._state.config, self._state.register
         if "audio" in source.required and not config.audio_in:
             raise RoomError(Fault.AUDIO_NOT_ACCEPTED, config.id)
         if "video" in source.required and not config.video_in:
             raise RoomError(Fault.VIDEO_NOT_ACCEPTED, config.id)
-        if limited and 0 <= config.input_limit <= len(register.streams) - self._state.mixed:
+        if 0 <= config.input_limit <= len(register.streams) - self._state.mixed:
             raise RoomError(Fault.TOO_MANY_INPUTS, config.id)
 
     def unpublish(self, command: Unpublish) -> list[Outcome]:
@@ -122,13 +127,23 @@ class Streams:
         register.streams[stream.id] = replace(stream, tracks=tracks)
         return outcomes
 
+    def standing(self, stream_id: StreamId) -> Standing | None:
+        """How a live forward stream stands; an interruption mutes nothing."""
+        stream = self._state.register.streams.get(stream_id)
+        if stream is None or stream.mixed or stream_id in self._unready:
+            return None
+        silent = {track.kind for track in stream.tracks if not track.active}
+        muted = self._interrupted.get(stream_id, silent)
+        return Standing(tuple(kind for kind in KINDS if kind in muted), self._state.views.places(stream))
+
     def ready(self, report: SourceReady) -> list[Outcome]:
         """A source works: from now on others see its stream."""
         state = self._state
         stream = self._moved(report.stream, SourceReady)
         if stream is None:
             return []
-        muted = self._unready.pop(stream.id).muted
+        unready = self._unready.pop(stream.id)
+        muted = unready.muted
         tracks = tuple(
             replace(track, active=track.active and track.kind not in muted) for track in report.tracks
         )
@@ -140,7 +155,8 @@ class Streams:
             *(SetSourceActive(ready.id, kind, False) for kind in sorted(muted) if ready.track(kind)),
             SessionReady(stream.owner, stream.transport, ready.id),
             StreamAdded(ready),
-            *self._subscriptions.adopt(ready),
+            *state.views.put_back(ready, unready.standing, state.register.name_of(ready)),
+            *self._subscriptions.adopt(state.register.streams[ready.id]),
         ]
 
     def interrupted(self, report: SourceInterrupted) -> list[Outcome]:

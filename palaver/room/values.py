@@ -196,6 +196,17 @@ class Stream:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """How a forward stream stands in its room: which kinds are muted, and which views it is in.
+
+    ``places`` are labels of views, each with the id of the region where the stream is seen; None: it is not seen.
+    """
+
+    muted: tuple[Kind, ...] = ()
+    places: tuple[tuple[str, str | None], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class SubscribedTrack:
     """One track of a subscription: where it comes from, and what was asked for.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -15,6 +16,7 @@ from palaver.room.values import (
     MixInput,
     Placement,
     RoomConfig,
+    Standing,
     Stream,
     StreamId,
     StreamState,
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 
-Saved: TypeAlias = dict[str, tuple[Arrangement, dict[StreamId, MixInput]]]
+Saved: TypeAlias = dict[str, tuple[Arrangement, dict[StreamId, MixInput], dict[StreamId, str]]]
 
 
 def mixed_streams(config: RoomConfig) -> dict[StreamId, Stream]:
@@ -51,16 +53,28 @@ def _tracks(view: View) -> tuple[Track, ...]:
 
 @dataclass(slots=True)
 class _Mix:
-    """One view in the making. ``arrangement`` holds the inputs with a picture, ``inputs`` all of them."""
+    """One view in the making. ``arrangement`` holds the inputs with a picture, ``inputs`` all of them.
+
+    ``kept`` are regions that streams had before they came back, until somebody changes the layout.
+    """
 
     stream: StreamId
     view: View
     arrangement: Arrangement
     inputs: dict[StreamId, MixInput]
+    kept: dict[StreamId, str] = field(default_factory=dict)
 
     def seats(self, stream: Stream) -> bool:
         """Whether ``stream`` needs a region."""
         return self.view.video_format is not None and stream.track("video") is not None
+
+    def keep_places(self) -> None:
+        """Let those who came back have their regions again, as far as there are any."""
+        if self.view.speaker_first:
+            return
+        for stream, region in self.kept.items():
+            with suppress(RoomError):  # there are not enough inputs yet
+                self.arrangement.move(stream, region)
 
 
 @dataclass(slots=True)
@@ -88,12 +102,16 @@ class Views:
 
     def saved(self) -> Saved:
         """What ``restore`` brings back."""
-        return {label: (mix.arrangement.copy(), dict(mix.inputs)) for label, mix in self._mixes.items()}
+        return {
+            label: (mix.arrangement.copy(), dict(mix.inputs), dict(mix.kept))
+            for label, mix in self._mixes.items()
+        }
 
     def restore(self, saved: Saved) -> None:
         """Take back what was changed since; the streams are the caller's."""
-        for label, (arrangement, inputs) in saved.items():
-            self._mixes[label].arrangement, self._mixes[label].inputs = arrangement, inputs
+        for label, (arrangement, inputs, kept) in saved.items():
+            mix = self._mixes[label]
+            mix.arrangement, mix.inputs, mix.kept = arrangement, inputs, kept
 
     # ── inputs ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -108,8 +126,28 @@ class Views:
         mix.inputs[stream.id] = MixInput(stream.id, stream.owner, name)
         if mix.seats(stream):
             mix.arrangement.add(stream.id)
+            mix.keep_places()
         self._streams[stream.id] = replace(stream, in_views=(*stream.in_views, label))
         return self._changed(mix)
+
+    def put_back(self, stream: Stream, standing: Standing, name: str) -> list[Outcome]:
+        """Put a forward stream where it stood; views that are not there any more are left out."""
+        told: list[Outcome] = []
+        for label, region in standing.places:
+            if (mix := self._mixes.get(label)) is None:
+                continue
+            if region is not None:
+                mix.kept[stream.id] = region
+            told += self.mix(self._streams[stream.id], label, name)
+        return told
+
+    def places(self, stream: Stream) -> tuple[tuple[str, str | None], ...]:
+        """See Standing."""
+        return tuple((label, self._place(self._mixes[label], stream.id)) for label in stream.in_views)
+
+    def _place(self, mix: _Mix, stream: StreamId) -> str | None:
+        region = mix.arrangement.region_of(stream)
+        return mix.kept.get(stream) or (region.id if region is not None else None)
 
     def unmix(self, stream: Stream, label: str) -> list[Outcome]:
         """Take a forward stream out of a view; where it is not, nothing changes."""
@@ -130,6 +168,7 @@ class Views:
     def _take_out(self, mix: _Mix, stream: StreamId) -> list[Outcome]:
         del mix.inputs[stream]
         mix.arrangement.remove(stream)
+        mix.kept.pop(stream, None)
         outputs: list[Outcome] = []
         if self._streams[mix.stream].active_input == stream:
             self._streams[mix.stream] = replace(self._streams[mix.stream], active_input="unknown")
@@ -142,6 +181,7 @@ class Views:
         mix = self._mix(label)
         self._check_seated(mix, stream.id)
         mix.arrangement.move(stream.id, region)
+        mix.kept.clear()
         return self._changed(mix)
 
     def region_of(self, stream: Stream, label: str) -> str:
@@ -158,6 +198,7 @@ class Views:
         mix = self._mix(view.label or "")
         self._check_seated(mix, stream)
         mix.arrangement.exchange(index, stream)
+        mix.kept.clear()
         return self._changed(mix)
 
     def set_layout(self, view: Stream, placements: Sequence[Placement]) -> list[Outcome]:
@@ -169,6 +210,7 @@ class Views:
             if placement.stream is not None:
                 self._check_seated(mix, placement.stream)
         mix.arrangement.replace(placements)
+        mix.kept.clear()
         return self._changed(mix)
 
     def set_template(self, view: Stream, base: GeneratedTemplate, *, speaker_first: bool) -> list[Outcome]:
@@ -177,6 +219,7 @@ class Views:
         if mix.view.video_format is None:
             raise RoomError(Fault.REGION_NOT_FOUND, view.id, "the view has no picture")
         mix.view = replace(mix.view, base=base, speaker_first=speaker_first)
+        mix.kept.clear()
         mix.arrangement.use(region_sets(base, mix.view.max_input, mix.view.custom), mix.view.max_input)
         if speaker_first:
             mix.arrangement.put_first(StreamId(view.active_input))

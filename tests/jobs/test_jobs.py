@@ -16,7 +16,7 @@ from palaver.jobs.kinds import JobFailed
 from palaver.jobs.opening import RoomNotFound
 from palaver.jobs.streaming_in import StreamingIn, StreamingIns
 from palaver.room.errors import RoomError
-from palaver.room.messages import Unpublish
+from palaver.room.messages import SetStreamActive, Unpublish
 from palaver.room.values import StreamId
 from palaver.store import JobRecord, Store
 from palaver.streaming.urls import UrlRefused
@@ -184,6 +184,23 @@ async def test_whatever_ends_a_job_its_kind_cleans_up_after_it(
         await until(lambda: cleaned == [stopped, unpublished])
         await node.delete_room(ROOM)
         await until(lambda: cleaned == [stopped, unpublished, with_room])
+
+
+async def test_a_stream_that_was_muted_comes_back_muted(store: Store) -> None:
+    async with Node(store).running() as first:
+        job = await first.jobs.start(ROOM, BARS, created_ms=5)
+        host = first.host()
+        assert host is not None
+        host.submit(SetStreamActive(None, StreamId(job.id), ("audio",), False))
+        await until(lambda: bool(job.state))
+        async with asyncio.timeout(20):
+            while not (await store.jobs.all())[0][0].state:  # noqa: ASYNC110  # the store tells nobody
+                await asyncio.sleep(0.01)
+    async with Node(store).running() as second:
+        await until(lambda: second.jobs.stats()["running"] == 1)
+        host = second.host()
+        assert host is not None
+        assert [track.active for track in host.room.streams[StreamId(job.id)].tracks] == [False]
 
 
 async def test_jobs_of_the_store_run_again_after_a_kill(store: Store) -> None:

@@ -29,6 +29,7 @@ from palaver.room.messages import (
     RecordingChanged,
     SessionFailed,
     SessionReady,
+    SetRegion,
     SetSinkOrigin,
     SetSourceActive,
     SetStreamActive,
@@ -59,6 +60,7 @@ from palaver.room.values import (
     ParticipantId,
     RecordingState,
     Resolution,
+    Standing,
     Stream,
     StreamId,
     StreamState,
@@ -95,9 +97,9 @@ SOUND, PICTURE = Track("audio", OPUS), Track("video", VP8, parameters=VideoParam
 FILE = FileSink("talk.mkv", "mkv")
 
 
-def pulled(room: Room, *tracks: Track) -> Room:
+def pulled(room: Room, *tracks: Track, standing: Standing | None = None) -> Room:
     """The server feeds the room."""
-    room.handle(Publish(None, CAM, PULL))
+    room.handle(Publish(None, CAM, PULL, standing=standing or Standing()))
     room.handle(SourceReady(CAM, tracks or (SOUND, PICTURE)))
     return room
 
@@ -154,10 +156,36 @@ def test_the_server_opens_nothing_on_a_client_s_connection() -> None:
     refuse(room, Subscribe(None, SUB, WebRtcSink(ANNS), tracks), Fault.BAD_REQUEST, "by")
 
 
-def test_inputs_of_participants_are_limited_those_of_the_server_are_not() -> None:
-    room = ann_publishes(open_room(ANN, input_limit=1))
+def test_inputs_are_limited_whoever_brings_them() -> None:
+    room = ann_publishes(open_room(ANN, input_limit=2))
     room.handle(Publish(None, SCREEN, PULL))
-    assert SCREEN in room.streams
+    refuse(room, Publish(None, StreamId("third"), PULL), Fault.TOO_MANY_INPUTS, "room1")
+
+
+def test_a_stream_that_comes_back_stands_as_it_did() -> None:
+    room = pulled(open_room())
+    other = StreamId("other")
+    room.handle(Publish(None, other, PULL))
+    room.handle(SourceReady(other, (SOUND, PICTURE)))
+    for stream in (CAM, other):
+        room.handle(Mix(None, stream, "common"))
+    room.handle(SetRegion(None, CAM, "common", "3"))
+    room.handle(SetStreamActive(None, CAM, ("audio",), False))
+    room.handle(SourceInterrupted(CAM, "lost"))
+    standing = room.standing(CAM)
+    assert standing == Standing(("audio",), (("common", "3"),))
+    known = replace(standing, places=(*standing.places, ("no such view", "1")))
+
+    again = open_room()
+    pulled(again, standing=known)
+    assert again.streams[CAM].in_views == ("common",)
+    assert [track.active for track in again.streams[CAM].tracks if track.kind == "audio"] == [False]
+    assert again.standing(CAM) == standing, "also while there is no such region"
+    again.handle(Publish(None, other, PULL, standing=Standing((), (("common", "1"),))))
+    again.handle(SourceReady(other, (SOUND, PICTURE)))
+    assert [again.region_of(None, stream, "common") for stream in (CAM, other)] == ["3", "1"]
+    again.handle(SetRegion(None, CAM, "common", "2"))
+    assert again.standing(CAM) == replace(standing, places=(("common", "2"),))
 
 
 def test_a_room_without_sound_takes_a_source_that_may_do_without() -> None:

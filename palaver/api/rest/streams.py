@@ -50,6 +50,7 @@ async def update_stream(call: Call) -> Answer:
     commands = [command for change in changes if (command := _command(stream, change))]
     if commands:
         host.submit(ChangeTogether(tuple(commands)))
+        call.api.jobs.look(stream.id)
     return shown(call, host, host.room.streams.get(stream.id, stream))
 
 

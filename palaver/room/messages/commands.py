@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from palaver.room.endpoints import Sink, Source
@@ -19,6 +19,7 @@ from palaver.room.values import (
     ParticipantId,
     Permission,
     Placement,
+    Standing,
     StreamId,
     SubscribedTrack,
     SubscriptionId,
@@ -49,10 +50,13 @@ class Drop:
 
 @dataclass(frozen=True, slots=True)
 class Publish:
+    """A stream begins; ``standing``: as it was before, if it comes back."""
+
     by: ParticipantId | None
     stream: StreamId
     source: Source
     attributes: dict[str, object] | None = None
+    standing: Standing = field(default_factory=Standing)
 
 
 @dataclass(frozen=True, slots=True)
