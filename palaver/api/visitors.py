@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
+
+from cachetools import LRUCache
 
 from palaver.api.demo_answers import Refused
 
@@ -21,15 +22,13 @@ class Visitors:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._visits: OrderedDict[str, list[float]] = OrderedDict()
+        self._visits: LRUCache[str, list[float]] = LRUCache(_SOURCES)
 
     def come(self, source: str) -> None:
         """One more attempt. Raises Refused where there were too many in a minute."""
         now = self._clock()
         visits = [t for t in self._visits.pop(source, []) if now - t < 60]
         self._visits[source] = [*visits, now]
-        if len(self._visits) > _SOURCES:
-            self._visits.popitem(last=False)
         if len(visits) >= _PER_MINUTE:
             self._visits[source] = visits
             raise Refused(429, 1301, "Too many joins from your address; wait a minute.")

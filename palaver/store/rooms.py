@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
+from cachetools import LRUCache
 from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from palaver.store.errors import StoreError
@@ -72,7 +72,7 @@ class RoomDefinitions:
 
     def __init__(self, database: Database, vault: Vault, cache: Cache[RoomDefinition]) -> None:
         self._database, self._vault, self._cache = database, vault, cache
-        self._decoded: OrderedDict[str, RoomDefinition] = OrderedDict()
+        self._decoded: LRUCache[str, RoomDefinition] = LRUCache(_DECODED)
 
     async def create(self, room: str, service: str, document: Document, *, created_ms: int) -> RoomDefinition:
         """A new room. Raises Conflict if its service is gone."""
@@ -158,8 +158,6 @@ class RoomDefinitions:
         self._decoded[row.id] = made = RoomDefinition(
             row.id, row.service, document, row.created_ms, row.revision
         )
-        if len(self._decoded) > _DECODED:
-            self._decoded.popitem(last=False)
         return made
 
     def _seal(self, document: Document) -> str:

@@ -163,11 +163,13 @@ def _operation(operation: Operation, version: Version, schema_of: dict[str, Any]
 
 
 def _path_parameter(name: str) -> dict[str, Any]:
+    # a view's stream is called by the view's label, which may hold anything
+    pattern = "^.+$" if name == "stream" else "^[0-9a-zA-Z_-]+$"
     return {
         "name": name,
         "in": "path",
         "required": True,
-        "schema": {"type": "string", "pattern": "^[0-9a-zA-Z_-]+$"},
+        "schema": {"type": "string", "pattern": pattern},
     }
 
 
