@@ -10,29 +10,22 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from palaver.client import AsyncPalaver, PalaverError, RequestRefused
-
-PERIOD_S = 0.5
+from palaver.client import AsyncPalaver, PalaverError
 
 
 async def watch(url: str, service: str, key: str, room: str) -> None:
-    """Ask twice a second, and tell what changed."""
-    known: dict[str, str] = {}
+    """Follow the room's events."""
     async with AsyncPalaver(url, service, key) as api:
-        while True:
-            try:
-                now = {one.id: one.user for one in await api.participants.list(room)}
-            except RequestRefused as refused:
-                if refused.status == 404:
-                    print("the room is gone")
-                    return
-                raise
-            for id_ in now.keys() - known.keys():
-                print(f"{now[id_]} came", flush=True)
-            for id_ in known.keys() - now.keys():
-                print(f"{known[id_]} left", flush=True)
-            known = now
-            await asyncio.sleep(PERIOD_S)
+        names = {one.id: one.user for one in await api.participants.list(room)}
+        print(f"watching; here: {', '.join(names.values()) or 'nobody'}", flush=True)
+        async for event in api.events(room):
+            if event.type == "participant.joined":
+                participant = event.data["participant"]
+                names[participant["id"]] = participant["user"]
+                print(f"{participant['user']} came", flush=True)
+            elif event.type == "participant.left":
+                print(f"{names.pop(event.data['participant']['id'], 'somebody')} left", flush=True)
+    print("the room is gone")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from palaver.client.errors import PalaverError, RequestRefused, ServerUnreachabl
 from palaver.client.types import (
     Analysis,
     AudioFormat,
+    Event,
     Grant,
     Invite,
     Job,
@@ -40,12 +41,14 @@ from palaver.client.types import (
     View,
     ViewAudio,
     ViewVideo,
+    Webhook,
 )
 
 __all__ = [
     "Analysis",
     "AsyncPalaver",
     "AudioFormat",
+    "Event",
     "Grant",
     "Invite",
     "Job",
@@ -78,4 +81,5 @@ __all__ = [
     "View",
     "ViewAudio",
     "ViewVideo",
+    "Webhook",
 ]

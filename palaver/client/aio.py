@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
+import time
 from typing import TYPE_CHECKING, Any, BinaryIO, Concatenate, Generic, ParamSpec, Self, TypeVar
 
 import httpx2
@@ -10,14 +12,15 @@ import httpx2
 from palaver.client import operations as ops
 from palaver.client.errors import ServerUnreachable
 from palaver.client.signing import Signer
+from palaver.client.stream import SILENCE_S, EventReader
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
     from types import TracebackType
 
     from palaver.client.operations import Operation
-    from palaver.client.types import Analysis, Page, Patch, RecordedPart, SipCall, StreamingOut
+    from palaver.client.types import Analysis, Event, Page, Patch, RecordedPart, SipCall, StreamingOut
 
 O = TypeVar("O", covariant=True)  # noqa: E741  # the operations of one resource, or more of them
 P = ParamSpec("P")
@@ -103,6 +106,16 @@ class StreamingIns(Resource[ops.StreamingInOperations]):
     delete = _sent(ops.StreamingInOperations.delete)
 
 
+class Webhooks(Resource[ops.WebhookOperations]):
+    """Where the service hears of what happens in its rooms."""
+
+    list = _sent(ops.WebhookOperations.list)
+    get = _sent(ops.WebhookOperations.get)
+    create = _sent(ops.WebhookOperations.create)
+    delete = _sent(ops.WebhookOperations.delete)
+    test = _sent(ops.WebhookOperations.test)
+
+
 class Jobs(Resource[ops.JobOperations]):
     """What goes on in a room by request, running or not."""
 
@@ -177,6 +190,7 @@ class AsyncPalaver:
         self.participants = Participants(self, ops.ParticipantOperations())
         self.streams = Streams(self, ops.StreamOperations())
         self.streaming_ins = StreamingIns(self, ops.StreamingInOperations())
+        self.webhooks = Webhooks(self, ops.WebhookOperations())
         self.jobs = Jobs(self, ops.JobOperations())
         self.recordings = Recordings(self, ops.RECORDINGS)
         self.streaming_outs: Outputs[StreamingOut] = Outputs(self, ops.STREAMING_OUTS)
@@ -197,6 +211,34 @@ class AsyncPalaver:
         except httpx2.HTTPError as error:
             raise ServerUnreachable(f"{self._http.base_url}: {str(error) or type(error).__name__}") from error
         return ops.read(operation, answer.status_code, answer.content, answer.headers.get("x-total-count"))
+
+    async def events(
+        self, room: str, *, after: str | None = None, give_up_s: float = 60.0
+    ) -> AsyncIterator[Event]:
+        """What happens in a room, from now on or after the event with the id ``after``, until the room is deleted.
+
+        A connection that breaks is made again and nothing is lost, or an event of type "missed" says so. Raises
+        ServerUnreachable if the first connection fails, or if the server is away for longer than ``give_up_s``.
+        """
+        reader = EventReader(after, give_up_s, time.monotonic)
+        timeout = httpx2.Timeout(self._http.timeout.connect, read=SILENCE_S)
+        while not reader.over:
+            lost = None
+            headers = self._signer.headers() | reader.headers()
+            try:
+                async with self._http.stream(
+                    "GET", ops.events_path(room), headers=headers, timeout=timeout
+                ) as answer:
+                    if answer.status_code != 200:
+                        ops.read(ops.FETCH, max(answer.status_code, 400), await answer.aread())
+                    reader.connected()
+                    async for line in answer.aiter_lines():
+                        if (event := reader.line(line)) is not None:
+                            yield event
+            except httpx2.HTTPError as error:
+                lost = ServerUnreachable(f"{self._http.base_url}: {str(error) or type(error).__name__}")
+            if not reader.over:
+                await asyncio.sleep(reader.lost(lost))
 
     async def fetch(self, url: str, to: BinaryIO, progress: Callable[[int], None] | None = None) -> None:
         """Write what a URL of the server gives to ``to``, as it comes."""

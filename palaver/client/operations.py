@@ -30,6 +30,7 @@ from palaver.client.types import (
     SipCall,
     Stream,
     StreamingOut,
+    Webhook,
 )
 
 if TYPE_CHECKING:
@@ -278,6 +279,46 @@ class StreamingInOperations:
     def delete(self, room: str, stream: str) -> Operation[None]:
         """End one, also one that waits for its source."""
         return Operation("DELETE", _at(room, "streaming-ins", stream), None)
+
+
+class WebhookOperations:
+    """Where the service hears of what happens in its rooms."""
+
+    def list(self) -> Operation[Page[Webhook]]:
+        """All, the oldest first."""
+        return Operation("GET", "/v1.1/webhooks", list[Webhook])
+
+    def get(self, webhook: str) -> Operation[Webhook]:
+        """One, and how it goes."""
+        return Operation("GET", _webhook(webhook), Webhook)
+
+    def create(
+        self, url: str, events: Sequence[str] | None = None, *, secret: str | None = None
+    ) -> Operation[Webhook]:
+        """Send events to ``url``: of these types, or all but the frequent ones. The answer has the secret."""
+        body: dict[str, Any] = {"url": url}
+        if events is not None:
+            body["events"] = [*events]
+        if secret is not None:
+            body["secret"] = secret
+        return Operation("POST", "/v1.1/webhooks", Webhook, body)
+
+    def delete(self, webhook: str) -> Operation[None]:
+        """Send nothing there any more."""
+        return Operation("DELETE", _webhook(webhook), None)
+
+    def test(self, webhook: str) -> Operation[None]:
+        """Send an event of type "test" now; refused with the reason if the receiver does not take it."""
+        return Operation("POST", _webhook(webhook) + "/test", None, timeout_s=STARTING_S)
+
+
+def _webhook(webhook: str) -> str:
+    return f"/v1.1/webhooks/{quote(webhook, safe='')}"
+
+
+def events_path(room: str) -> str:
+    """Where the events of a room are followed."""
+    return _at(room, "events")
 
 
 class JobOperations:

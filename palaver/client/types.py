@@ -242,6 +242,37 @@ class Job(Wire):
     error: str | None = None
 
 
+class Event(Wire, kw_only=False):
+    """Something that happened in a room; docs/events.md lists the types and what ``data`` holds.
+
+    ``timestamp``: milliseconds since the epoch. The type "missed": events before the next are not known any more.
+    """
+
+    id: str
+    type: str
+    room: str
+    timestamp: int
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+class Webhook(Wire):
+    """Where events are sent. ``secret`` is known only in the answer to its creation.
+
+    ``waiting`` events were not taken yet; ``delivered`` ones and ``failed`` attempts count since the server started.
+    ``error`` is why the last attempt failed.
+    """
+
+    id: str
+    url: str
+    events: list[str]
+    created: int
+    waiting: int
+    delivered: int
+    failed: int
+    error: str | None = None
+    secret: str | None = None
+
+
 class Invite(Wire):
     """A link into a room: ``used`` of ``uses`` people (None: any number) came by it.
 

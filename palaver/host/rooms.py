@@ -39,10 +39,10 @@ class Rooms:
         self._engine = engine
         self._clock = clock
         self._empty_timeout_s = empty_timeout_s
+        self._watchers: list[Callable[[RoomHost], None]] = []
         self._hosts: dict[RoomId, RoomHost] = {}
         self._releasing: dict[RoomId, RoomHost] = {}
         self._tasks: asyncio.TaskGroup | None = None
-        self._watchers: list[Callable[[RoomHost], None]] = []
         self._stopped = False
         self._failures: Counter[str] = Counter()
         self._started = 0

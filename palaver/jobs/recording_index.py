@@ -39,6 +39,7 @@ class RecordingIndex:
         self._changed: set[str] = set()
         self._open: dict[str, asyncio.Event] = {}  # whose sinks are at work; set when they are over
         self._removals: dict[str, Callable[[], None]] = {}
+        self._tell: Callable[[Entry, str], None] = lambda _entry, _what: None
         self._room_of: Callable[[RoomId], RoomHost | None] = lambda _: None
         self._counts: Counter[str] = Counter()
         self._log = structlog.get_logger("palaver.recordings")
@@ -46,6 +47,10 @@ class RecordingIndex:
     def watch(self, room_of: Callable[[RoomId], RoomHost | None]) -> None:
         """Find rooms that way, to see who is in them."""
         self._room_of = room_of
+
+    def tell(self, tell: Callable[[Entry, str], None]) -> None:
+        """Call ``tell`` with each recording that has begun ("recording.started") or ended ("recording.ended")."""
+        self._tell = tell
 
     def get(self, recording: str) -> Entry | None:
         """A recording that goes on, if a part of it has begun."""
@@ -102,6 +107,8 @@ class RecordingIndex:
         self._changed.add(recording)
         self._open.setdefault(recording, asyncio.Event())
         self._watch(entry, now)
+        if len(entry.parts) == 1:
+            self._tell(entry, "recording.started")
 
     def closed(self, recording: str) -> None:
         """See Journal."""
@@ -212,6 +219,7 @@ class RecordingIndex:
         if remove := self._removals.pop(entry.id, None):
             remove()
         self._counts["completed"] += 1
+        self._tell(entry, "recording.ended")
         self._changed.add(entry.id)
         self._log.info(
             "recording completed",

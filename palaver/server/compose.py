@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+import msgspec
 import structlog
 from starlette.routing import Route
 
@@ -39,7 +40,10 @@ from palaver.api.sources import Sources
 from palaver.api.whip.ice_servers import ice_server
 from palaver.api.whip.routes import WhipAndWhep
 from palaver.api.whip.settings import WhipSettings
+from palaver.api.wire.events import described, event_info, recording_data
 from palaver.api.wire.rooms import config_of
+from palaver.events.feed import EventFeed
+from palaver.events.webhooks import WebhookLimits, WebhookSender
 from palaver.host.rooms import Rooms
 from palaver.jobs.jobs import Jobs
 from palaver.jobs.opening import RoomOpener
@@ -204,6 +208,10 @@ class Node:
         self._log = structlog.get_logger("palaver.server")
         self._lag = LoopLag()
         self._rooms = Rooms(engine, empty_timeout_s=config.rooms.empty_timeout_s)
+        self._feed = EventFeed(described, wall_clock)
+        self._rooms.watch(self._feed.opened)
+        self._webhooks = _webhooks(config, listening, store)
+        self._feed.watch(self._webhooks.take)
         secrets = directory.secrets
         tokens = TokenDesk(
             store,
@@ -221,6 +229,7 @@ class Node:
         recordings.index.watch(self._rooms.get)
         self._own_recordings = OwnRecordings(self._jobs, wall_clock)
         self._rooms.watch(self._own_recordings.room_started)
+        recordings.index.tell(lambda entry, what: self._feed.tell(entry.room, what, recording_data(entry)))
         portal_settings = _portal_settings(config, directory, sources)
         self._portal = Portal(self._rooms, opener, tokens, portal_settings)
         whip = WhipAndWhep(store, self._rooms, opener, tokens, _whip_settings(config))
@@ -270,6 +279,8 @@ class Node:
             "whip": whip.whip_stats,
             "whep": whip.whep_stats,
             "http": self._limits.stats,
+            "events": self._feed.stats,
+            "webhooks": self._webhooks.stats,
             "store": store.stats,
         }
         tried: dict[str, Callable[[], Awaitable[None]]] = {
@@ -298,6 +309,8 @@ class Node:
             invitations=invitations,
             recorded=self._recorded,
             targets=targets,
+            feed=self._feed,
+            webhooks=self._webhooks,
             mauth=mauth,
         )
         self._operator = http.server(
@@ -334,6 +347,7 @@ class Node:
                     self._recordings.index.run(self._store, self._jobs.knows), name="recordings"
                 ),
                 parts.create_task(self._recorded.archive.run(), name="archive"),
+                parts.create_task(self._webhooks.run(), name="webhooks"),
                 parts.create_task(self._lag.run(), name="loop lag"),
             ]
             serving = parts.create_task(self._server.serve(sockets=[self._listening.socket]), name="http")
@@ -386,6 +400,16 @@ def _names(config: Config) -> KnownNames:
         return KnownNames(None)
     own = (config.http.host, socket.gethostname(), urlsplit(config.portal.public_url).hostname or "")
     return KnownNames([*config.page.names, *own])
+
+
+def _webhooks(config: Config, listening: Listening, store: Store) -> WebhookSender:
+    return WebhookSender(
+        store,
+        UrlPolicy(allow_loopback=_allow_loopback(config, listening)),
+        WebhookLimits(**msgspec.structs.asdict(config.webhooks)),
+        wall_clock,
+        lambda event: msgspec.json.encode(event_info(event)).decode(),
+    )
 
 
 def _proxies(config: Config) -> TrustedProxies:

@@ -223,6 +223,17 @@ class Recording(Section, frozen=True):
     """Seconds for which the URLs to play and download recordings are good."""
 
 
+class Webhooks(Section, frozen=True):
+    """Events sent to applications."""
+
+    timeout_s: Positive = 10.0
+    """Seconds that a receiver may take to answer."""
+    give_up_s: Positive = 259_200.0
+    """Seconds for which an event is tried again before it is lost; the pauses grow to an hour."""
+    max_waiting: Annotated[int, Meta(ge=1)] = 10_000
+    """Events that may wait for one webhook; of more the oldest are lost."""
+
+
 class Page(Section, frozen=True):
     """The conference page at `/`."""
 
@@ -262,6 +273,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     streaming: Streaming = field(default_factory=Streaming)
     operator: Operator = field(default_factory=Operator)
     recording: Recording = field(default_factory=Recording)
+    webhooks: Webhooks = field(default_factory=Webhooks)
     page: Page = field(default_factory=Page)
     log: Log = field(default_factory=Log)
 

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from palaver import __version__
-from palaver.server.commands import doctor, invites, participants, recordings, rooms, streaming_ins, streams
+from palaver.server.commands import (
+    doctor,
+    invites,
+    participants,
+    recordings,
+    rooms,
+    streaming_ins,
+    streams,
+    webhooks,
+)
 from palaver.server.commands.connect import asking, existing, room_called
 from palaver.server.commands.shared import (
     DEFAULT_DATA,
@@ -59,6 +68,8 @@ app.add_typer(streaming_ins.app, name="streaming-ins")
 app.add_typer(recordings.app, name="recordings")
 app.command()(invites.invite)
 app.add_typer(invites.app, name="invites")
+app.add_typer(webhooks.app, name="webhooks")
+app.command()(webhooks.events)
 app.command()(doctor.doctor)
 
 

@@ -8,9 +8,11 @@ from palaver.store.services import Service, Services
 from palaver.store.standings import Standing, Standings
 from palaver.store.store import Store
 from palaver.store.tokens import TokenRecord, Tokens
+from palaver.store.webhooks import Delivery, WebhookRecord, Webhooks
 
 __all__ = [
     "Conflict",
+    "Delivery",
     "Invite",
     "Invites",
     "JobRecord",
@@ -25,4 +27,6 @@ __all__ = [
     "StoreError",
     "TokenRecord",
     "Tokens",
+    "WebhookRecord",
+    "Webhooks",
 ]

@@ -22,6 +22,7 @@ from palaver.store.services import Service, Services
 from palaver.store.standings import Standings
 from palaver.store.tables import marks
 from palaver.store.tokens import Tokens
+from palaver.store.webhooks import Webhooks
 from palaver.store.work import First
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class Store:
         self.tokens = Tokens(database)
         self.standings = Standings(database)
         self.invites = Invites(database)
+        self.webhooks = Webhooks(database, vault)
         self.jobs = JobRecords(database, vault)
         self.recordings = Recordings(database)
 

@@ -24,7 +24,10 @@ from palaver.api.rest.recorded import Recorded
 from palaver.api.rest.settings import RestSettings
 from palaver.api.whip.routes import WhipAndWhep
 from palaver.api.whip.settings import WhipSettings
+from palaver.api.wire.events import described
 from palaver.api.wire.rooms import config_of
+from palaver.events.feed import EventFeed
+from palaver.events.webhooks import WebhookLimits, WebhookSender
 from palaver.host import RoomHost, Rooms
 from palaver.jobs.archive import Archive
 from palaver.jobs.jobs import Jobs
@@ -86,6 +89,7 @@ class House:
     client: httpx.AsyncClient
     app: Any
     jobs: Jobs
+    feed: EventFeed
     nonces: int = field(default=0)
 
     def signature(self, who: Who = ANNA, *signed: str, **options: Any) -> str:
@@ -185,6 +189,11 @@ async def make_house(
         extra_routes = [*whip.routes(), *guests.routes(), *extra_routes]
         files = RecordingFiles(store, storage, UrlSigner(b"u" * 32, clock, 60))
         recorded = Recorded(index, Archive(store, storage, Retention(), clock), files, "10.0.0.5")
+        feed = EventFeed(described, clock)
+        rooms.watch(feed.opened)
+        webhooks = WebhookSender(
+            store, UrlPolicy(allow_loopback=True), WebhookLimits(), clock, lambda event: event.id
+        )
         app = build(
             store,
             rooms,
@@ -195,12 +204,14 @@ async def make_house(
             invitations=invitations,
             recorded=recorded,
             targets=TargetStates(),
+            feed=feed,
+            webhooks=webhooks,
             clock=clock,
         )
         app = Edge(app, TrustedProxies(["127.0.0.1", "::1"]), base_path)
         transport = httpx.ASGITransport(app, client=(peer, 4711))
         async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
-            yield House(store, rooms, engine, whip, desk, clock, client, app, jobs)
+            yield House(store, rooms, engine, whip, desk, clock, client, app, jobs, feed)
     finally:
         for task in (keeping, running):
             task.cancel()

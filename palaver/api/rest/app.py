@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from palaver.api.auth.tokens import TokenDesk
     from palaver.api.rest.recorded import Recorded
     from palaver.api.rest.settings import RestSettings
+    from palaver.events.feed import EventFeed
+    from palaver.events.webhooks import WebhookSender
     from palaver.host import Rooms
     from palaver.jobs.jobs import Jobs
     from palaver.store import Store
@@ -63,6 +65,8 @@ def build(
     invitations: Invitations,
     recorded: Recorded,
     targets: TargetStates,
+    feed: EventFeed,
+    webhooks: WebhookSender,
     clock: Callable[[], float] = wall_clock,
     mauth: MAuth | None = None,
 ) -> ASGIApp:
@@ -72,7 +76,21 @@ def build(
     """
     portal = PortalAddress(settings.public_url, on_loopback=settings.on_loopback)
     ids = ObjectIds(clock)
-    api = Api(store, rooms, tokens, invitations, settings, ids, portal, clock, jobs, recorded, targets)
+    api = Api(
+        store,
+        rooms,
+        tokens,
+        invitations,
+        settings,
+        ids,
+        portal,
+        clock,
+        jobs,
+        recorded,
+        targets,
+        feed,
+        webhooks,
+    )
     mauth = mauth or MAuth(store.services, window_s=settings.replay_window_s, clock=clock)
     app = Starlette(
         routes=[*_resources(api), *recorded.files.routes(), *extra_routes],

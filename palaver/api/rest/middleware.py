@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 PROTECTED: Final = (
     *("/v1/rooms", "/v1.1/rooms", "/v1/recordings", "/v1.1/recordings"),
+    *("/v1/webhooks", "/v1.1/webhooks"),
     *("/services", "/v1.1/stream-engine"),
 )
 

@@ -10,17 +10,18 @@ from palaver.api.wire.parse import convert, without_nulls
 from palaver.room.values import RoomId
 
 if TYPE_CHECKING:
-    from starlette.types import Scope
+    from starlette.types import ASGIApp, Scope
 
     from palaver.api.auth.invitations import Invitations
     from palaver.api.auth.mauth import Caller
     from palaver.api.auth.tokens import TokenDesk
-    from palaver.api.http.answers import Answer
     from palaver.api.http.ids import ObjectIds
     from palaver.api.http.portal_address import PortalAddress
     from palaver.api.rest.recorded import Recorded
     from palaver.api.rest.settings import RestSettings
     from palaver.api.wire.streams import Dialect
+    from palaver.events.feed import EventFeed
+    from palaver.events.webhooks import WebhookSender
     from palaver.host import RoomHost, Rooms
     from palaver.jobs.jobs import Jobs
     from palaver.store import RoomDefinition, Store
@@ -45,6 +46,8 @@ class Api:
     jobs: Jobs
     recorded: Recorded
     targets: TargetStates
+    feed: EventFeed
+    webhooks: WebhookSender
 
     def now_ms(self) -> int:
         """Milliseconds since the epoch."""
@@ -75,7 +78,7 @@ class Call:
         return self.api.rooms.get(RoomId(self.room.id))
 
 
-Handler = Callable[[Call], Awaitable["Answer"]]
+Handler = Callable[[Call], Awaitable["ASGIApp"]]
 
 
 @dataclass(frozen=True, slots=True)

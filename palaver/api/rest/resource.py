@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl
 
-from palaver.api.http.answers import Answer, ApiError, error
+from palaver.api.http.answers import ApiError, error
 from palaver.api.http.body import read_body
 from palaver.api.http.failures import store_failed
 from palaver.api.http.ids import is_object_id
@@ -17,7 +17,7 @@ from palaver.room.errors import Fault, RoomError
 from palaver.store import RoomDefinition, StoreError
 
 if TYPE_CHECKING:
-    from starlette.types import Receive, Scope, Send
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from palaver.api.auth.mauth import Caller
 
@@ -42,6 +42,7 @@ class Resource:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
+        answer: ASGIApp
         try:
             answer = await self._answer(scope, receive)
         except ApiError as refusal:
@@ -56,7 +57,7 @@ class Resource:
             answer = store_failed(failure, scope)
         await answer(scope, receive, send)
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
+    async def _answer(self, scope: Scope, receive: Receive) -> ASGIApp:
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
         operation = self._methods.get(method)
         if operation is None:

@@ -11,6 +11,7 @@ from palaver.api.wire import errors
 from palaver.api.wire.errors import ProtocolError
 from palaver.api.wire.room_document import NewRoom, Room, RoomUpdate
 from palaver.api.wire.rooms import new_room, room_info, updated_room
+from palaver.events.feed import ROOM_DELETED
 from palaver.room.values import RoomId
 from palaver.store import Conflict
 
@@ -61,6 +62,8 @@ async def delete_room(call: Call) -> Answer:
     if not await call.api.store.rooms.delete(call.room.id):
         raise ApiError(errors.ROOM_NOT_FOUND, "Room not found")
     await call.api.rooms.close(RoomId(call.room.id))
+    call.api.webhooks.know(call.room.id, call.room.service)
+    call.api.feed.tell(call.room.id, ROOM_DELETED, {})
     return text("Room deleted")
 
 

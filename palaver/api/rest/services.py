@@ -11,6 +11,7 @@ from palaver.api.rest.operations import Call, Operation
 from palaver.api.wire import errors
 from palaver.api.wire.errors import ProtocolError
 from palaver.api.wire.services import NewService, Service, service_info
+from palaver.events.feed import ROOM_DELETED
 from palaver.room.values import RoomId
 from palaver.store import Conflict
 
@@ -54,9 +55,12 @@ async def delete_service(call: Call) -> Answer:
     rooms = await call.api.store.services.delete(service.id)
     if rooms is None:
         raise _not_found()
+    call.api.webhooks.forget_service(service.id)
     async with asyncio.TaskGroup() as closing:
         for room in rooms:
             closing.create_task(call.api.rooms.close(RoomId(room)))
+    for room in rooms:
+        call.api.feed.tell(room, ROOM_DELETED, {})
     return text("Service deleted")
 
 

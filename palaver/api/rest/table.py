@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from palaver.api.rest import (
     analytics,
+    events,
     invites,
     jobs,
     participants,
@@ -17,6 +18,7 @@ from palaver.api.rest import (
     streaming_outs,
     streams,
     tokens,
+    webhooks,
 )
 
 if TYPE_CHECKING:
@@ -34,6 +36,8 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *analytics.OPERATIONS,
     *sipcalls.OPERATIONS,
     *jobs.OPERATIONS,
+    *events.OPERATIONS,
+    *webhooks.OPERATIONS,
     *services.OPERATIONS,
 )
 """What is asked for most comes first."""

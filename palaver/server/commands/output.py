@@ -19,6 +19,12 @@ def print_json(value: Any) -> None:
     typer.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
 
 
+def print_line(value: Any) -> None:
+    """``value`` as JSON in one line, at once."""
+    typer.echo(msgspec.json.encode(value).decode())
+    sys.stdout.flush()
+
+
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """A table as wide as the terminal. What strangers named cannot command the terminal."""
     from rich.console import Console
