@@ -11,7 +11,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/.venv
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-RUST := Cargo.toml Cargo.lock $(shell find rust/sfu rust/nameplate rust/py -name '*.rs' -o -name Cargo.toml)
+RUST := Cargo.toml Cargo.lock $(shell find rust/sfu rust/nameplate rust/sip rust/py -name '*.rs' -o -name Cargo.toml)
 LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url $(if $(UPGRADE),--upgrade)
 PACKAGES := $(shell find palaver packaging -type f -not -name '*.so' -not -path '*/__pycache__/*' -not -path 'palaver/api/site/*')
 WEB := package.json package-lock.json $(shell find client/src web/src web/public client/*.json web/*.json web/index.html web/vite.config.ts -type f 2>/dev/null)
@@ -130,7 +130,7 @@ $(STAMPS)/load: $(STAMPS)/core $(shell find rust/bench -name '*.rs' -o -name Car
 	@touch $@
 
 # Browsers, servers and fonts that the tests drive; a bare name is a package.
-TEST_PACKAGES := chromium:chromium firefox-esr:firefox-esr ip:iproute2 ffmpeg:ffmpeg nginx:nginx-light caddy:caddy \
+TEST_PACKAGES := chromium:chromium kamailio:kamailio baresip:baresip-core sipp:sip-tester firefox-esr:firefox-esr ip:iproute2 ffmpeg:ffmpeg nginx:nginx-light caddy:caddy \
   /usr/lib/postgresql/15/bin/initdb:postgresql fonts-noto-core fonts-noto-cjk fonts-noto-color-emoji libnginx-mod-rtmp \
   gir1.2-gst-rtsp-server-1.0 python3-gi gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad \
   gstreamer1.0-plugins-ugly

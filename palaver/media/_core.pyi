@@ -5,7 +5,7 @@ whatever follows arrives later from :meth:`Core.events`. An id carries its threa
 Calls may come from any Python thread; the interpreter lock is released wherever Rust could wait.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import final
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "Resolution",
     "RtpSection",
     "Silent",
+    "SipStack",
     "Stalled",
     "Unroutable",
     "__version__",
@@ -34,6 +35,79 @@ __version__: str
 
 class CoreBusy(RuntimeError):
     """The command queue of a thread is full: nothing was queued. Try again, or refuse the caller."""
+
+@final
+class SipStack:
+    """A SIP user agent in a thread of its own. Commands never wait; what comes of them are events, in order.
+
+    Commands raise LookupError for an account or call that there is not (any more), ValueError for what does not read,
+    RuntimeError when the stack is closed or has as many calls as it may.
+    """
+
+    def __new__(
+        cls,
+        bind: str,
+        on_event: Callable[[str, tuple[object, ...]], None],
+        *,
+        public: str | None = None,
+        tcp: bool = True,
+        agent: str = "Palaver",
+        max_calls: int = 500,
+        max_calls_per_source: int = 100,
+        tries_per_source: int = 100,
+        tls_roots: bytes | None = None,
+        tls_certificate: bytes | None = None,
+        tls_key: bytes | None = None,
+        tls_bind: str | None = None,
+    ) -> SipStack:
+        """Listen on ``bind`` ("address:port"), by UDP and TCP. Raises OSError.
+
+        ``on_event`` is called from another thread, with an event's name and fields (``palaver/sip/events.py``).
+        ``public``: what others are told instead of ``bind``.
+        ``tries_per_source``: calls that an address may try at once, and each ten seconds.
+        Certificates are PEM; without ``tls_roots`` TLS reaches no server.
+        """
+    @property
+    def address(self) -> str:
+        """Where others reach it."""
+    def register(
+        self, server: str, user: str, password: str, *, expires_s: int = 300, limit_s: float = 8.0
+    ) -> int:
+        """Keep an account registered; ``limit_s``: how long the registrar may take to answer. Returns its number."""
+    def unregister(self, account: int) -> None:
+        """Let it go; ``AccountLeft`` follows."""
+    def invite(
+        self,
+        account: int,
+        peer: str,
+        offer: str,
+        *,
+        name: str = "",
+        limit_s: float = 45.0,
+        first_limit_s: float = 8.0,
+    ) -> int:
+        """Call ``peer`` through the account's server. Returns the call's number.
+
+        ``limit_s``: how long it may ring; ``first_limit_s``: how long there may be no answer at all.
+        """
+    def ring(self, call: int) -> None:
+        """Tell the caller that it rings."""
+    def answer(self, call: int, description: str) -> None:
+        """Take a call."""
+    def reject(self, call: int, status: int) -> None:
+        """Refuse a call that was not taken yet; ``status`` is 300 to 699."""
+    def hang_up(self, call: int) -> None:
+        """End a call, whatever its state."""
+    def update(self, call: int, description: str) -> None:
+        """Offer the peer another session; ``CallUpdated`` follows."""
+    def respond(self, call: int, request: int, status: int, description: str = "") -> None:
+        """Answer ``CallOffered``: from 300 on it is a refusal."""
+    def info(self, call: int, kind: str, body: str) -> None:
+        """Send a message of a media type within the call."""
+    def stats(self) -> dict[str, int]:
+        """How many accounts, calls, dialogs and transactions there are."""
+    def close(self) -> None:
+        """Hang up, unregister and close the ports; takes at most a few seconds."""
 
 @final
 class NamePainter:

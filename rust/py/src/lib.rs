@@ -5,6 +5,8 @@
 mod core;
 mod events;
 mod nameplate;
+mod sip;
+mod sip_events;
 
 use pyo3::prelude::*;
 
@@ -13,6 +15,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<core::Core>()?;
     module.add_class::<nameplate::NamePainter>()?;
     module.add("CoreBusy", module.py().get_type::<core::CoreBusy>())?;
+    module.add_class::<sip::SipStack>()?;
     events::register(module)?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))
 }

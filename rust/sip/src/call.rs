@@ -29,6 +29,8 @@ pub struct Call {
     pub outgoing: bool,
     pub dialog: InviteDialog,
     pub token: CancellationToken,
+    /// Of a call of ours: nobody wants it any more.
+    pub given_up: CancellationToken,
     /// Of a call of ours: it was taken. Before that its end is told by who made it.
     pub answered: AtomicBool,
     pub confirmed: AtomicBool,
@@ -58,6 +60,7 @@ impl Call {
             outgoing: source.is_none(),
             dialog,
             token: shared.token.child_token(),
+            given_up: CancellationToken::new(),
             answered: AtomicBool::new(false),
             confirmed: AtomicBool::new(false),
             pending: Mutex::default(),
@@ -86,11 +89,11 @@ impl Call {
 
     /// Ends it in the way that fits its state; `status` is the answer to a call that was not taken yet.
     pub async fn hang_up(&self, shared: &Shared, status: u16) {
-        if self.outgoing || self.confirmed.load(SeqCst) || self.dialog.state().waiting_ack() {
-            let ending = timeout(REQUEST, self.dialog.hangup()).await;
-            if self.outgoing && !self.answered.load(SeqCst) {
-                return; // whoever made it waits for the end of the first request
-            }
+        if self.outgoing && !self.answered.load(SeqCst) {
+            self.given_up.cancel();
+            let _ = timeout(REQUEST, self.token.cancelled()).await;
+        } else if self.outgoing || self.confirmed.load(SeqCst) || self.dialog.state().waiting_ack() {
+            let ending = timeout(REQUEST, self.dialog.bye()).await;
             let told = matches!(ending, Ok(Ok(())));
             let reason = if told { "ended here" } else { "ended here; the other side did not answer" };
             shared.dialogs.remove_dialog(&self.dialog.id());

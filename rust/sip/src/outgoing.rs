@@ -7,10 +7,12 @@ use std::time::Duration;
 use rsipstack::dialog::dialog::DialogState;
 use rsipstack::dialog::invitation::{InviteAsyncResult, InviteOption};
 use rsipstack::dialog::invite_dialog::InviteDialog;
-use rsipstack::sip::{Response, StatusCode, StatusCodeKind};
+use rsipstack::sip::{Header, HeadersExt, Method, Response, SipMessage, StatusCode, StatusCodeKind};
+use rsipstack::transaction::key::{TransactionKey, TransactionRole};
+use rsipstack::transaction::transaction::Transaction;
 use rsipstack::transport::SipAddr;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::Event;
 use crate::account::{Account, reason};
@@ -19,8 +21,10 @@ use crate::stack::{Refusal, Shared, Stack, lock};
 use crate::timer::{Said, WANTED_S, asking, has_token};
 use crate::uri;
 
-/// How long a call that was given up may take to end.
+/// How long one request of giving up may take.
 const GIVING_UP: Duration = Duration::from_secs(3);
+/// How long a request is still of interest that nobody answers (64 times T1).
+const UNANSWERED: Duration = Duration::from_secs(32);
 
 /// Whom to call.
 #[derive(Clone, Debug)]
@@ -93,18 +97,21 @@ fn begin(
 
 async fn conclude(shared: Arc<Shared>, account: Arc<Account>, wanted: Inviting, begun: Begun) {
     let (mut call, mut dialog, mut running) = begun;
-    let mut outcome = rung(&dialog, &mut running, &wanted).await;
+    let mut outcome = rung(&call, &mut running, &wanted).await;
     if let Some(interval_s) = longer(outcome.as_ref()) {
         // The other side wants the session refreshed less often: once more, as it asks (RFC 4028, section 7.2).
         shared.dialogs.remove_dialog(&dialog.id());
         if let Ok(again) = begin(&shared, call.id, &account, &wanted, interval_s) {
             (call, dialog, running) = again;
-            outcome = rung(&dialog, &mut running, &wanted).await;
+            outcome = rung(&call, &mut running, &wanted).await;
         }
     }
     match outcome {
         Some(Ok(Ok((_, Some(answer))))) if answer.status_code.kind() == StatusCodeKind::Successful => {
             taken(&shared, &call, &dialog, &answer);
+            if call.given_up.is_cancelled() {
+                call.hang_up(&shared, 200).await;
+            }
             return;
         }
         Some(Ok(Ok((_, Some(answer))))) => shared.finish(&call, answer.status_code.code(), reason(&answer)),
@@ -112,14 +119,72 @@ async fn conclude(shared: Arc<Shared>, account: Arc<Account>, wanted: Inviting, 
         Some(Ok(Err(problem))) => shared.finish(&call, 503, problem.to_string()),
         Some(Err(problem)) => shared.finish(&call, 500, problem.to_string()),
         None => {
-            let _ = timeout(GIVING_UP, dialog.cancel()).await;
-            if timeout(GIVING_UP, &mut running).await.is_err() {
-                running.abort(); // the library cancels it as soon as it may
-            }
-            shared.finish(&call, 408, "no answer");
+            let (status, reason) =
+                if call.given_up.is_cancelled() { (487, "ended here") } else { (408, "no answer") };
+            let destination = SipAddr::try_from(&account.server).ok();
+            let early = cancelled(&shared, &dialog, destination.clone()).await;
+            shared.finish(&call, status, reason);
+            settle(&shared, destination.filter(|_| !early), &dialog, &mut running).await;
         }
     }
     shared.dialogs.remove_dialog(&dialog.id());
+}
+
+/// Cancels a call that nobody wants any more; whether it could be. Before the first answer it cannot (RFC 3261, 9.1).
+///
+/// The library would send the request to the host of the callee's address, and not to where the call went.
+async fn cancelled(shared: &Shared, dialog: &InviteDialog, destination: Option<SipAddr>) -> bool {
+    if matches!(dialog.state(), DialogState::Trying(_) | DialogState::Early(..)) {
+        let _ = timeout(GIVING_UP, cancel(shared, dialog, destination)).await;
+        return true;
+    }
+    false
+}
+
+/// Waits for the end of a call that was given up: cancels it if it was not yet, and hangs up if it was taken.
+async fn settle(
+    shared: &Shared,
+    late: Option<SipAddr>,
+    dialog: &InviteDialog,
+    running: &mut JoinHandle<InviteAsyncResult>,
+) {
+    let deadline = Instant::now() + UNANSWERED;
+    while late.is_some() && !running.is_finished() && Instant::now() < deadline {
+        if cancelled(shared, dialog, late.clone()).await {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    if timeout_at(deadline, &mut *running).await.is_err() {
+        running.abort();
+    }
+    if dialog.state().is_confirmed() {
+        let _ = timeout(GIVING_UP, dialog.bye()).await;
+    }
+}
+
+async fn cancel(
+    shared: &Shared,
+    dialog: &InviteDialog,
+    destination: Option<SipAddr>,
+) -> rsipstack::Result<()> {
+    let mut request = dialog.initial_request();
+    let number = request.cseq_header()?.seq()?;
+    request.headers.retain(|header| !matches!(header, Header::ContentLength(_) | Header::ContentType(_)));
+    request.method = Method::Cancel;
+    request.cseq_header_mut()?.mut_seq(number)?.mut_method(Method::Cancel)?;
+    request.body.clear();
+    let key = TransactionKey::from_request(&request, TransactionRole::Client)?;
+    let mut transaction = Transaction::new_client(key, request, shared.endpoint.clone(), None);
+    transaction.destination = destination;
+    transaction.send().await?;
+    while let Some(message) = transaction.receive().await {
+        if matches!(message, SipMessage::Response(answer) if answer.status_code.kind() != StatusCodeKind::Provisional)
+        {
+            break;
+        }
+    }
+    Ok(())
 }
 
 type Outcome = Result<InviteAsyncResult, tokio::task::JoinError>;
@@ -136,18 +201,24 @@ fn longer(outcome: Option<&Outcome>) -> Option<u32> {
 
 /// How the first request ended; None if it took too long.
 async fn rung(
-    dialog: &InviteDialog,
+    call: &Call,
     running: &mut JoinHandle<InviteAsyncResult>,
     wanted: &Inviting,
 ) -> Option<Outcome> {
     let first = wanted.first_limit.min(wanted.limit);
-    if let Ok(done) = timeout(first, &mut *running).await {
-        return Some(done);
+    let ended = async {
+        if let Ok(done) = timeout(first, &mut *running).await {
+            return Some(done);
+        }
+        if matches!(call.dialog.state(), DialogState::Calling(_)) {
+            return None;
+        }
+        timeout(wanted.limit.saturating_sub(first), running).await.ok()
+    };
+    tokio::select! {
+        () = call.given_up.cancelled() => None,
+        outcome = ended => outcome,
     }
-    if matches!(dialog.state(), DialogState::Calling(_)) {
-        return None;
-    }
-    timeout(wanted.limit.saturating_sub(first), running).await.ok()
 }
 
 fn taken(shared: &Shared, call: &Call, dialog: &InviteDialog, answer: &Response) {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rsipstack::EndpointBuilder;
 use rsipstack::dialog::dialog_layer::DialogLayer;
-use rsipstack::transaction::endpoint::EndpointInnerRef;
+use rsipstack::transaction::endpoint::{EndpointInnerRef, EndpointOption};
 use rsipstack::transport::udp::UdpConnection;
 use rsipstack::transport::{TcpListenerConnection, TlsConfig, TlsListenerConnection, TransportLayer};
 use tokio::runtime::Runtime;
@@ -223,6 +223,7 @@ async fn open(options: &Options, events: Sender<Event>) -> rsipstack::Result<Arc
         .with_cancel_token(token.clone())
         .with_transport_layer(layer)
         .with_user_agent(&options.agent)
+        .with_option(EndpointOption { callid_suffix: Some("palaver".into()), ..EndpointOption::default() })
         .build();
     let requests = endpoint.incoming_transactions()?;
     let shared = Arc::new(Shared {

@@ -1,0 +1,1 @@
+"""Phones: accounts at SIP servers, and calls that are participants of rooms."""
