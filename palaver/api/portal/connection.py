@@ -3,89 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
-
-import engineio.packet
-
-from palaver.api.clock import wall_clock
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import socketio
-
+    from palaver.api.portal.library import SocketLink
     from palaver.api.portal.limits import TokenBucket
     from palaver.api.portal.session import Session
 
 MAX_UNREAD = 1024
 """Packets that may wait in a socket; a client that reads so little has lost its connection."""
-
-
-class UnawaitedQueue(asyncio.Queue[Any]):
-    """A socket's outgoing packets. Closing the socket does not wait until the client has fetched them all.
-
-    The library would, for ever, in the request that was the reason for closing.
-    """
-
-    async def join(self) -> None:
-        """Return at once."""
-
-
-async def close_socket(server: socketio.AsyncServer, engine_sid: str) -> None:
-    """Close an Engine.IO connection, saying so, without waiting for the client to read it."""
-    socket = server.eio.sockets.get(engine_sid)
-    if socket is not None:
-        await socket.close(wait=False, reason=server.reason.SERVER_DISCONNECT)
-
-
-class SocketLink:
-    """A client's place in the Socket.IO server."""
-
-    def __init__(self, server: socketio.AsyncServer, sid: str) -> None:
-        self._server = server
-        self.sid = sid
-        self.engine_sid: str = server.manager.eio_sid_from_sid(sid, "/")
-
-    @property
-    def unread(self) -> int | None:
-        """Packets that the client has not fetched yet, or None if the connection is gone."""
-        socket = self._server.eio.sockets.get(self.engine_sid)
-        if socket is None or socket.closing or socket.closed:
-            return None
-        return int(socket.queue.qsize())
-
-    async def send(self, packet: str) -> None:
-        """Put a packet into the socket's queue; never waits for the client."""
-        await self._server.eio.send(self.engine_sid, packet)
-
-    async def close(self) -> None:
-        """Disconnect from the namespace, as the server does it: the client does not come back by itself."""
-        await self._server.disconnect(self.sid)
-
-    async def abort(self) -> None:
-        """Close the connection below; the client tries to come back."""
-        await close_socket(self._server, self.engine_sid)
-
-    def finish_poll(self) -> None:
-        """Answer the request that a polling client may have open; the library leaves it hanging at the end."""
-        socket = self._server.eio.sockets.get(self.engine_sid)
-        if socket is not None:
-            socket.queue.put_nowait(engineio.packet.Packet(engineio.packet.NOOP))
-
-    def on_pong(self, heard: Callable[[float], None]) -> None:
-        """Call ``heard`` with the age in seconds of each ping that the client answers.
-
-        The library tells nobody about pongs, but asks the socket for the next ping at each one.
-        """
-        socket = self._server.eio.sockets[self.engine_sid]
-        schedule_ping = socket.schedule_ping
-
-        def ponged() -> None:
-            if socket.last_ping:
-                heard(wall_clock() - socket.last_ping)
-            schedule_ping()
-
-        socket.schedule_ping = ponged
 
 
 class Connection:

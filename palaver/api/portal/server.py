@@ -12,10 +12,11 @@ import socketio
 import structlog
 
 from palaver.api.portal import faults, notify, packets
-from palaver.api.portal.connection import Connection, SocketLink, UnawaitedQueue, close_socket
+from palaver.api.portal.connection import Connection
 from palaver.api.portal.dialects import Refusal
 from palaver.api.portal.early import EarlySessions
 from palaver.api.portal.entrance import Entrance
+from palaver.api.portal.library import SocketLink, SocketServer
 from palaver.api.portal.limits import TokenBucket
 from palaver.api.portal.members import Members
 from palaver.api.portal.requests import PLANS, Answer, Negotiate, Requester, Submit, Trickle
@@ -26,9 +27,10 @@ from palaver.media.ports import EngineError, NegotiationError, TransportNotFound
 from palaver.room.errors import RoomError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from palaver.api.auth.tokens import TokenDesk
+    from palaver.api.portal.library import Scope
     from palaver.api.portal.members import Member
     from palaver.api.portal.session import Identity
     from palaver.api.portal.settings import PortalSettings
@@ -37,21 +39,6 @@ if TYPE_CHECKING:
     from palaver.jobs.opening import RoomOpener
 
 Ack = tuple[Any, ...]
-
-
-class _Server(socketio.AsyncServer):  # type: ignore[misc]  # the library has no types
-    """Tells also of sessions that never join the namespace."""
-
-    begins: Callable[[str, dict[str, Any]], None]
-    ends: Callable[[str], None]
-
-    async def _handle_eio_connect(self, eio_sid: str, environ: dict[str, Any]) -> Any:
-        self.begins(eio_sid, environ)
-        return await super()._handle_eio_connect(eio_sid, environ)
-
-    async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> Any:
-        self.ends(eio_sid)
-        return await super()._handle_eio_disconnect(eio_sid, reason)
 
 
 class Portal:
@@ -75,12 +62,12 @@ class Portal:
         self._texts_refused = 0
         self._sio = self._socketio()
 
-    def _socketio(self) -> socketio.AsyncServer:
+    def _socketio(self) -> SocketServer:
         """The library's server: one request at a time per client, in the order sent."""
         settings = self._settings
         silent = logging.getLogger("palaver.portal.socketio")
         silent.setLevel(logging.CRITICAL + 1)  # what it calls errors are the malformed packets of strangers
-        server = _Server(
+        server = SocketServer(
             async_mode="asgi",
             async_handlers=False,
             serializer=packets.TextPacket,
@@ -92,7 +79,6 @@ class Portal:
             logger=silent,
             engineio_logger=silent,
         )
-        server.eio.create_queue = UnawaitedQueue
         server.begins, server.ends = self._session_begins, self._session_ends
         server.on("connect", self._on_connect)
         server.on("disconnect", self._on_disconnect)
@@ -121,8 +107,8 @@ class Portal:
         if self._closing:
             return
         self._closing = self._guard.shut = True
-        for sid in list(self._sio.eio.sockets):
-            await close_socket(self._sio, sid)
+        for sid in self._sio.engine_sids:
+            await self._sio.close_socket(sid)
         await self._sio.shutdown()
 
     def stats(self) -> Mapping[str, float]:
@@ -153,16 +139,16 @@ class Portal:
                 for connection in self._connections.values()
                 if connection.session.state is State.IN_SERVICE
             }
-            idle = [sid for sid in self._sio.eio.sockets if sid not in served]
+            idle = [sid for sid in self._sio.engine_sids if sid not in served]
             self._strangers = {sid: self._strangers.get(sid, now) for sid in idle}
             for sid, since in self._strangers.items():
                 if now - since >= limit:
-                    await close_socket(self._sio, sid)
+                    await self._sio.close_socket(sid)
 
     # ── connections ─────────────────────────────────────────────────────────────────────────────────
 
-    def _session_begins(self, engine_sid: str, environ: dict[str, Any]) -> None:
-        client = environ.get("asgi.scope", {}).get("client")
+    def _session_begins(self, engine_sid: str, scope: Scope) -> None:
+        client = scope.get("client")
         self._early.begin(engine_sid, str(client[0]) if client else "")
 
     def _session_ends(self, engine_sid: str) -> None:
@@ -173,9 +159,9 @@ class Portal:
         """The client logged in: it counts no more as a stranger, and may send what members send."""
         engine_sid = connection.link.engine_sid
         self._early.end(engine_sid)
-        environ = self._sio.environ.get(engine_sid)
-        if environ is not None:  # else it went away meanwhile
-            self._guard.trust(engine_sid, environ.get("asgi.scope", {}))
+        scope = self._sio.scope_of(engine_sid)
+        if scope is not None:  # else it went away meanwhile
+            self._guard.trust(engine_sid, scope)
 
     async def _on_connect(self, sid: str, _environ: Any, _auth: Any = None) -> bool:
         if self._tasks is None or self._closing:
@@ -222,8 +208,8 @@ class Portal:
         known = self._sio.reason
         if reason in (known.CLIENT_DISCONNECT, known.SERVER_DISCONNECT):
             return False
-        environ = self._sio.environ.get(connection.link.engine_sid, {})
-        return not self._guard.said_goodbye(connection.link.engine_sid, environ.get("asgi.scope", {}))
+        engine_sid = connection.link.engine_sid
+        return not self._guard.said_goodbye(engine_sid, self._sio.scope_of(engine_sid) or {})
 
     # ── requests ────────────────────────────────────────────────────────────────────────────────────
 

@@ -7,12 +7,12 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs
 
+from palaver.api.portal.library import Scope, is_of_ended_session
 from palaver.api.portal.packets import well_formed
 
 if TYPE_CHECKING:
     from palaver.api.portal.early import EarlySessions
 
-Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
@@ -125,7 +125,7 @@ async def _polled(app: App, scope: Scope, receive: Receive, send: Send) -> None:
     try:
         await app(scope, receive, send)
     except KeyError as error:
-        if error.args != ("Session is disconnected",):
+        if not is_of_ended_session(error):
             raise
         await _answer(send, 400, "The session has ended")
 

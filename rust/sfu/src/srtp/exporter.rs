@@ -2,6 +2,9 @@
 //!
 //! str0m does not tell its keys. But it takes a provider of DTLS sessions, and this one wraps str0m's own: a session
 //! passes everything through and puts what it exports into an [`Exported`] as well.
+//!
+//! This is the one place that reaches into str0m. It would end with an event, or a method of `Rtc`, that gives the
+//! exported keying material and the SRTP profile; `str0m` 0.25 has neither.
 
 use std::cell::RefCell;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
