@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute, Route
 from palaver.api.demo_answers import Refused, answered, body_of, json_answer
 from palaver.api.demo_session import DemoSessions, same_origin
 from palaver.api.wire.errors import OWT_ERRORS
-from palaver.api.wire.recordings import state_of
+from palaver.api.wire.recordings import part_urls, state_of
 from palaver.jobs.kinds import JobFailed
 from palaver.jobs.outgoing import apply
 from palaver.jobs.recording import Recording, of_view
@@ -147,11 +147,5 @@ class PageRecordings:
             "state": state_of(entry),
             "started": entry.started_ms,
             "seconds": round(entry.seconds, 1),
-            "parts": [
-                {
-                    "play": files.url(entry.id, number, download=False),
-                    "download": files.url(entry.id, number, download=True),
-                }
-                for number in range(1, len(entry.parts) + 1)
-            ],
+            "parts": [part_urls(entry, number, files) for number in range(1, len(entry.parts) + 1)],
         }

@@ -158,10 +158,19 @@ class Recordings(Resource[ops.RecordingOperations]):
     erase = _sent(ops.RecordingOperations.erase)
 
     async def download(
-        self, part: RecordedPart, to: BinaryIO, progress: Callable[[int], None] | None = None
+        self,
+        part: RecordedPart,
+        to: BinaryIO,
+        progress: Callable[[int], None] | None = None,
+        *,
+        start_s: float | None = None,
+        end_s: float | None = None,
     ) -> None:
-        """Write a part's file to ``to``. ``progress`` hears how many bytes have come so far."""
-        await self._client.fetch(part.download, to, progress)
+        """Write a part's file to ``to``, or what it has from ``start_s`` to ``end_s``, cut at key frames.
+
+        ``progress`` hears how many bytes have come so far.
+        """
+        await self._client.fetch(ops.cut(part.download, start_s, end_s), to, progress)
 
 
 class AsyncPalaver:

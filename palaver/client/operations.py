@@ -399,3 +399,9 @@ RECORDINGS = RecordingOperations()
 STREAMING_OUTS = OutputOperations("streaming-outs", StreamingOut)
 SIP_CALLS = OutputOperations("sipcalls", SipCall)
 ANALYTICS = OutputOperations("analytics", Analysis)
+
+
+def cut(url: str, start_s: float | None, end_s: float | None) -> str:
+    """The URL of a time range of what ``url`` downloads."""
+    asked = {"from": start_s, "to": end_s}
+    return url + "".join(f"&{name}={value:.3f}" for name, value in asked.items() if value is not None)

@@ -290,7 +290,10 @@ class Invite(Wire):
 
 
 class RecordedPart(Wire):
-    """A file of a recording. ``play`` and ``download`` are URLs that are good for a while, relative to the server."""
+    """A file of a recording, and URLs that are good for a while, relative to the server.
+
+    ``thumbnail`` is empty where there is no picture, ``speakers`` (WebVTT) where nobody knows who spoke.
+    """
 
     file: str
     started: int = 0
@@ -299,6 +302,8 @@ class RecordedPart(Wire):
     complete: bool = False
     play: str = ""
     download: str = ""
+    thumbnail: str = ""
+    speakers: str = ""
 
 
 class Recording(Wire):

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final, Literal
 import structlog
 
 from palaver.recording.index import Entry, Part
-from palaver.room.messages import ParticipantJoined, ParticipantLeft
-from palaver.room.values import RoomId
+from palaver.room.messages import ParticipantJoined, ParticipantLeft, SpeakerChanged
+from palaver.room.values import RoomId, SubscriptionId
 from palaver.store import StoreError
 
 if TYPE_CHECKING:
@@ -129,6 +129,8 @@ class RecordingIndex:
             part = entry.parts[-1]
             self._counts["bytes"] += max(size - part.size, 0)
             part.size, part.seconds = size, seconds
+            if not part.zero_ms and not entry.paused:
+                part.zero_ms = self._now() - round(seconds * 1000)
             self._changed.add(recording)
 
     def marked(self, recording: str, what: Literal["paused", "resumed"], seconds: float) -> None:
@@ -173,9 +175,18 @@ class RecordingIndex:
             entry.joined(event.participant.id, event.participant.user, self._now())
         elif isinstance(event, ParticipantLeft):
             entry.left(event.participant, self._now())
-        else:
+        elif not (isinstance(event, SpeakerChanged) and self._hear_speaker(entry, event)):
             return
         self._changed.add(entry.id)
+
+    def _hear_speaker(self, entry: Entry, event: SpeakerChanged) -> bool:
+        host = self._room_of(RoomId(entry.room))
+        taken = host.room.subscriptions.get(SubscriptionId(entry.id)) if host is not None else None
+        if host is None or taken is None or event.view not in {track.stream for track in taken.tracks}:
+            return False
+        stream = host.room.streams.get(event.stream)
+        who = host.room.participants.get(stream.owner) if stream is not None and stream.owner else None
+        return entry.speaks(who.user if who is not None else event.stream, self._now())
 
     # ── its life ────────────────────────────────────────────────────────────────────────────────────
 

@@ -35,6 +35,12 @@ _MUXERS: Final[Mapping[Container, tuple[str, dict[str, str]]]] = {
 }
 
 
+def muxer(container: Container) -> tuple[str, dict[str, str]]:
+    """FFmpeg's name of what writes ``container``, and its options."""
+    name, options = _MUXERS[container]
+    return name, {**options, "flush_packets": "1", "max_interleave_delta": _INTERLEAVE_US}
+
+
 class PartFile(io.RawIOBase):
     """The file of one part: unbuffered, its size known, synced on demand from any thread."""
 
@@ -93,12 +99,9 @@ class Writer(Muxer):
         """Raises ValueError for what ``container`` does not hold."""
         if refused := refusal(container, audio, video.codec if video else None):
             raise ValueError(refused[1])
-        muxer, options = _MUXERS[container]
-        options = {**options, "flush_packets": "1", "max_interleave_delta": _INTERLEAVE_US}
+        name, options = muxer(container)
         self._file = file
-        super().__init__(
-            av.open(file, "w", format=muxer, options=options), audio, video, holds=muxer == "mp4"
-        )
+        super().__init__(av.open(file, "w", format=name, options=options), audio, video, holds=name == "mp4")
 
     @property
     def size(self) -> int:

@@ -13,6 +13,9 @@ INTERRUPTED: Final = "the server stopped unexpectedly"
 """How a recording ended that nobody ended."""
 
 
+MOST_SPOKEN: Final = 20_000
+"""Changes of who speaks that are kept of a recording."""
+
 Initiator: TypeAlias = Literal["request", "page", "room"]
 """Who began a recording: a request to the management API, people at the page, or the room itself."""
 
@@ -25,6 +28,8 @@ class Part(Struct, kw_only=True):
     seconds: float = 0.0
     size: int = 0
     complete: bool = False
+    zero_ms: int = 0
+    """When its second 0 was, to about half a second; 0: nobody knows."""
 
 
 class Mark(Struct, kw_only=True):
@@ -61,6 +66,9 @@ class Entry(Struct, kw_only=True):
     parts: list[Part] = field(default_factory=list)
     marks: list[Mark] = field(default_factory=list)
     participants: list[Attendance] = field(default_factory=list)
+    speakers: list[str] = field(default_factory=list)
+    spoken: list[tuple[int, int]] = field(default_factory=list)
+    """Who began to speak when: milliseconds since the beginning, and which of ``speakers``."""
 
     @property
     def seconds(self) -> float:
@@ -86,6 +94,15 @@ class Entry(Struct, kw_only=True):
         for one in self.participants:
             if one.participant == participant and one.left_ms is None:
                 one.left_ms = at_ms
+
+    def speaks(self, name: str, at_ms: int) -> bool:
+        """Somebody is heard from now on; whether that is kept."""
+        if len(self.spoken) >= MOST_SPOKEN:
+            return False
+        if name not in self.speakers:
+            self.speakers.append(name)
+        self.spoken.append((max(at_ms - self.started_ms, 0), self.speakers.index(name)))
+        return True
 
     def mark(self, what: Literal["paused", "resumed"], at_ms: int, seconds_of_part: float) -> None:
         """The recording was paused or goes on, so far into its last part."""

@@ -45,6 +45,9 @@ async def test_a_meeting_is_recorded_seen_by_all_paused_and_played(
     await bob.get_by_test_id("record-stop").click()
     for page in (ann, bob, late):
         await reads(page, None)
+    await until(
+        ann, "() => document.querySelector('[data-testid=thumbnail]')?.naturalWidth === 320", timeout_s=40
+    )
     await ann.get_by_test_id("recording-play").click()
     await until(ann, PLAYS, timeout_s=40)
 

@@ -48,7 +48,9 @@ async def test_a_recording_is_in_the_store_while_it_goes_on(here: Index) -> None
     await here.save()
     (entry,) = await here.store.recordings.of(SERVICE, ROOM)
     assert (entry.started_ms, entry.ended_ms, entry.seconds, entry.size) == (1_000_000, None, 2.5, 5000)
-    assert entry.parts == [Part(file="r/42.mkv", started_ms=1_000_000, seconds=2.5, size=5000)]
+    assert entry.parts == [
+        Part(file="r/42.mkv", started_ms=1_000_000, seconds=2.5, size=5000, zero_ms=997_500)
+    ]
     here.index.grew("42", 9000, 4.5)
     await here.save()
     assert (await here.store.recordings.of(SERVICE))[0].size == 9000

@@ -9,6 +9,8 @@ import { length, UNREACHABLE } from "./words.js";
 interface Part {
   play: string;
   download: string;
+  thumbnail?: string;
+  speakers?: string;
 }
 
 interface Recording {
@@ -159,16 +161,26 @@ function button(text: string, testid: string, kind: string, onclick: () => void)
 
 function row(one: Recording): HTMLElement {
   const when = new Date(one.started).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
-  const parts = one.parts.map(({ play, download }, index) => {
+  const parts = one.parts.map(({ play, download, thumbnail, speakers }, index) => {
     const name = one.parts.length > 1 ? `, part ${index + 1}` : "";
     const start = button(`Play${name}`, "recording-play", "", () => {
-      const video = h("video", { controls: true, playsinline: true, src: place(play.slice(1)) });
+      const names =
+        speakers && h("track", { kind: "captions", label: "Who speaks", src: place(speakers.slice(1)) });
+      const video = h(
+        "video",
+        { controls: true, playsinline: true, src: place(play.slice(1)) },
+        names || undefined,
+      );
       start.replaceWith(video);
       video.play().catch(() => undefined); // it has controls
     });
+    const seen =
+      thumbnail &&
+      h("img", { src: place(thumbnail.slice(1)), alt: "", loading: "lazy", "data-testid": "thumbnail" });
     return h(
       "div",
       { class: "recording-part" },
+      seen || undefined,
       start,
       h(
         "a",

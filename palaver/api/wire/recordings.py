@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from palaver.room.values import Kind, SubscribedTrack, Track
 
 Container = Literal["auto", "mkv", "mp4", "ts", "m4a", "ogg", "mka"]
+Way = Literal["play", "download", "thumbnail", "speakers"]
+"""What a signed URL gives of a part."""
 State = Literal["recording", "paused", "ended"]
 
 
@@ -73,7 +75,11 @@ class Storage(Shape):
 
 
 class RecordedPart(Shape):
-    """A file of a recording. ``play`` and ``download`` are URLs that are good for a while, relative to the server."""
+    """A file of a recording, and URLs that are good for a while, relative to the server.
+
+    ``play`` and ``download`` take ``&from=…&to=…``, seconds into the file, for a part of it. ``thumbnail`` is a JPEG
+    of what is seen; ``speakers``, of a view, WebVTT with the names of those who spoke.
+    """
 
     file: str
     started: int
@@ -82,6 +88,8 @@ class RecordedPart(Shape):
     complete: bool
     play: str
     download: str
+    thumbnail: str | UnsetType = UNSET
+    speakers: str | UnsetType = UNSET
 
 
 class RecordingMark(Shape):
@@ -150,7 +158,7 @@ class FilesOf(Protocol):
         """Where a file is on this machine."""
         ...
 
-    def url(self, recording: str, part: int, *, download: bool) -> str:
+    def url(self, recording: str, part: int, way: Way) -> str:
         """A URL of a part, counted from 1."""
         ...
 
@@ -189,6 +197,16 @@ def recording_info(entry: Entry, host: str, files: FilesOf) -> dict[str, Any]:
     return info
 
 
+def part_urls(entry: Entry, number: int, files: FilesOf) -> dict[str, str]:
+    """What there is to fetch of a part, counted from 1."""
+    ways: list[Way] = ["play", "download"]
+    if entry.video is not None:
+        ways.append("thumbnail")
+    if entry.spoken:
+        ways.append("speakers")
+    return {way: files.url(entry.id, number, way) for way in ways}
+
+
 def _part(entry: Entry, number: int, part: Part, files: FilesOf) -> dict[str, Any]:
     return {
         "file": part.file,
@@ -196,6 +214,5 @@ def _part(entry: Entry, number: int, part: Part, files: FilesOf) -> dict[str, An
         "seconds": round(part.seconds, 3),
         "bytes": part.size,
         "complete": part.complete,
-        "play": files.url(entry.id, number, download=False),
-        "download": files.url(entry.id, number, download=True),
+        **part_urls(entry, number, files),
     }
