@@ -65,6 +65,7 @@ export class Conference extends Emitter<ConferenceEvents> {
   readonly #streams: Map<string, RoomStream>;
   readonly #parts = new Map<Part, Session>();
   #connection: Connection | undefined;
+  readonly #iceServers: RTCIceServer[];
   #renewals = 0;
   #recording: RecordingState;
   #over = false;
@@ -83,6 +84,7 @@ export class Conference extends Emitter<ConferenceEvents> {
     const { id, user, role, permission, room } = answer;
     this.me = { id, user, role };
     this.permission = permission;
+    this.#iceServers = answer.iceServers ?? [];
     this.room = { id: room.id, views: room.views };
     this.#recording = room.recording ?? "none";
     this.#participants = new Map(room.participants.map((participant) => [participant.id, participant]));
@@ -171,7 +173,7 @@ export class Conference extends Emitter<ConferenceEvents> {
   }
 
   #connect(): Connection {
-    const connection: Connection = new Connection(this.portal, this.createPeer, {
+    const connection: Connection = new Connection(this.portal, this.createPeer, this.#iceServers, {
       sessionEnded: (id, reason) => this.#sessionEnded(id, reason),
       failed: (reason) => {
         if (this.#connection === connection) void this.#renew(reason);

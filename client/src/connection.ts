@@ -38,9 +38,10 @@ export class Connection {
   constructor(
     readonly portal: Portal,
     createPeer: (configuration: RTCConfiguration) => RTCPeerConnection,
+    iceServers: RTCIceServer[],
     readonly told: { sessionEnded(id: string, reason: string): void; failed(reason: string): void },
   ) {
-    this.#peer = createPeer({ bundlePolicy: "max-bundle" });
+    this.#peer = createPeer({ bundlePolicy: "max-bundle", iceServers });
     this.#peer.onicecandidate = ({ candidate }) => this.#found(candidate);
     this.#peer.onconnectionstatechange = () => {
       if (this.#peer.connectionState === "failed") this.#fail("the media connection broke");

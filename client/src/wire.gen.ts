@@ -322,6 +322,7 @@ export interface LoginAnswer {
   role: string;
   permission: PermissionInfo;
   room: RoomInfo;
+  iceServers?: IceServerInfo[];
   reconnectionTicket?: string;
 }
 /**
@@ -468,6 +469,14 @@ export interface AreaInfo {
   top: string;
   width: string;
   height: string;
+}
+/**
+ * A STUN or TURN server, as RTCPeerConnection takes it.
+ */
+export interface IceServerInfo {
+  urls: string[];
+  username?: string;
+  credential?: string;
 }
 /**
  * The answer to a relogin in dialect 1.2, except for SDK type "JavaScript": that gets the bare ticket.

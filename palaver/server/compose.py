@@ -28,6 +28,7 @@ from palaver.api.demo_session import DemoSessions
 from palaver.api.demo_view import DemoView
 from palaver.api.http.edge import Edge
 from palaver.api.http.forwarding import TrustedProxies
+from palaver.api.http.ice_servers import IceServers, ice_server
 from palaver.api.http.portal_address import PortalAddress
 from palaver.api.invites import InvitedGuests
 from palaver.api.names import KnownNames
@@ -37,7 +38,6 @@ from palaver.api.portal.settings import PortalSettings
 from palaver.api.rest.app import build
 from palaver.api.rest.settings import RestSettings
 from palaver.api.sources import Sources
-from palaver.api.whip.ice_servers import ice_server
 from palaver.api.whip.routes import WhipAndWhep
 from palaver.api.whip.settings import WhipSettings
 from palaver.api.wire.events import described, event_info, recording_data
@@ -428,6 +428,7 @@ def _rest_settings(config: Config, listening: Listening) -> RestSettings:
         cors_origins=tuple(config.http.cors_origins),
         body_limit=config.http.body_limit,
         body_timeout_s=config.http.body_timeout_s,
+        ice_servers=_ice_servers(config).told_to,
     )
 
 
@@ -451,16 +452,26 @@ def _portal_settings(config: Config, directory: DataDirectory, sources: Sources)
         max_early_sessions_per_source=portal.max_early_sessions_per_source,
         body_timeout_s=config.http.body_timeout_s,
         sources=sources,
+        ice_servers=_ice_servers(config).told_to,
     )
+
+
+def _ice_servers(config: Config) -> IceServers:
+    ice = config.ice
+    try:
+        return IceServers(ice.servers, ice.turn_secret, ice.turn_lifetime_s, wall_clock)
+    except ValueError as error:
+        raise StartError(f"ice.servers: {error}") from None
 
 
 def _whip_settings(config: Config) -> WhipSettings:
     try:
-        ice_servers = tuple(ice_server(text) for text in config.whip.ice_servers)
+        own = tuple(ice_server(text) for text in config.whip.ice_servers)
     except ValueError as error:
         raise StartError(f"whip.ice_servers: {error}") from None
+    common = _ice_servers(config)
     return WhipSettings(
-        ice_servers=ice_servers,
+        ice_servers=lambda client: (*own, *common.told_to(client)),
         realm=config.auth.realm,
         body_timeout_s=config.http.body_timeout_s,
     )

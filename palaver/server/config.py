@@ -141,7 +141,18 @@ class Whip(Section, frozen=True):
     """WHIP and WHEP."""
 
     ice_servers: list[str] = field(default_factory=list)
-    """STUN and TURN servers for clients: `stun:host:port`, `turn:user:password@host:port?transport=udp`."""
+    """STUN and TURN servers for WHIP and WHEP alone, beside those of `[ice]`."""
+
+
+class Ice(Section, frozen=True):
+    """STUN and TURN servers, told to portal clients, WHIP, WHEP and the page."""
+
+    servers: list[str] = field(default_factory=list)
+    """`stun:host:port`, `turn:host:port?transport=udp` with `turn_secret`, else `turn:user:password@host:port`."""
+    turn_secret: str = ""
+    """Secret shared with the TURN servers (coturn: `static-auth-secret`), of which short-lived credentials are made."""
+    turn_lifetime_s: Positive = 86_400.0
+    """Seconds for which such credentials are good."""
 
 
 class Auth(Section, frozen=True):
@@ -266,6 +277,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     pipelines: Pipelines = field(default_factory=Pipelines)
     portal: Portal = field(default_factory=Portal)
     whip: Whip = field(default_factory=Whip)
+    ice: Ice = field(default_factory=Ice)
     auth: Auth = field(default_factory=Auth)
     service: Service = field(default_factory=Service)
     database: Database = field(default_factory=Database)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from palaver.api.whip.ice_servers import IceServer, ice_server
+from palaver.api.http.ice_servers import IceServer, IceServers, ice_server
 from palaver.api.whip.refusals import FAULTS, of_room
 from palaver.room.errors import Fault, RoomError
 
@@ -37,6 +37,22 @@ def test_what_is_none_is_refused_without_its_password(text: str) -> None:
     with pytest.raises(ValueError, match="expected") as refusal:
         ice_server(text)
     assert "secret" not in str(refusal.value)
+
+
+def test_a_turn_server_that_shares_a_secret_gets_credentials_that_end() -> None:
+    lines = ("stun:stun.example", "turn:turn.example:3478", "turn:ann:secret@other.example")
+    servers = IceServers(lines, "shared", 3600, lambda: 1_700_000_000.9)
+    stun, turn, other = servers.told_to("c1")
+    assert stun.info() == {"urls": ["stun:stun.example"]}
+    # printf 1700003600:c1 | openssl dgst -sha1 -hmac shared -binary | base64
+    assert turn.info() == {
+        "urls": ["turn:turn.example:3478"],
+        "username": "1700003600:c1",
+        "credential": "DSc9jvHyJyPUOfCWxkfC3R/x3Go=",
+    }
+    assert (other.username, other.credential) == ("ann", "secret")
+    with pytest.raises(ValueError, match="expected"):
+        IceServers(["turn:turn.example:3478"], "", 3600, lambda: 0.0)
 
 
 def test_a_link_quotes_what_it_has_to() -> None:

@@ -332,11 +332,11 @@ async def test_an_engine_that_cannot_is_not_available(house: House) -> None:
 
 
 async def test_ice_servers_are_told_where_there_are_some() -> None:
-    from palaver.api.whip.ice_servers import ice_server
+    from palaver.api.http.ice_servers import ice_server
     from palaver.api.whip.settings import WhipSettings
 
     servers = tuple(map(ice_server, ("stun:stun.example:3478", 'turn:ann:s"cret@turn.example?transport=udp')))
-    async with make_house(whip_settings=WhipSettings(ice_servers=servers)) as house:
+    async with make_house(whip_settings=WhipSettings(ice_servers=lambda _: servers)) as house:
         room = await house.room()
         answer = await published(house, room)
     assert answer.headers.get_list("link") == [

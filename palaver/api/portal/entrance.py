@@ -115,6 +115,8 @@ class Entrance:
         }
         if room.recording is not None:
             answer["room"]["recording"] = room.recording
+        if servers := self._settings.ice_servers(secrets.token_hex(8)):
+            answer["iceServers"] = [server.info() for server in servers]
         if identity.reconnectable:
             answer["reconnectionTicket"] = self.ticket(member)
         return answer

@@ -7,10 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from palaver.api.clock import wall_clock
+from palaver.api.http.ice_servers import no_servers
 from palaver.api.sources import Sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from palaver.api.http.ice_servers import IceServer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +54,8 @@ class PortalSettings:
     clock: Callable[[], float] = time.monotonic
     sources: Sources = field(default_factory=Sources)
     wall_clock: Callable[[], float] = wall_clock
+    ice_servers: Callable[[str], tuple[IceServer, ...]] = no_servers
+    """The STUN and TURN servers for a client, by a name of it."""
 
     @property
     def max_message_bytes(self) -> int:

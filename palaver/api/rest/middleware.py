@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 PROTECTED: Final = (
     *("/v1/rooms", "/v1.1/rooms", "/v1/recordings", "/v1.1/recordings"),
-    *("/v1/webhooks", "/v1.1/webhooks"),
+    *("/v1/webhooks", "/v1.1/webhooks", "/v1/ice-servers", "/v1.1/ice-servers"),
     *("/services", "/v1.1/stream-engine"),
 )
 

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from palaver.api.auth.mauth import WINDOW_S
+from palaver.api.http.ice_servers import no_servers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from palaver.api.http.ice_servers import IceServer
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +21,7 @@ class RestSettings:
     ``replay_window_s``: how old a signature may be, each accepted once; 0 turns both off. ``public_url``: where clients
     find the portal, put into tokens; without it, the Host of the request.
     ``on_loopback``: whether nobody else can reach us. ``cors_origins`` holds origins, or "*" for all.
+    ``ice_servers`` gives those for a client, by a name of it.
     """
 
     realm: str = "palaver"
@@ -24,3 +32,4 @@ class RestSettings:
     body_limit: int = 1 << 20
     body_timeout_s: float = 30.0
     reusable_token_ttl_s: int = 86_400
+    ice_servers: Callable[[str], tuple[IceServer, ...]] = no_servers

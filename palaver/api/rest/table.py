@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from palaver.api.rest import (
     analytics,
     events,
+    ice_servers,
     invites,
     jobs,
     participants,
@@ -36,6 +37,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *analytics.OPERATIONS,
     *sipcalls.OPERATIONS,
     *jobs.OPERATIONS,
+    *ice_servers.OPERATIONS,
     *events.OPERATIONS,
     *webhooks.OPERATIONS,
     *services.OPERATIONS,

@@ -6,7 +6,7 @@ import re
 import secrets
 from typing import TYPE_CHECKING, Final
 
-from palaver.api.http.answers import Answer, ApiError, Headers
+from palaver.api.http.answers import Answer, ApiError
 from palaver.api.http.edge import base_of
 from palaver.api.whip import plans, refusals
 from palaver.api.whip.endpoint import FRAGMENT, SDP, Endpoint
@@ -52,7 +52,7 @@ class Posting(Endpoint):
         self._store, self._rooms, self._opener = store, rooms, opener
         self._bearers, self._sessions = bearers, sessions
         self.started = 0
-        self._links: Headers = tuple((b"link", server.link()) for server in settings.ice_servers)
+        self._ice_servers = settings.ice_servers
 
     async def answer(self, scope: Scope, receive: Receive) -> Answer:
         """See Endpoint."""
@@ -70,7 +70,7 @@ class Posting(Endpoint):
             (b"location", (base_of(scope) + session.path).encode()),
             (b"etag", session.etag.encode()),
             (b"accept-patch", FRAGMENT),
-            *self._links,
+            *((b"link", server.link()) for server in self._ice_servers(who.id)),
         )
         return Answer(201, answer.encode(), SDP, headers)
 

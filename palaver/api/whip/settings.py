@@ -5,15 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from palaver.api.http.ice_servers import no_servers
+
 if TYPE_CHECKING:
-    from palaver.api.whip.ice_servers import IceServer
+    from collections.abc import Callable
+
+    from palaver.api.http.ice_servers import IceServer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WhipSettings:
-    """``ice_servers`` are told to every client; ``realm`` is what a 401 names."""
+    """``ice_servers`` gives those for a client, by a name of it; ``realm`` is what a 401 names."""
 
-    ice_servers: tuple[IceServer, ...] = ()
+    ice_servers: Callable[[str], tuple[IceServer, ...]] = no_servers
     realm: str = "palaver"
     max_body_bytes: int = 65536
     """Browsers' offers have about 10 kB."""

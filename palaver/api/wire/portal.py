@@ -81,6 +81,14 @@ class RoomInfo(Message):
     recording: Literal["recording", "paused"] | UnsetType = UNSET
 
 
+class IceServerInfo(Message):
+    """A STUN or TURN server, as RTCPeerConnection takes it."""
+
+    urls: list[str]
+    username: str | UnsetType = UNSET
+    credential: str | UnsetType = UNSET
+
+
 class LoginAnswer(Message):
     """The answer to a login. ``id`` is the participant's; without a ticket the session cannot be resumed."""
 
@@ -89,6 +97,7 @@ class LoginAnswer(Message):
     role: str
     permission: PermissionInfo
     room: RoomInfo
+    ice_servers: list[IceServerInfo] | UnsetType = UNSET
     reconnection_ticket: str | UnsetType = UNSET
 
 
