@@ -9,7 +9,7 @@ import functools
 import os
 import shutil
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -189,6 +189,14 @@ def _job_kinds(
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the operator wants of a running node, by signals: to stop; to read its certificate anew."""
+
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    reload: asyncio.Event = field(default_factory=asyncio.Event)
+
+
 class Node:
     """A server: its parts, put together. ``run`` is its life."""
 
@@ -327,8 +335,8 @@ class Node:
         files = (str(certificate.cert), str(certificate.key)) if certificate else None
         return http.server(app, self._limits, certificate=files, grace_s=self._config.http.drain_s)
 
-    async def run(self, stop: asyncio.Event, greet: Callable[[], None]) -> None:
-        """Serve until ``stop`` is set, then drain. A part that fails ends the server with its exception.
+    async def run(self, told: Told, greet: Callable[[], None]) -> None:
+        """Serve until told to stop, then drain. A part that fails ends the server with its exception.
 
         ``greet`` is called once requests are answered.
         """
@@ -355,7 +363,8 @@ class Node:
                 own = self._operator.serve(sockets=[self._listening.operator])
                 running.append(parts.create_task(own, name="operator"))
             parts.create_task(self._announce(greet), name="announce")
-            await stop.wait()
+            running.append(parts.create_task(self._reload_at(told.reload), name="certificate"))
+            await told.stop.wait()
             self._log.info("draining", seconds=self._config.http.drain_s)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._config.http.drain_s):
@@ -364,6 +373,23 @@ class Node:
             await serving
             for part in running:
                 part.cancel()
+
+    async def _reload_at(self, wanted: asyncio.Event) -> None:
+        """Each time that it is wanted, use what the certificate's files hold now for connections that come."""
+        while True:
+            await wanted.wait()
+            wanted.clear()
+            certificate = self._listening.certificate
+            if certificate is None or certificate.fingerprint is not None:
+                self._log.info("nothing to reload", why="no certificate is configured")
+                continue
+            try:
+                await asyncio.to_thread(tls.given, str(certificate.cert), str(certificate.key))
+                self._server.use_certificate(str(certificate.cert), str(certificate.key))
+            except (tls.TlsError, OSError) as error:
+                self._log.error("the certificate is not reloaded; the one before stays", error=str(error))
+            else:
+                self._log.info("certificate reloaded", file=str(certificate.cert))
 
     async def _announce(self, greet: Callable[[], None]) -> None:
         """Tell that we are here, once requests are answered."""
@@ -481,10 +507,13 @@ async def serve(
     config: Config,
     directory: DataDirectory,
     listening: Listening,
-    stop: asyncio.Event,
+    told: Told,
     greet: Callable[[], None],
 ) -> None:
-    """Run a node until ``stop``; ``greet`` is called once it answers. Raises StartError, StoreError, ServiceError."""
+    """Run a node until it is told to stop; ``greet`` is called once it answers.
+
+    Raises StartError, StoreError, ServiceError.
+    """
     try:
         recordings = RecordingParts(config, directory)
     except ValueError as error:
@@ -495,7 +524,7 @@ async def serve(
     try:
         accounts = await services.ensure(store, config.service)
         await Node(config, directory, listening, engine, store, accounts, recordings, targets).run(
-            stop, greet
+            told, greet
         )
     finally:
         await store.close()

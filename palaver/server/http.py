@@ -313,6 +313,11 @@ class HttpServer(uvicorn.Server):
         self._tasks: asyncio.TaskGroup | None = None
         self._accepting: list[asyncio.Task[None]] = []
 
+    def use_certificate(self, cert: str, key: str) -> None:
+        """Begin new connections with the certificate in these files. Raises OSError, and keeps the one before."""
+        assert self.config.ssl is not None, "this server speaks no TLS"
+        self.config.ssl.load_cert_chain(cert, key)
+
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         """See uvicorn."""
         async with asyncio.TaskGroup() as self._tasks:

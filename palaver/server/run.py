@@ -66,19 +66,20 @@ def _allow_descriptors() -> None:
 async def _until_signal(config: Config, directory: DataDirectory, listening: Listening) -> None:
     from palaver.server import compose
 
-    stop = asyncio.Event()
+    told = compose.Told()
     loop = asyncio.get_running_loop()
 
     def heard() -> None:
-        if stop.is_set():
+        if told.stop.is_set():
             structlog.get_logger("palaver.server").warning("second signal: ending at once")
             os._exit(1)
-        stop.set()
+        told.stop.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, heard)
+    loop.add_signal_handler(signal.SIGHUP, told.reload.set)
     greet = functools.partial(_greet, config, directory, listening)
-    await compose.serve(config, directory, listening, stop, greet)
+    await compose.serve(config, directory, listening, told, greet)
 
 
 def _greet(config: Config, directory: DataDirectory, listening: Listening) -> None:

@@ -8,12 +8,15 @@ import signal
 import socket
 import ssl
 import subprocess
+import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
 
 from palaver import __version__
+from palaver.server.tls import Certificate, self_signed
 from tests.servers import COMMAND, Server, free_port, start_server
 
 
@@ -161,6 +164,52 @@ def test_elsewhere_than_on_loopback_it_speaks_tls_and_needs_a_token(tmp_path: Pa
         shown = run("token", "--room", "x", "--user", "ann", "--create", "--data-dir", str(server.data_dir))
         assert shown.returncode == 0, shown.stderr
         assert "self-signed" in server.log()
+
+
+def served_certificate(url: str) -> str:
+    """The certificate with which a server begins a connection now, as PEM."""
+    parts = urlsplit(url)
+    return ssl.get_server_certificate((str(parts.hostname), int(parts.port or 0)))
+
+
+def test_sighup_brings_a_new_certificate_without_a_restart(tmp_path: Path) -> None:
+    folders = tmp_path / "first", tmp_path / "second"
+    for folder in folders:
+        folder.mkdir()
+    first, second = (self_signed(folder, ["127.0.0.1"]) for folder in folders)
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+
+    def put(certificate: Certificate) -> None:
+        cert.write_bytes(certificate.cert.read_bytes())
+        key.write_bytes(certificate.key.read_bytes())
+
+    def until_logged(text: str) -> None:
+        deadline = time.monotonic() + 20
+        while text not in server.log():
+            assert time.monotonic() < deadline, server.log()[-2000:]
+            time.sleep(0.02)
+
+    put(first)
+    with start_server(tmp_path, "--tls-cert", str(cert), "--tls-key", str(key), scheme="https") as server:
+        assert served_certificate(server.url) == first.cert.read_text()
+        put(second)
+        server.process.send_signal(signal.SIGHUP)
+        until_logged("certificate reloaded")
+        assert served_certificate(server.url) == second.cert.read_text()
+        key.write_bytes(first.key.read_bytes())  # which does not fit
+        server.process.send_signal(signal.SIGHUP)
+        until_logged("the one before stays")
+        assert served_certificate(server.url) == second.cert.read_text()
+
+
+def test_sighup_does_not_end_a_server_without_tls(tmp_path: Path) -> None:
+    with start_server(tmp_path) as server:
+        server.process.send_signal(signal.SIGHUP)
+        deadline = time.monotonic() + 20
+        while "nothing to reload" not in server.log():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        assert httpx2.get(server.url + "/readyz").status_code == 200
 
 
 def test_sigterm_drains_and_ends_with_zero(tmp_path: Path) -> None:
