@@ -516,6 +516,7 @@ export interface Notifications {
   progress: ProgressNotification;
   subscription: SubscriptionChange;
   recording: RecordingNotification;
+  analytics: AnalyticsNotification;
   drop: null;
 }
 /**
@@ -658,4 +659,19 @@ export interface LayerInfo {
  */
 export interface RecordingNotification {
   state: "none" | "paused" | "recording";
+}
+/**
+ * An algorithm has seen something in ``stream``, at ``time`` (milliseconds since the epoch).
+ *
+ *     OWT does not have this; clients that do not listen miss nothing.
+ */
+export interface AnalyticsNotification {
+  id: string;
+  stream: string;
+  algorithm: string;
+  name: string;
+  data: {
+    [k: string]: unknown;
+  };
+  time: number;
 }

@@ -15,17 +15,17 @@ import structlog
 
 from palaver.jobs.backoff import Backoff
 from palaver.jobs.job import Job, JobStatus
-from palaver.jobs.kinds import JobFailed
+from palaver.jobs.kinds import JobFailed, RestartRefused, StreamBringingKind
 from palaver.jobs.opening import RoomNotFound
 from palaver.jobs.session import RoomSession
-from palaver.room.errors import Fault, RoomError
+from palaver.room.errors import RoomError, SourceGone
 from palaver.room.messages import Subscribe
 from palaver.room.reasons import ROOM_CLOSED
 from palaver.store import Conflict, StoreError
 from palaver.streaming.urls import UrlRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 
     from palaver.host import RoomHost
     from palaver.jobs.kinds import JobKind
@@ -40,8 +40,8 @@ STARTS: Final = 8
 _LEAST_PAUSE_S: Final = 1.0
 _ID_DIGITS: Final = 18
 
-_GONE: Final = frozenset({Fault.STREAM_NOT_FOUND, Fault.TRACK_NOT_FOUND})
-"""What a room says of a subscription to something that has ended."""
+GONE_S: Final = 60.0
+"""After so long without the stream that it takes a job is over: encoders come back within seconds."""
 
 
 class Jobs:
@@ -207,12 +207,15 @@ class Jobs:
 
     async def _keep(self, job: Job, *, first: bool) -> None:
         """Start the job, and start it again whenever it fails; until it is over."""
-        backoff, hold = self._backoff(), _Hold()
+        backoff, hold, worked = self._backoff(), _Hold(), self._clock()
         log = self._log.bind(job=job.id, kind=job.kind.name, room=job.room)
         try:
             while True:
                 began, problem = self._clock(), await self._attempt(job, hold, first=first)
-                if problem is None or (first and not job.begun.done()) or self._is_over(job, problem):
+                if job.status is JobStatus.RUNNING:
+                    worked = self._clock()
+                over = problem is None or self._is_over(job, problem, self._clock() - worked)
+                if over or (first and not job.begun.done()):
                     log.info("job over", reason=str(problem or "ended"))
                     await self._remove(job, problem or JobFailed("it was ended while it was starting"))
                     return
@@ -254,7 +257,7 @@ class Jobs:
             job.running()
             job.look = session.look
             session.look()
-            reason = await session.ended()
+            reason = await self._until_ended(job, host, session)
             return None if accompanies and reason == ROOM_CLOSED else reason
 
     def _stands(self, job: Job, standing: Standing) -> None:
@@ -269,17 +272,35 @@ class Jobs:
         except StoreError as failure:  # it comes back as it stood before
             self._log.error("job not saved", job=job.id, error=str(failure))
 
-    def _is_over(self, job: Job, problem: Exception) -> bool:
-        """Whether it cannot ever work again: its room is gone, or the stream that it takes."""
-        if isinstance(problem, RoomNotFound):
+    async def _until_ended(self, job: Job, host: RoomHost, session: RoomSession) -> str | None:
+        """Wait for the end of a job that works; what it brings beside its session ends before."""
+        if not isinstance(job.kind, StreamBringingKind):
+            return await session.ended()
+        async with asyncio.TaskGroup() as tasks:
+            beside = tasks.create_task(job.kind.bring(job.id, job.request, host))
+            try:
+                return await session.ended()
+            finally:
+                beside.cancel()
+
+    def _is_over(self, job: Job, problem: Exception, missing_s: float) -> bool:
+        """Whether it cannot ever work again: its room is gone, or for a while the stream that it takes."""
+        if isinstance(problem, RoomNotFound | RestartRefused):
             return True
-        if not (isinstance(problem, RoomError) and problem.fault in _GONE):
+        if not isinstance(problem, SourceGone) or missing_s < GONE_S:
             return False
         command = job.kind.command(job.id, job.request)
         # A stream that another job brings will be there again.
         return isinstance(command, Subscribe) and not any(
-            track.stream in self._jobs for track in command.tracks
+            track.stream in brought for track in command.tracks for brought in self._brought()
         )
+
+    def _brought(self) -> Iterator[Container[str]]:
+        """The ids of all streams that jobs bring."""
+        yield self._jobs
+        for job in self._jobs.values():
+            if isinstance(job.kind, StreamBringingKind):
+                yield job.kind.brings(job.id)
 
     async def _remove(self, job: Job, problem: Exception) -> None:
         try:

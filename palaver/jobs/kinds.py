@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
+    from palaver.host import RoomHost
     from palaver.room.messages import Publish, Subscribe
+    from palaver.room.values import StreamId
 
 JobCommand: TypeAlias = "Publish | Subscribe"
 
 
 class JobFailed(Exception):
     """A job that does not work; the text says why and may be shown to whoever asked for it."""
+
+
+class RestartRefused(JobFailed):
+    """A job that must not be started again."""
 
 
 class JobKind(Protocol):
@@ -36,4 +42,17 @@ class JobKind(Protocol):
 
     async def clean_up(self, request: Any) -> None:
         """Remove what a job of this request leaves behind and nobody needs; it has ended. Must not raise."""
+        ...
+
+
+@runtime_checkable
+class StreamBringingKind(Protocol):
+    """A kind whose jobs bring streams beside what their command starts."""
+
+    def brings(self, job: str) -> tuple[StreamId, ...]:
+        """The ids of the streams that there may be while the job runs."""
+        ...
+
+    async def bring(self, job: str, request: Any, host: RoomHost) -> None:
+        """Bring them: called once the job works, and cancelled at its end. Returning or failing does not end it."""
         ...

@@ -11,7 +11,7 @@ from palaver.media.formats import payload_of, same_stream
 from palaver.media.ports import EngineError
 from palaver.media.rtp import SECTION
 from palaver.media.rtp_sending import RtpSending
-from palaver.media.tracks import CoreTrack
+from palaver.media.tracks import CoreTrack, thread_of
 from palaver.room.messages import OpenSink, OpenSource
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from palaver.media.pipelines.supervisor import Pipelines
     from palaver.media.rtp import RtpTransport
     from palaver.media.server_side import Entry
-    from palaver.room.values import Format, Kind, RoomId, SubscribedTrack, Track
+    from palaver.room.values import Format, Kind, LayerPreference, RoomId, SubscribedTrack, Track
 
 
 @dataclass(eq=False, slots=True)
@@ -77,7 +77,7 @@ class EndpointMedia:
             known.size = track.size or known.size
             core.connect_output(known.producer, pipeline, number)
             return known
-        producer = core.create_output(self.thread, coding.codec)
+        producer = core.create_output(thread_of(pipeline), coding.codec)
         core.connect_output(producer, pipeline, number)
         new = CoreTrack(self.entry.action.stream, kind, coding, producer, size=track.size)
         return self._replace(new)
@@ -134,7 +134,9 @@ class EndpointMedia:
     def _sent(self) -> list[RtpSending]:
         return [one for one in self.sendings.values() if not one.closed]
 
-    def tap(self, track: SubscribedTrack, pipeline: int, number: int) -> CoreTap | None:
+    def tap(
+        self, track: SubscribedTrack, pipeline: int, number: int, layer: LayerPreference | None = None
+    ) -> CoreTap | None:
         """See RoomMedia."""
         core, source = self.context.core, self.context.tracks.find(self.room, track)
         demand: Demand | None = None
@@ -155,6 +157,9 @@ class EndpointMedia:
             if demand is not None:
                 demand.release()
             raise
+        if layer is not None and demand is None:
+            limits = (layer.max_width, layer.max_height, layer.max_framerate)
+            self.context.backlog.do(partial(core.set_layer, consumer, layer.rid, *limits))
         end = partial(self.context.backlog.do, partial(core.unsubscribe, consumer))
         self.taps.append(tap := CoreTap(form, draws, end, demand))
         self.taps = [one for one in self.taps if not one.closed]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from palaver.media.rtp import RtpTransport
     from palaver.media.tracks import CoreTrack
     from palaver.room.messages import Action, OpenSink, OpenSource
-    from palaver.room.values import Format, Resolution, RoomId, SubscribedTrack, Track
+    from palaver.room.values import Format, LayerPreference, Resolution, RoomId, SubscribedTrack, Track
 
 
 class EndpointLost(Exception):
@@ -100,8 +100,12 @@ class RoomMedia(Protocol):
         """
         ...
 
-    def tap(self, track: SubscribedTrack, pipeline: int, number: int) -> Tap | None:
+    def tap(
+        self, track: SubscribedTrack, pipeline: int, number: int, layer: LayerPreference | None = None
+    ) -> Tap | None:
         """Give a subscribed track to a pipeline as ``number``: as it comes, or encoded, as the subscription says.
+
+        ``layer``: which one of a track that comes in several; without, the best.
 
         None if its source is gone.
         """

@@ -61,6 +61,7 @@ if TYPE_CHECKING:
         Composition,
         Format,
         Kind,
+        LayerPreference,
         ParticipantId,
         Resolution,
         RoomId,
@@ -410,7 +411,9 @@ class FakeMedia:
         kind: Kind = "audio" if isinstance(track.format, AudioFormat) else "video"
         return CoreTrack(StreamId(self.entry.name), kind, payload_of(track.format, track.fmtp), number)
 
-    def tap(self, track: SubscribedTrack, pipeline: int, number: int) -> Tap | None:
+    def tap(
+        self, track: SubscribedTrack, pipeline: int, number: int, layer: LayerPreference | None = None
+    ) -> Tap | None:
         """See RoomMedia."""
         return None
 

@@ -23,9 +23,9 @@ A new kind is a class here, in ``Source`` or ``Sink``. What the room needs to kn
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
-from palaver.room.values import Kind, TransportId
+from palaver.room.values import Kind, SubscriptionId, TransportId, VideoFormat, VideoParameters
 
 Presence: TypeAlias = bool | Literal["auto"]
 """Whether a kind of media is taken: it must be there, it is not wanted, or it is taken if it is there."""
@@ -167,13 +167,37 @@ class PushSink(_ServerSink):
     audio: str | None = "aac"
 
 
+@dataclass(frozen=True, slots=True)
+class AnalysisSink(_ServerSink):
+    """An algorithm that sees or hears a stream. ``output``: how what it shows is to be encoded."""
+
+    accompanies: ClassVar = False
+
+    algorithm: str
+    parameters: dict[str, Any]
+    output: VideoParameters | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisSource:
+    """What the algorithm of ``analysis`` shows, in ``format`` if the room takes it."""
+
+    origin: ClassVar = "analytics"
+    ready_timeout_s: ClassVar = 30.0
+    kinds: ClassVar[frozenset[Kind]] = frozenset({"video"})
+    required: ClassVar[frozenset[Kind]] = frozenset({"video"})
+
+    analysis: SubscriptionId
+    format: VideoFormat | None = None
+
+
 def _kinds(audio: bool, video: bool) -> frozenset[Kind]:
     wanted: tuple[tuple[Kind, bool], ...] = (("audio", audio), ("video", video))
     return frozenset(kind for kind, is_wanted in wanted if is_wanted)
 
 
-ServerSource: TypeAlias = TestSource | PullSource
-ServerSink: TypeAlias = FileSink | PushSink
+ServerSource: TypeAlias = TestSource | PullSource | AnalysisSource
+ServerSink: TypeAlias = FileSink | PushSink | AnalysisSink
 Source: TypeAlias = WebRtcSource | ServerSource
 Sink: TypeAlias = WebRtcSink | ServerSink
 

@@ -44,3 +44,7 @@ class RoomError(Exception):
     def __init__(self, fault: Fault, subject: str, detail: str = "") -> None:
         super().__init__(f"{fault}: {subject}" + (f" ({detail})" if detail else ""))
         self.fault, self.subject, self.detail = fault, subject, detail
+
+
+class SourceGone(RoomError):
+    """What somebody wants to receive is not there, or not yet."""

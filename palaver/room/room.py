@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 
 from palaver.room.errors import Fault, RoomError
 from palaver.room.messages import (
+    AnalysisObserved,
     ChangeTogether,
     Close,
     Command,
@@ -248,6 +249,7 @@ HANDLERS: Final[Mapping[type, Callable[[Room, Any], list[Outcome]]]] = {
     ShowInRegion: lambda room, command: room._views.show_in_region(command),
     SetLayout: lambda room, command: room._views.set_layout(command),
     SetTemplate: lambda room, command: room._views.set_template(command),
+    AnalysisObserved: lambda room, report: room._subscriptions.observed(report),
     SpeakerHeard: lambda room, report: room._state.views.heard(report.view, report.stream),
     ChangeTogether: Room._change_together,
     Close: Room._close,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from palaver.room.errors import Fault, RoomError
+from palaver.room.errors import Fault, RoomError, SourceGone
 from palaver.room.formats import PRODUCIBLE, Offered, accepts, multiplier, offered
 from palaver.room.ids import section_of
 from palaver.room.values import (
@@ -43,7 +43,7 @@ def resolve(
     """
     found = _find(wanted, streams)
     if found is None:
-        raise _unsatisfiable(wanted, f"Requested {wanted.kind} stream")
+        raise _gone(wanted)
     stream, track = found
     named = wanted.track is not None or wanted.stream not in streams
     return _settled(wanted, stream, track, track.rid if named else wanted.layer.rid, config)
@@ -98,7 +98,7 @@ def _changed(
         return track
     current = _find(track, streams)
     if current is None:  # the stream is going
-        raise _unsatisfiable(track, f"Requested {track.kind} stream")
+        raise _gone(track)
     anew = change.layer is not None or (parameters is not None and parameters.resolution is not None)
     before = track.parameters or VideoParameters()
     if change.layer is not None:
@@ -176,6 +176,10 @@ def _pinned(wanted: SubscribedTrack, layers: Iterable[Track], rid: str | None) -
     if rid is not None:
         raise _unsatisfiable(wanted, f"Requested {wanted.kind} stream")
     return None
+
+
+def _gone(wanted: SubscribedTrack) -> SourceGone:
+    return SourceGone(_UNSATISFIABLE[wanted.kind], wanted.stream, f"Requested {wanted.kind} stream")
 
 
 def _unsatisfiable(wanted: SubscribedTrack, detail: str) -> RoomError:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from palaver.room.checks import check_granted, existing_kinds, kinds_of
 from palaver.room.errors import Fault, RoomError
 from palaver.room.messages import (
+    AnalysisObserved,
+    AnalysisSeen,
     CloseSink,
     ForgetSinkOrigin,
     LayerChanged,
@@ -76,6 +78,16 @@ class Subscriptions:
         subscription = self._state.register.subscription(command.by, command.subscription)
         own = command.by == subscription.owner
         return self.end(subscription, Unsubscribe, None if own else TERMINATED)
+
+    def observed(self, report: AnalysisObserved) -> list[Outcome]:
+        """An analysis has seen something; nothing is told of one that has ended meanwhile."""
+        subscription = self._state.register.subscriptions.get(report.subscription)
+        if subscription is None:
+            return []
+        stream = subscription.tracks[0].stream
+        return [
+            AnalysisSeen(subscription.id, stream, report.algorithm, report.name, report.data, report.time)
+        ]
 
     def set_active(self, command: SetSubscriptionActive) -> list[Outcome]:
         """What one subscriber receives is paused or goes on."""

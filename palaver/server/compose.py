@@ -45,6 +45,7 @@ from palaver.api.wire.rooms import config_of
 from palaver.events.feed import EventFeed
 from palaver.events.webhooks import WebhookLimits, WebhookSender
 from palaver.host.rooms import Rooms
+from palaver.jobs.analysis_events import AnalysisListener
 from palaver.jobs.jobs import Jobs
 from palaver.jobs.opening import RoomOpener
 from palaver.jobs.own_recordings import OwnRecordings
@@ -57,6 +58,7 @@ from palaver.media.pipelines.confinement import Limits
 from palaver.mixing.mixes import Mixes
 from palaver.room.endpoints import FileSink, PullSource, PushSink, TestSource
 from palaver.server import addresses, http, limits, operator, services, state, tls
+from palaver.server.analytics import AnalyticsParts
 from palaver.server.observe import Health, LoopLag
 from palaver.server.recordings import RecordingParts
 from palaver.streaming import generate
@@ -133,7 +135,12 @@ def _reason(error: OSError) -> str:
 
 
 def make_engine(
-    config: Config, recordings: RecordingParts, targets: TargetStates, *, allow_loopback: bool
+    config: Config,
+    recordings: RecordingParts,
+    targets: TargetStates,
+    analytics: AnalyticsParts,
+    *,
+    allow_loopback: bool,
 ) -> LocalEngine:
     """The packet core, bound to its ports. Raises StartError."""
     media, pipelines = config.media, config.pipelines
@@ -149,7 +156,7 @@ def make_engine(
             tcp=media.tcp,
             connect_timeout_s=media.connect_timeout_s,
             encoders=Mixes,
-            kinds=_kinds(config, recordings, targets, allow_loopback=allow_loopback),
+            kinds=_kinds(config, recordings, targets, analytics, allow_loopback=allow_loopback),
             limits=Limits(pipelines.memory_mib, pipelines.max_pixels, pipelines.decode_share),
             forms=FormLimits(pipelines.max_forms, pipelines.max_forms_per_participant),
         )
@@ -163,7 +170,12 @@ def _allow_loopback(config: Config, listening: Listening) -> bool:
 
 
 def _kinds(
-    config: Config, recordings: RecordingParts, targets: TargetStates, *, allow_loopback: bool
+    config: Config,
+    recordings: RecordingParts,
+    targets: TargetStates,
+    analytics: AnalyticsParts,
+    *,
+    allow_loopback: bool,
 ) -> dict[type, EndpointKind]:
     """What may feed and drain rooms beside clients: a line for each kind."""
     streaming = config.streaming
@@ -174,11 +186,16 @@ def _kinds(
         TestSource: generate.KIND,
         FileSink: recordings.sink(),
         PushSink: push(targets, allow_loopback=allow_loopback, tls_verify=streaming.tls_verify),
+        **analytics.analysing.kinds(),
     }
 
 
 def _job_kinds(
-    config: Config, recordings: RecordingParts, listening: Listening, live_folder: Path
+    config: Config,
+    recordings: RecordingParts,
+    analytics: AnalyticsParts,
+    listening: Listening,
+    live_folder: Path,
 ) -> list[JobKind]:
     """What may be asked for that outlives a request: a line for each kind."""
     policy = UrlPolicy(allow_loopback=_allow_loopback(config, listening))
@@ -186,6 +203,7 @@ def _job_kinds(
         StreamingIns(policy, allow_test=config.streaming.allow_test),
         Recordings(recordings.storage),
         StreamingOuts(policy, live_folder),
+        analytics.jobs(),
     ]
 
 
@@ -210,6 +228,7 @@ class Node:
         accounts: Mapping[str, Account],
         recordings: RecordingParts,
         targets: TargetStates,
+        analytics: AnalyticsParts,
     ) -> None:
         self._config, self._directory, self._listening, self._store = config, directory, listening, store
         self._engine = engine
@@ -232,7 +251,10 @@ class Node:
         rest = _rest_settings(config, listening)
         self._live_folder = live_folder = directory.path / "live"
         opener = RoomOpener(store, self._rooms, config_of)
-        self._jobs = Jobs(store, opener, _job_kinds(config, recordings, listening, live_folder))
+        kinds = _job_kinds(config, recordings, analytics, listening, live_folder)
+        self._jobs = Jobs(store, opener, kinds)
+        seen = AnalysisListener(self._rooms.get, config.analytics.notifications_per_s)
+        analytics.results.tell = seen.tell
         self._recordings, self._recorded = recordings, recordings.recorded(store)
         recordings.index.watch(self._rooms.get)
         self._own_recordings = OwnRecordings(self._jobs, wall_clock)
@@ -283,6 +305,7 @@ class Node:
             "recordings": lambda: {**recordings.index.stats(), **self._recorded.archive.stats()},
             "media": engine.stats,
             "streaming": targets.stats,
+            "analytics": lambda: {**analytics.results.stats(), **seen.stats()},
             "portal": self._portal.stats,
             "whip": whip.whip_stats,
             "whep": whip.whep_stats,
@@ -319,6 +342,7 @@ class Node:
             targets=targets,
             feed=self._feed,
             webhooks=self._webhooks,
+            analyses=analytics.shown(),
             mauth=mauth,
         )
         self._operator = http.server(
@@ -516,16 +540,17 @@ async def serve(
     """
     try:
         recordings = RecordingParts(config, directory)
+        analytics = AnalyticsParts(config)
     except ValueError as error:
         raise StartError(str(error)) from None
     targets = TargetStates()
-    engine = make_engine(config, recordings, targets, allow_loopback=_allow_loopback(config, listening))
+    allow_loopback = _allow_loopback(config, listening)
+    engine = make_engine(config, recordings, targets, analytics, allow_loopback=allow_loopback)
     store = await services.open_store(config, directory)
     try:
         accounts = await services.ensure(store, config.service)
-        await Node(config, directory, listening, engine, store, accounts, recordings, targets).run(
-            told, greet
-        )
+        node = Node(config, directory, listening, engine, store, accounts, recordings, targets, analytics)
+        await node.run(told, greet)
     finally:
         await store.close()
         state.forget(directory.path)

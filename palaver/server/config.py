@@ -245,6 +245,33 @@ class Webhooks(Section, frozen=True):
     """Events that may wait for one webhook; of more the oldest are lost."""
 
 
+class Analytics(Section, frozen=True):
+    """Algorithms that see and hear streams."""
+
+    path: list[str] = field(default_factory=list)
+    """Folders and files with plugins, beside those that are installed as packages."""
+    aliases: list[str] = field(
+        default_factory=lambda: [
+            "dc51138a8284436f873418a21ba8cfa7=faces",
+            "dc51138a8284436f873418a21ba8cfa8=unchanged",
+            "dc51138a8284436f873418a21ba8cfa9=faces-framed",
+        ]
+    )
+    """Other names of algorithms, as `id=algorithm`: by default the ids of OWT's plugins."""
+    memory_mib: Annotated[int, Meta(ge=128)] = 1024
+    """MiB of memory that one algorithm's process may use."""
+    handler_s: Positive = 10.0
+    """Seconds that an algorithm may work at one picture, or at its start; then it hangs, and is started again."""
+    restarts: Annotated[int, Meta(ge=0)] = 5
+    """How often in a row a failing algorithm is started again before its analysis ends."""
+    network: bool = False
+    """Whether algorithms may use the network."""
+    events: Annotated[int, Meta(ge=10, le=100_000)] = 1000
+    """Events of one analysis that can be read by REST; the oldest go first."""
+    notifications_per_s: Seconds = 5.0
+    """Events of one analysis that clients in its room are told in a second; 0: none."""
+
+
 class Page(Section, frozen=True):
     """The conference page at `/`."""
 
@@ -286,6 +313,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     operator: Operator = field(default_factory=Operator)
     recording: Recording = field(default_factory=Recording)
     webhooks: Webhooks = field(default_factory=Webhooks)
+    analytics: Analytics = field(default_factory=Analytics)
     page: Page = field(default_factory=Page)
     log: Log = field(default_factory=Log)
 

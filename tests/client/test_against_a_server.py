@@ -170,7 +170,6 @@ UNFINISHED = {
         "mediaIn": {"audio": True, "video": False},
         "mediaOut": {"audio": {"from": "x"}, "video": False},
     },
-    "analytics": {"algorithm": "faces", "media": {"audio": False, "video": {"from": "x"}}},
 }
 
 

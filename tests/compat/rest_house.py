@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from palaver.analytics.catalogue import Catalogue
+from palaver.analytics.results import Results
 from palaver.api.auth.invitations import Invitations
 from palaver.api.auth.mauth import sign
 from palaver.api.auth.tokens import TokenDesk
@@ -19,6 +21,7 @@ from palaver.api.http.forwarding import TrustedProxies
 from palaver.api.http.portal_address import PortalAddress
 from palaver.api.invites import InvitedGuests
 from palaver.api.recording_files import RecordingFiles, UrlSigner
+from palaver.api.rest.analyses import SeenByAnalyses
 from palaver.api.rest.app import build, descriptions
 from palaver.api.rest.recorded import Recorded
 from palaver.api.rest.settings import RestSettings
@@ -29,6 +32,7 @@ from palaver.api.wire.rooms import config_of
 from palaver.events.feed import EventFeed
 from palaver.events.webhooks import WebhookLimits, WebhookSender
 from palaver.host import RoomHost, Rooms
+from palaver.jobs.analysis import Analyses
 from palaver.jobs.archive import Archive
 from palaver.jobs.jobs import Jobs
 from palaver.jobs.opening import RoomOpener
@@ -170,6 +174,7 @@ async def make_house(
             await store.services.create(who.id, name, who.key, created_ms=1, is_super=who is SUPER)
         desk = TokenDesk(store, b"s" * 32, clock)
         opener = RoomOpener(store, rooms, config_of)
+        analyses = SeenByAnalyses(Catalogue((), {"another-name": "motion"}), Results(clock))
         jobs = Jobs(
             store,
             opener,
@@ -177,6 +182,7 @@ async def make_house(
                 StreamingIns(UrlPolicy(), allow_test=True),
                 FreeRecordings(storage),
                 StreamingOuts(UrlPolicy(), storage.directory / "live"),
+                Analyses(analyses.catalogue, analyses.results),
             ],
         )
         keeping = asyncio.create_task(jobs.run())
@@ -206,6 +212,7 @@ async def make_house(
             targets=TargetStates(),
             feed=feed,
             webhooks=webhooks,
+            analyses=analyses,
             clock=clock,
         )
         app = Edge(app, TrustedProxies(["127.0.0.1", "::1"]), base_path)

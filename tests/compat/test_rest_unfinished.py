@@ -20,8 +20,6 @@ def media(kind: str, **options: Any) -> dict[str, Any]:
 
 
 VALID: list[tuple[str, dict[str, Any]]] = [
-    ("analytics", {"algorithm": "faces", "media": PICTURE}),
-    ("analytics", {"algorithm": "faces", "media": {"video": {"from": "s"}}}),
     ("sipcalls", CALL),
 ]
 

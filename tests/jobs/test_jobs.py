@@ -9,17 +9,21 @@ from typing import Any
 
 import pytest
 
+from palaver.api.wire.rooms import config_of
 from palaver.jobs import jobs as jobs_module
+from palaver.jobs.backoff import Backoff
 from palaver.jobs.job import JobStatus
-from palaver.jobs.jobs import MAX_JOBS
+from palaver.jobs.jobs import GONE_S, MAX_JOBS, Jobs
 from palaver.jobs.kinds import JobFailed
-from palaver.jobs.opening import RoomNotFound
+from palaver.jobs.opening import RoomNotFound, RoomOpener
+from palaver.jobs.outgoing import Outgoing, WantedSound
 from palaver.jobs.streaming_in import StreamingIn, StreamingIns
+from palaver.room.endpoints import PushSink
 from palaver.room.errors import RoomError
-from palaver.room.messages import SetStreamActive, Unpublish
-from palaver.room.values import StreamId
+from palaver.room.messages import OpenSink, SetStreamActive, SinkReady, Subscribe, Unpublish
+from palaver.room.values import RoomId, StreamId, SubscriptionId
 from palaver.store import JobRecord, Store
-from palaver.streaming.urls import UrlRefused
+from palaver.streaming.urls import UrlPolicy, UrlRefused
 from tests.jobs.stage import BARS, OTHER, ROOM, Node, fails, hangs, open_store, until, works
 
 
@@ -292,3 +296,54 @@ async def test_a_job_s_secrets_are_not_shown(node: Node) -> None:
     job.request = replace(BARS, url="rtsp://ann:secret@camera.example/x")
     assert job.shown().url == "rtsp://ann:***@camera.example/x"
     assert "secret" not in repr(job)
+
+
+# ── jobs that take a stream ─────────────────────────────────────────────────────────────────────────
+
+
+class Outgoings:
+    """A kind of job that takes a stream."""
+
+    name = "outgoing"
+    request: type[Any] = Outgoing
+
+    async def check(self, request: Outgoing) -> None:
+        pass
+
+    def command(self, job: str, request: Outgoing) -> Subscribe:
+        return Subscribe(None, SubscriptionId(job), PushSink(()), request.tracks())
+
+    def shown(self, request: Outgoing) -> Outgoing:
+        return request
+
+    async def clean_up(self, request: Outgoing) -> None:
+        pass
+
+
+async def test_a_job_is_over_a_while_after_the_stream_that_it_takes(store: Store) -> None:
+    now = [0.0]
+    node = Node(store)
+    opener = RoomOpener(store, node.rooms, config_of)
+    node.jobs = Jobs(
+        store,
+        opener,
+        [StreamingIns(UrlPolicy(), allow_test=True), Outgoings()],
+        clock=lambda: now[0],
+        backoff=lambda: Backoff(first_s=0.005, most_s=0.02, good_s=1000),
+    )
+    async with node.running():
+        camera = await node.jobs.start(ROOM, BARS, created_ms=5)
+        starting = asyncio.ensure_future(
+            node.jobs.start(ROOM, Outgoing(WantedSound(camera.id), None), created_ms=6)
+        )
+        await until(lambda: any(isinstance(one, OpenSink) for one in node.engine.done))
+        (job,) = (one for one in node.jobs.of(ROOM) if one is not camera)
+        node.engine.say(RoomId(ROOM), SinkReady(SubscriptionId(job.id)))
+        await starting
+        await node.jobs.stop(camera.id)
+        await until(lambda: "Requested audio stream" in job.error)
+        await asyncio.sleep(0.1)
+        assert node.jobs.get(ROOM, job.id) is job, "a camera that comes back at once finds nobody"
+        now[0] = GONE_S
+        await until(lambda: node.jobs.get(ROOM, job.id) is None)
+        assert await stored(store) == []

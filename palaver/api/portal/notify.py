@@ -9,6 +9,7 @@ from palaver.api.portal.outbox import Notification
 from palaver.api.wire.participants import participant_info
 from palaver.api.wire.streams import layout_info, stream_info
 from palaver.room.messages import (
+    AnalysisSeen,
     Event,
     LayerChanged,
     LayoutChanged,
@@ -70,10 +71,19 @@ def notice(event: Event, config: RoomConfig, dialect: Dialect) -> Notice | None:
             return Notice(Notification("progress", data), to=event.owner)
         case TransportFailed():
             return Notice(error(event.transport or "", event.reason), to=event.owner)
+        case RecordingChanged() | LayerChanged() | AnalysisSeen():
+            return _of_own(event) if dialect.version == "1.2" else None
+
+
+def _of_own(event: RecordingChanged | LayerChanged | AnalysisSeen) -> Notice:
+    """What OWT does not have: its own clients do not listen for it."""
+    match event:
         case RecordingChanged(state=state):
-            return Notice(recorded(state)) if dialect.version == "1.2" else None
+            return Notice(recorded(state))
         case LayerChanged():
-            return Notice(_layer(event), to=event.owner) if dialect.version == "1.2" else None
+            return Notice(_layer(event), to=event.owner)
+        case AnalysisSeen():
+            return Notice(_analysis(event))
 
 
 def error(transport: str, reason: str, session: str | None = None) -> Notification:
@@ -138,6 +148,19 @@ def _layer(event: LayerChanged) -> Notification:
         value["rid"] = event.rid
     data = {"id": event.subscription, "status": "update", "data": {"field": "video.layer", "value": value}}
     return Notification("subscription", data, fleeting=True)
+
+
+def _analysis(event: AnalysisSeen) -> Notification:
+    """What an algorithm has seen. OWT's own clients do not listen for this event; who reads slowly misses some."""
+    data = {
+        "id": event.analysis,
+        "stream": event.stream,
+        "algorithm": event.algorithm,
+        "name": event.name,
+        "data": event.data,
+        "time": event.time,
+    }
+    return Notification("analytics", data, fleeting=True, text=True)
 
 
 def _of_view(event: LayoutChanged | SpeakerChanged) -> Notice:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from palaver.api.auth.invitations import Invitations
     from palaver.api.auth.tokens import TokenDesk
+    from palaver.api.rest.analyses import SeenByAnalyses
     from palaver.api.rest.recorded import Recorded
     from palaver.api.rest.settings import RestSettings
     from palaver.events.feed import EventFeed
@@ -67,6 +68,7 @@ def build(
     targets: TargetStates,
     feed: EventFeed,
     webhooks: WebhookSender,
+    analyses: SeenByAnalyses,
     clock: Callable[[], float] = wall_clock,
     mauth: MAuth | None = None,
 ) -> ASGIApp:
@@ -90,6 +92,7 @@ def build(
         targets,
         feed,
         webhooks,
+        analyses,
     )
     mauth = mauth or MAuth(store.services, window_s=settings.replay_window_s, clock=clock)
     app = Starlette(

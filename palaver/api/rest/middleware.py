@@ -24,8 +24,11 @@ if TYPE_CHECKING:
     from palaver.api.rest.settings import RestSettings
 
 PROTECTED: Final = (
-    *("/v1/rooms", "/v1.1/rooms", "/v1/recordings", "/v1.1/recordings"),
-    *("/v1/webhooks", "/v1.1/webhooks", "/v1/ice-servers", "/v1.1/ice-servers"),
+    *(
+        f"{version}/{name}"
+        for version in ("/v1", "/v1.1")
+        for name in ("rooms", "recordings", "analytics", "webhooks", "ice-servers")
+    ),
     *("/services", "/v1.1/stream-engine"),
 )
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from palaver.api.auth.tokens import TokenDesk
     from palaver.api.http.ids import ObjectIds
     from palaver.api.http.portal_address import PortalAddress
+    from palaver.api.rest.analyses import SeenByAnalyses
     from palaver.api.rest.recorded import Recorded
     from palaver.api.rest.settings import RestSettings
     from palaver.api.wire.streams import Dialect
@@ -48,6 +49,7 @@ class Api:
     targets: TargetStates
     feed: EventFeed
     webhooks: WebhookSender
+    analyses: SeenByAnalyses
 
     def now_ms(self) -> int:
         """Milliseconds since the epoch."""

@@ -482,6 +482,20 @@ class SubscriptionChange(Message, tag_field="status", tag="update"):
     data: LayerChange
 
 
+class AnalyticsNotification(Message):
+    """An algorithm has seen something in ``stream``, at ``time`` (milliseconds since the epoch).
+
+    OWT does not have this; clients that do not listen miss nothing.
+    """
+
+    id: str
+    stream: str
+    algorithm: str
+    name: str
+    data: dict[str, Any]
+    time: int
+
+
 ProgressNotification = SoacProgress | ReadyProgress | ErrorProgress
 
 
@@ -539,6 +553,7 @@ class Notifications(Struct):
     progress: ProgressNotification
     subscription: SubscriptionChange
     recording: RecordingNotification
+    analytics: AnalyticsNotification
     drop: None
 
 

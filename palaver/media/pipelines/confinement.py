@@ -51,10 +51,15 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Confinement:
-    """What a kind of process needs beside its sockets: the network, files to write."""
+    """What a kind of process needs beside its sockets: the network, files to write, folders to read.
+
+    ``memory_mib``: what it may use, if that is not what all may.
+    """
 
     network: bool = False
     files: bool = False
+    readable: tuple[str, ...] = ()
+    memory_mib: int | None = None
 
 
 USUAL: Final = Limits()
@@ -69,7 +74,7 @@ def confine(confinement: Confinement, given: Limits) -> None:
     global limits  # they are the process's own, and set once
     limits = given
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    memory = given.memory_mib * _MIB
+    memory = (confinement.memory_mib or given.memory_mib) * _MIB
     resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
     if not confinement.files:
         _become_nobody()
@@ -135,7 +140,7 @@ def _landlock(version: int, confinement: Confinement) -> None:
     ruleset = _called(_CREATE_RULESET, attributes, ctypes.c_size_t(size), 0)
     try:
         if files:
-            for path in (*_READABLE, *_program()):
+            for path in (*_READABLE, *_program(), *confinement.readable):
                 _allow(ruleset, path)
         _called(_RESTRICT_SELF, ruleset, 0)
     finally:

@@ -45,6 +45,7 @@ from palaver.room.messages.commands import (
     UpdateSubscription,
 )
 from palaver.room.messages.events import (
+    AnalysisSeen,
     Event,
     LayerChanged,
     LayoutChanged,
@@ -64,6 +65,7 @@ from palaver.room.messages.events import (
     TransportUp,
 )
 from palaver.room.messages.reports import (
+    AnalysisObserved,
     LayerSeen,
     Report,
     ResolutionSeen,
@@ -83,6 +85,8 @@ Outcome: TypeAlias = Event | Action
 
 __all__ = [
     "Action",
+    "AnalysisObserved",
+    "AnalysisSeen",
     "Change",
     "ChangeTogether",
     "Close",

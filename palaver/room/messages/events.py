@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from palaver.room.values import (
     Kind,
@@ -138,6 +138,18 @@ class RecordingChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class AnalysisSeen:
+    """An algorithm has seen or heard something in ``stream``; ``time``: milliseconds since the epoch."""
+
+    analysis: SubscriptionId
+    stream: StreamId
+    algorithm: str
+    name: str
+    data: dict[str, Any]
+    time: int
+
+
+@dataclass(frozen=True, slots=True)
 class TextSent:
     """``to`` is a participant or "all"."""
 
@@ -162,5 +174,6 @@ Event: TypeAlias = (
     | RecordingChanged
     | LayoutChanged
     | SpeakerChanged
+    | AnalysisSeen
     | TextSent
 )

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from palaver.room.values import Resolution, StreamId, SubscriptionId, Track, TrackId, TransportId
 
@@ -97,6 +97,17 @@ class SpeakerHeard:
     stream: StreamId
 
 
+@dataclass(frozen=True, slots=True)
+class AnalysisObserved:
+    """An algorithm that draws from a stream has seen something; ``time``: milliseconds since the epoch."""
+
+    subscription: SubscriptionId
+    algorithm: str
+    name: str
+    data: dict[str, Any]
+    time: int
+
+
 Report: TypeAlias = (
     TransportReady
     | TransportLost
@@ -109,4 +120,5 @@ Report: TypeAlias = (
     | ResolutionSeen
     | LayerSeen
     | SpeakerHeard
+    | AnalysisObserved
 )
