@@ -364,3 +364,19 @@ async def test_an_engine_that_takes_no_more_is_not_available(house: House) -> No
     assert refusal(answer)[:2] == (503, 1201)
     assert "full" in refusal(answer)[2]
     assert not running(house, room).room.participants
+
+
+async def test_a_room_may_be_called_by_its_name(house: House) -> None:
+    room = await house.room("daily stand-up")
+    await house.room("daily stand-up")  # the token tells which of the two is meant
+    answer = await post(house, "/whip/daily%20stand-up/cam", await token(house, room))
+    assert answer.status_code == 201
+    assert answer.headers["location"].startswith(f"/whip/{room}/sessions/")
+    await live(house, room, "cam")
+
+
+async def test_a_name_of_another_room_is_not_this_one(house: House) -> None:
+    room = await house.room("mine")
+    await house.room("other")
+    answer = await post(house, "/whip/other/cam", await token(house, room))
+    assert refusal(answer)[:2] == (404, 1003)

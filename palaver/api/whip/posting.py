@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from palaver.api.http.answers import Answer, ApiError
 from palaver.api.http.edge import base_of
+from palaver.api.http.ids import is_object_id
 from palaver.api.whip import plans, refusals
 from palaver.api.whip.endpoint import FRAGMENT, SDP, Endpoint
 from palaver.api.whip.sessions import Session, SessionEnded, digest
@@ -59,7 +60,7 @@ class Posting(Endpoint):
         room, stream = scope["path_params"]["room"], scope["path_params"].get("stream")
         token = self._bearers.token(scope)
         who = await self._bearers.look(token)
-        if who.room != room:
+        if who.room != room and not await self._is_called(who.room, room):
             raise await self._elsewhere(room)
         offer = await self.text(scope, receive)
         sections = offers.sections_of(offer)
@@ -85,9 +86,14 @@ class Posting(Endpoint):
         """The new session and its answer. Raises whatever Endpoint knows."""
         raise NotImplementedError
 
+    async def _is_called(self, room: str, name: str) -> bool:
+        """Whether the room of a token has this name: a token tells which of several rooms of one name is meant."""
+        definition = await self._store.rooms.get(room)
+        return definition is not None and definition.name == name
+
     async def _elsewhere(self, room: str) -> ApiError:
         """What to say to somebody with a token of another room than the one asked for."""
-        if await self._store.rooms.get(room) is None:
+        if not is_object_id(room) or await self._store.rooms.get(room) is None:
             return ApiError(errors.ROOM_NOT_FOUND, "Room not found")
         return ApiError(errors.FORBIDDEN, "The token is for another room")
 
