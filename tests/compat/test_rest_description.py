@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -153,3 +154,26 @@ def test_the_written_contract_names_every_path() -> None:
     contract = CONTRACT.read_text()
     for operation in OPERATIONS:
         assert f"`{operation.method} {operation.path}`" in contract, operation.path
+
+
+def enums(described: Any) -> Iterator[list[Any]]:
+    """Every list of words in a description."""
+    if isinstance(described, dict):
+        if isinstance(described.get("enum"), list):
+            yield described["enum"]
+        for one in described.values():
+            yield from enums(one)
+    elif isinstance(described, list):
+        for one in described:
+            yield from enums(one)
+
+
+async def test_clients_can_be_generated_from_it(house: House) -> None:
+    document = await description(house)
+    schemas = document["components"]["schemas"]
+    titles = [schema["title"] for schema in schemas.values() if "title" in schema]
+    assert len(set(titles)) == len(titles)
+    names = [one["operationId"] for path in document["paths"].values() for one in path.values()]
+    assert len(set(names)) == len(names)
+    for words in enums(document):
+        assert len({str(word).lower() for word in words}) == len(words), words

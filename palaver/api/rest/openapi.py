@@ -64,6 +64,10 @@ def describe(operations: Sequence[Operation]) -> dict[str, Any]:
                 operation, version, schema_of
             )
     paths |= whip.paths(schema_of[repr(Error)])
+    for name, schema in components.items():
+        if "title" in schema:  # generators name classes by it
+            schema["title"] = name
+    _unify_cases((paths, components))
     return {
         "openapi": "3.1.0",
         "info": {
@@ -132,6 +136,18 @@ def _with_nulls(schema: Any, components: dict[str, Any]) -> Any:
             for name, member in changed["properties"].items()
         }
     return changed
+
+
+def _unify_cases(described: Any) -> None:
+    """List words that differ in case only once: generators make one name of them. All of them are accepted."""
+    if isinstance(described, list | tuple):
+        for one in described:
+            _unify_cases(one)
+    elif isinstance(described, dict):
+        if isinstance(words := described.get("enum"), list) and all(isinstance(one, str) for one in words):
+            described["enum"] = list({word.lower(): word for word in reversed(words)}.values())[::-1]
+        for one in described.values():
+            _unify_cases(one)
 
 
 def _operation(operation: Operation, version: Version, schema_of: dict[str, Any]) -> dict[str, Any]:
