@@ -154,11 +154,13 @@ class Notifying(Wire):
 
 
 class Sip(Wire):
-    """A room's account at a SIP server."""
+    """A room's account at a SIP server. ``status`` and ``reason``, of a room that was asked for, tell how it stands."""
 
     sip_server: str
     username: str
     password: str
+    status: str | None = None
+    reason: str | None = None
 
 
 class RoomRecording(Wire):

@@ -121,6 +121,15 @@ class PullSource(_ServerSource):
 
 
 @dataclass(frozen=True, slots=True)
+class RtpSource(_ServerSource):
+    """What a phone sends in ``call``."""
+
+    origin: ClassVar = "sip"
+
+    call: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class _ServerSink:
     """A sink that the server opens."""
 
@@ -191,13 +200,23 @@ class AnalysisSource:
     format: VideoFormat | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class RtpSink(_ServerSink):
+    """What a phone hears and sees in ``call``."""
+
+    lasting: ClassVar = True
+    accompanies: ClassVar = False
+
+    call: str
+
+
 def _kinds(audio: bool, video: bool) -> frozenset[Kind]:
     wanted: tuple[tuple[Kind, bool], ...] = (("audio", audio), ("video", video))
     return frozenset(kind for kind, is_wanted in wanted if is_wanted)
 
 
-ServerSource: TypeAlias = TestSource | PullSource | AnalysisSource
-ServerSink: TypeAlias = FileSink | PushSink | AnalysisSink
+ServerSource: TypeAlias = TestSource | PullSource | RtpSource | AnalysisSource
+ServerSink: TypeAlias = FileSink | PushSink | RtpSink | AnalysisSink
 Source: TypeAlias = WebRtcSource | ServerSource
 Sink: TypeAlias = WebRtcSink | ServerSink
 

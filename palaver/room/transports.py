@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from palaver.room.endpoints import transport_of
+from palaver.room.endpoints import RtpSink, RtpSource, transport_of
 from palaver.room.errors import Fault, RoomError
 
 if TYPE_CHECKING:
@@ -54,8 +54,11 @@ class Transports:
         """The transport of a source or sink, if ``owner`` may put it on these sections; None for one of the server."""
         transport = transport_of(endpoint)
         if transport is None:
-            if owner is not None:
+            is_owned = isinstance(endpoint, RtpSource | RtpSink)
+            if owner is not None and not is_owned:
                 raise RoomError(Fault.FORBIDDEN, owner, "only the server may open this")
+            if owner is None and is_owned:
+                raise RoomError(Fault.BAD_REQUEST, "by", "a phone belongs to a participant")
             return None
         if owner is None:
             raise RoomError(Fault.BAD_REQUEST, "by", "a client's connection belongs to a participant")

@@ -40,7 +40,7 @@ from palaver.api.rest.settings import RestSettings
 from palaver.api.sources import Sources
 from palaver.api.whip.routes import WhipAndWhep
 from palaver.api.whip.settings import WhipSettings
-from palaver.api.wire.events import described, event_info, recording_data
+from palaver.api.wire.events import PHONE_DIGIT, described, digit_data, event_info, recording_data
 from palaver.api.wire.rooms import config_of
 from palaver.events.feed import EventFeed
 from palaver.events.webhooks import WebhookLimits, WebhookSender
@@ -49,6 +49,7 @@ from palaver.jobs.analysis_events import AnalysisListener
 from palaver.jobs.jobs import Jobs
 from palaver.jobs.opening import RoomOpener
 from palaver.jobs.own_recordings import OwnRecordings
+from palaver.jobs.phones import Phones, PhoneSettings
 from palaver.jobs.recording import Recordings
 from palaver.jobs.streaming_in import StreamingIns
 from palaver.jobs.streaming_out import StreamingOuts
@@ -57,10 +58,11 @@ from palaver.media.local import LocalEngine
 from palaver.media.pipelines.confinement import Limits
 from palaver.mixing.mixes import Mixes
 from palaver.room.endpoints import FileSink, PullSource, PushSink, TestSource
-from palaver.server import addresses, http, limits, operator, services, state, tls
+from palaver.server import addresses, http, limits, operator, services, sip, state, tls
 from palaver.server.analytics import AnalyticsParts
 from palaver.server.observe import Health, LoopLag
 from palaver.server.recordings import RecordingParts
+from palaver.sip.lines import Lines
 from palaver.streaming import generate
 from palaver.streaming.pull import pull
 from palaver.streaming.push import push
@@ -139,6 +141,7 @@ def make_engine(
     recordings: RecordingParts,
     targets: TargetStates,
     analytics: AnalyticsParts,
+    lines: Lines,
     *,
     allow_loopback: bool,
 ) -> LocalEngine:
@@ -148,7 +151,7 @@ def make_engine(
         if wrong := [one for one in value if not addresses.is_address(one)]:
             raise StartError(f"media.{setting}: {wrong[0]!r} is no IP address")
     try:
-        return LocalEngine(
+        engine = LocalEngine(
             addresses.of_media(config),
             media.port,
             addresses.media_threads(config),
@@ -156,12 +159,16 @@ def make_engine(
             tcp=media.tcp,
             connect_timeout_s=media.connect_timeout_s,
             encoders=Mixes,
-            kinds=_kinds(config, recordings, targets, analytics, allow_loopback=allow_loopback),
+            kinds=_kinds(config, recordings, targets, analytics, allow_loopback=allow_loopback)
+            | lines.kinds(),
+            rtp=sip.rtp_settings(config),
             limits=Limits(pipelines.memory_mib, pipelines.max_pixels, pipelines.decode_share),
             forms=FormLimits(pipelines.max_forms, pipelines.max_forms_per_participant),
         )
     except (OSError, ValueError) as error:
         raise StartError(f"cannot open media ports from {media.port}: {error}") from error
+    lines.ports = engine.rtp
+    return engine
 
 
 def _allow_loopback(config: Config, listening: Listening) -> bool:
@@ -229,6 +236,7 @@ class Node:
         recordings: RecordingParts,
         targets: TargetStates,
         analytics: AnalyticsParts,
+        lines: Lines,
     ) -> None:
         self._config, self._directory, self._listening, self._store = config, directory, listening, store
         self._engine = engine
@@ -257,6 +265,8 @@ class Node:
         analytics.results.tell = seen.tell
         self._recordings, self._recorded = recordings, recordings.recorded(store)
         recordings.index.watch(self._rooms.get)
+        self._phones = phones = Phones(store, opener, lines, _phone_settings(config))
+        phones.watch(lambda room, who, digit: self._feed.tell(room, PHONE_DIGIT, digit_data(who, digit)))
         self._own_recordings = OwnRecordings(self._jobs, wall_clock)
         self._rooms.watch(self._own_recordings.room_started)
         recordings.index.tell(lambda entry, what: self._feed.tell(entry.room, what, recording_data(entry)))
@@ -306,6 +316,7 @@ class Node:
             "media": engine.stats,
             "streaming": targets.stats,
             "analytics": lambda: {**analytics.results.stats(), **seen.stats()},
+            "sip": phones.stats,
             "portal": self._portal.stats,
             "whip": whip.whip_stats,
             "whep": whip.whep_stats,
@@ -340,6 +351,7 @@ class Node:
             invitations=invitations,
             recorded=self._recorded,
             targets=targets,
+            phones=phones,
             feed=self._feed,
             webhooks=self._webhooks,
             analyses=analytics.shown(),
@@ -374,6 +386,7 @@ class Node:
                 parts.create_task(self._rooms.run(), name="rooms"),
                 parts.create_task(self._portal.run(), name="portal"),
                 parts.create_task(self._jobs.run(), name="jobs"),
+                parts.create_task(self._phones.run(), name="phones"),
                 parts.create_task(self._own_recordings.run(), name="own recordings"),
                 parts.create_task(
                     self._recordings.index.run(self._store, self._jobs.knows), name="recordings"
@@ -436,12 +449,20 @@ class Node:
         """Let clients go in the way after which they come back; then end the rooms."""
         self._health.draining = True
         await self._portal.close()
+        await self._phones.close()
         await self._jobs.close()
         for host in self._rooms.running():
             await self._rooms.close(host.room.config.id)
         await self._recordings.index.settled()
         await self._recordings.index.save(self._store, self._jobs.knows)
         self._server.should_exit = True
+
+
+def _phone_settings(config: Config) -> PhoneSettings:
+    try:
+        return sip.phone_settings(config)
+    except ValueError as problem:
+        raise StartError(str(problem)) from problem
 
 
 def _names(config: Config) -> KnownNames:
@@ -544,13 +565,13 @@ async def serve(
     except ValueError as error:
         raise StartError(str(error)) from None
     targets = TargetStates()
-    allow_loopback = _allow_loopback(config, listening)
-    engine = make_engine(config, recordings, targets, analytics, allow_loopback=allow_loopback)
+    allow_loopback, lines = _allow_loopback(config, listening), Lines()
+    engine = make_engine(config, recordings, targets, analytics, lines, allow_loopback=allow_loopback)
     store = await services.open_store(config, directory)
     try:
         accounts = await services.ensure(store, config.service)
-        node = Node(config, directory, listening, engine, store, accounts, recordings, targets, analytics)
-        await node.run(told, greet)
+        parts = (recordings, targets, analytics, lines)
+        await Node(config, directory, listening, engine, store, accounts, *parts).run(told, greet)
     finally:
         await store.close()
         state.forget(directory.path)

@@ -204,6 +204,41 @@ class Streaming(Section, frozen=True):
     """Seconds after which a streaming-in that was interrupted ends; 0: it is tried again for ever."""
 
 
+class Sip(Section, frozen=True):
+    """Phones. The ports are opened once a room has an account at a SIP server."""
+
+    enabled: bool = True
+    """Register the accounts of rooms, and take and make calls."""
+    host: str = ""
+    """IP address for SIP and RTP; empty: the first IPv4 address of `media.addresses`, or of the machine."""
+    port: Port = 5060
+    """Port for SIP over UDP and TCP. 0: any free one."""
+    public_address: str = ""
+    """IP address under which phones reach this machine through a 1:1 NAT; empty: that of `media.public_addresses`."""
+    tcp: bool = True
+    """Take SIP over TCP as well."""
+    tls_port: Port = 0
+    """Port for SIP over TLS, with `tls_cert` and `tls_key`; 0: none. Servers are reached over TLS without it."""
+    tls_cert: str = ""
+    """File with our certificate (PEM): that of the port for TLS, and shown to servers that ask for one."""
+    tls_key: str = ""
+    """File with its key."""
+    rtp_ports: Annotated[str, Meta(pattern=r"^[0-9]{4,5}-[0-9]{4,5}$")] = "20000-29999"
+    """First and last UDP port for the sound and pictures of calls; each takes two."""
+    ring_s: Annotated[float, Meta(ge=1, le=180)] = 30.0
+    """Seconds that a phone that is called may ring."""
+    max_calls: Annotated[int, Meta(ge=1)] = 500
+    """Calls beyond which others are told that we are busy."""
+    max_calls_per_source: Annotated[int, Meta(ge=1)] = 200
+    """The same per IP address that calls come from."""
+    tries_per_source: Annotated[int, Meta(ge=1)] = 100
+    """Calls that an IP address may try at once, and each ten seconds."""
+    allowed: list[str] = field(default_factory=list)
+    """Callers that may call in: patterns such as `*@example.org`, or IP addresses; empty: all."""
+    denied: list[str] = field(default_factory=list)
+    """Callers that may not, whatever `allowed` says."""
+
+
 class Operator(Section, frozen=True):
     """What is for the operator alone: where it is served, and whether."""
 
@@ -310,6 +345,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     database: Database = field(default_factory=Database)
     rooms: Rooms = field(default_factory=Rooms)
     streaming: Streaming = field(default_factory=Streaming)
+    sip: Sip = field(default_factory=Sip)
     operator: Operator = field(default_factory=Operator)
     recording: Recording = field(default_factory=Recording)
     webhooks: Webhooks = field(default_factory=Webhooks)

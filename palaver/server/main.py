@@ -11,6 +11,7 @@ import typer
 
 from palaver import __version__
 from palaver.server.commands import (
+    calls,
     doctor,
     invites,
     participants,
@@ -65,6 +66,7 @@ app.add_typer(rooms.app, name="rooms")
 app.add_typer(participants.app, name="participants")
 app.add_typer(streams.app, name="streams")
 app.add_typer(streaming_ins.app, name="streaming-ins")
+app.add_typer(calls.app, name="calls")
 app.add_typer(recordings.app, name="recordings")
 app.command()(invites.invite)
 app.add_typer(invites.app, name="invites")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from palaver.media._core import SipStack
+from palaver.media._core import SipStack as SipStack
 from palaver.sip.events import BY_NAME
 
 if TYPE_CHECKING:

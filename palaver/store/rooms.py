@@ -43,6 +43,7 @@ _PAGE: Final = _HEADS.limit(bindparam("limit")).offset(bindparam("offset"))
 _COUNT: Final = select(func.count()).select_from(rooms).where(rooms.c.service == bindparam("service"))
 _OWNED: Final = select(rooms.c.service, rooms.c.id).order_by(rooms.c.created_ms, rooms.c.id)
 _OWNED_BY: Final = _OWNED.where(rooms.c.service == bindparam("service"))
+_WITH_SIP: Final = select(rooms).where(rooms.c.document.like('%"sip":{%'))
 _UPDATE: Final = (
     update(rooms)
     .where(rooms.c.id == bindparam("room"), rooms.c.revision == bindparam("was"))
@@ -118,6 +119,14 @@ class RoomDefinitions:
         for row in await self._database.read(work):
             owned.setdefault(row.service, []).append(row.id)
         return owned
+
+    async def with_sip(self) -> list[RoomDefinition]:
+        """The rooms of all services whose definition names an account at a SIP server, be it an empty one."""
+        return [
+            definition
+            for row in await self._database.read(Every(_WITH_SIP))
+            if (definition := self._definition(row)).document.get("sip")
+        ]
 
     async def update(self, room: str, change: Callable[[Document], Document]) -> RoomDefinition | None:
         """Replace the document by ``change`` of it; None if there is no such room.

@@ -36,6 +36,7 @@ from palaver.jobs.analysis import Analyses
 from palaver.jobs.archive import Archive
 from palaver.jobs.jobs import Jobs
 from palaver.jobs.opening import RoomOpener
+from palaver.jobs.phones import Phones, PhoneSettings
 from palaver.jobs.recording_index import RecordingIndex
 from palaver.jobs.streaming_in import StreamingIns
 from palaver.jobs.streaming_out import StreamingOuts
@@ -44,6 +45,7 @@ from palaver.recording.storage import Retention, Storage
 from palaver.room.endpoints import FileSink
 from palaver.room.messages import Join
 from palaver.room.values import ParticipantId, StreamId, TransportId
+from palaver.sip.lines import Lines
 from palaver.store import Store
 from palaver.streaming.targets import TargetStates
 from palaver.streaming.urls import UrlPolicy
@@ -209,6 +211,7 @@ async def make_house(
             [*descriptions(), *extra_routes],
             invitations=invitations,
             recorded=recorded,
+            phones=Phones(store, opener, Lines(), PhoneSettings(None)),
             targets=TargetStates(),
             feed=feed,
             webhooks=webhooks,

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from palaver.events.webhooks import WebhookSender
     from palaver.host import Rooms
     from palaver.jobs.jobs import Jobs
+    from palaver.jobs.phones import Phones
     from palaver.store import Store
     from palaver.streaming.targets import TargetStates
 
@@ -66,6 +67,7 @@ def build(
     invitations: Invitations,
     recorded: Recorded,
     targets: TargetStates,
+    phones: Phones,
     feed: EventFeed,
     webhooks: WebhookSender,
     analyses: SeenByAnalyses,
@@ -93,6 +95,7 @@ def build(
         feed,
         webhooks,
         analyses,
+        phones,
     )
     mauth = mauth or MAuth(store.services, window_s=settings.replay_window_s, clock=clock)
     app = Starlette(

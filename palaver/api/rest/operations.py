@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from palaver.events.webhooks import WebhookSender
     from palaver.host import RoomHost, Rooms
     from palaver.jobs.jobs import Jobs
+    from palaver.jobs.phones import Phones
     from palaver.store import RoomDefinition, Store
     from palaver.streaming.targets import TargetStates
 
@@ -50,6 +51,7 @@ class Api:
     feed: EventFeed
     webhooks: WebhookSender
     analyses: SeenByAnalyses
+    phones: Phones
 
     def now_ms(self) -> int:
         """Milliseconds since the epoch."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from palaver.api.http.answers import Answer, ApiError, json, text
 from palaver.api.rest.operations import Call, Operation
@@ -15,13 +15,16 @@ from palaver.events.feed import ROOM_DELETED
 from palaver.room.values import RoomId
 from palaver.store import Conflict
 
+if TYPE_CHECKING:
+    from palaver.store import RoomDefinition
+
 
 async def list_rooms(call: Call) -> Answer:
     """The caller's rooms, oldest first: all, or one page of ``per_page``. ``page`` alone is ignored."""
     store, service, page = call.api.store.rooms, call.caller.service.id, asked_page(call)
     definitions = await store.of(service, **(page.window if page else {}))
     total = len(definitions) if page is None else await store.count(service)
-    return json([room_info(one) for one in definitions], page_headers(call, "/rooms", page, total))
+    return json([_shown(call, one) for one in definitions], page_headers(call, "/rooms", page, total))
 
 
 async def create_room(call: Call) -> Answer:
@@ -33,12 +36,13 @@ async def create_room(call: Call) -> Answer:
         )
     except Conflict:
         raise ApiError(errors.SERVICE_NOT_FOUND, "Service not found") from None
-    return json(room_info(definition))
+    call.api.phones.room_changed(definition.id, definition)
+    return json(_shown(call, definition))
 
 
 async def get_room(call: Call) -> Answer:
     """One room."""
-    return json(room_info(call.room))
+    return json(_shown(call, call.room))
 
 
 async def update_room(call: Call) -> Answer:
@@ -49,7 +53,8 @@ async def update_room(call: Call) -> Answer:
     )
     if definition is None:
         raise ApiError(errors.ROOM_NOT_FOUND, "Room not found")
-    return json(room_info(definition))
+    call.api.phones.room_changed(definition.id, definition)
+    return json(_shown(call, definition))
 
 
 async def patch_room(call: Call) -> Answer:
@@ -61,10 +66,20 @@ async def delete_room(call: Call) -> Answer:
     """Deletes a room: its participants are dropped, its tokens revoked."""
     if not await call.api.store.rooms.delete(call.room.id):
         raise ApiError(errors.ROOM_NOT_FOUND, "Room not found")
+    call.api.phones.room_changed(call.room.id, None)
     await call.api.rooms.close(RoomId(call.room.id))
     call.api.webhooks.know(call.room.id, call.room.service)
     call.api.feed.tell(call.room.id, ROOM_DELETED, {})
     return text("Room deleted")
+
+
+def _shown(call: Call, definition: RoomDefinition) -> dict[str, Any]:
+    """A room, and how its account at a SIP server stands."""
+    info, account = room_info(definition), call.api.phones.account(definition.id)
+    if account is not None and info.get("sip"):
+        status = {"status": account.status, **({"reason": account.reason} if account.reason else {})}
+        info["sip"] = {**info["sip"], **status}
+    return info
 
 
 def _given(body: Any) -> Any:

@@ -56,6 +56,8 @@ async def delete_service(call: Call) -> Answer:
     if rooms is None:
         raise _not_found()
     call.api.webhooks.forget_service(service.id)
+    for room in rooms:
+        call.api.phones.room_changed(room, None)
     async with asyncio.TaskGroup() as closing:
         for room in rooms:
             closing.create_task(call.api.rooms.close(RoomId(room)))

@@ -2,42 +2,105 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
-from palaver.api.http.answers import Answer, ApiError, json
+from msgspec import UNSET
+
+from palaver.api.http.answers import Answer, ApiError, json, text
+from palaver.api.rest import outgoing
 from palaver.api.rest.operations import Call, Operation
 from palaver.api.wire import errors
-from palaver.api.wire.sipcalls import CallUpdate, SipCall, SipCallRequest, check_call_updates
+from palaver.api.wire.errors import ProtocolError
+from palaver.api.wire.sinks import WantedVideo
+from palaver.api.wire.sipcalls import (
+    CallUpdate,
+    CallVideo,
+    SipCall,
+    SipCallRequest,
+    check_call_updates,
+    sipcall_info,
+)
+from palaver.jobs.kinds import JobFailed
+from palaver.jobs.outgoing import NoSuchTrack, Outgoing, WantedPicture, WantedSound, changed
+from palaver.jobs.phones import Dialling
+
+if TYPE_CHECKING:
+    from palaver.jobs.phone_call import PhoneCall
 
 
 async def list_sipcalls(call: Call) -> Answer:
-    """The SIP calls that go on. There are none yet."""
-    return json([])
+    """The calls that go on, whoever dialled."""
+    return json([_shown(call, one) for one in call.api.phones.of(call.room.id)])
 
 
 async def create_sipcall(call: Call) -> Answer:
-    """Not available yet: a valid request is refused with 500/1201."""
-    raise ApiError(errors.REFUSED, "SIP calls are not available yet")
+    """Calls a phone through the room's account, and answers once it is in the room; the room starts if it does not run.
+
+    A phone that is busy, unknown, unreachable or not answered is refused with 500/1201, in words.
+    """
+    wanted: SipCallRequest = call.body
+    dialling = Dialling(wanted.peer, WantedSound(wanted.media_out.audio.source), _picture(wanted))
+    try:
+        made = await call.api.phones.dial(call.room.id, dialling)
+    except JobFailed as failure:
+        raise ApiError(errors.REFUSED, str(failure)) from None
+    return json(_shown(call, made))
 
 
 async def get_sipcall(call: Call) -> Answer:
-    """A SIP call that goes on. There is none yet."""
-    raise _not_found()
+    """A call that goes on."""
+    return json(_shown(call, _found(call)))
 
 
 async def update_sipcall(call: Call) -> Answer:
-    """Changes a SIP call. There is none yet."""
+    """Lets the phone receive other streams, or its picture in another form: all, or nothing. The call goes on."""
     check_call_updates(call.body)
-    raise _not_found()
+    found = _found(call)
+    before = Outgoing(found.audio or _heard(found), found.video or _seen(found))
+    try:
+        kept, asked = changed(before, call.body)
+    except NoSuchTrack as missing:
+        raise ProtocolError(f"path: the call has no {missing}") from None
+    if asked:
+        call.api.phones.change(found, asked)
+    found.audio, found.video = kept.audio, kept.video
+    return json(_shown(call, found))
 
 
 async def delete_sipcall(call: Call) -> Answer:
-    """Ends a SIP call. There is none yet."""
-    raise _not_found()
+    """Hangs up."""
+    call.api.phones.end(_found(call))
+    return text()
 
 
-def _not_found() -> ApiError:
-    return ApiError(errors.NOT_FOUND, "Resource not found")
+def _found(call: Call) -> PhoneCall:
+    found = call.api.phones.get(call.room.id, call.path["sipcall"])
+    if found is None:
+        raise ApiError(errors.NOT_FOUND, "Resource not found")
+    return found
+
+
+def _picture(wanted: SipCallRequest) -> WantedPicture | None:
+    video = wanted.media_out.video
+    if not isinstance(video, CallVideo):
+        return None
+    return outgoing.picture(WantedVideo(source=video.source, format=UNSET, parameters=video.parameters))
+
+
+def _heard(found: PhoneCall) -> WantedSound | None:
+    """What the phone hears unasked."""
+    track = next((one for one in found.received() if one.kind == "audio"), None)
+    return WantedSound(str(track.stream)) if track is not None else None
+
+
+def _seen(found: PhoneCall) -> WantedPicture | None:
+    track = next((one for one in found.received() if one.kind == "video"), None)
+    return WantedPicture(str(track.stream)) if track is not None else None
+
+
+def _shown(call: Call, found: PhoneCall) -> dict[str, Any]:
+    tracks = found.received()
+    return sipcall_info(found, tracks, outgoing.sources_of(call.running, tracks), call.dialect)
 
 
 _ALL: Final = "/rooms/{room}/sipcalls"
@@ -65,7 +128,7 @@ OPERATIONS: Final = (
         update_sipcall,
         takes=list[CallUpdate],
         gives=SipCall,
-        errors=(errors.NOT_FOUND,),
+        errors=(errors.NOT_FOUND, errors.REFUSED),
         example=[{"op": "replace", "path": "/output/media/audio/from", "value": "another-stream"}],
     ),
     Operation("DELETE", _ONE, delete_sipcall, errors=(errors.NOT_FOUND,)),

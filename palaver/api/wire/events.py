@@ -30,8 +30,10 @@ EVENT_TYPES: Final = (
     *("participant.joined", "participant.left"),
     *("stream.added", "stream.updated", "stream.muted", "stream.removed"),
     *("recording.started", "recording.ended"),
+    "phone.digit",
     *("layout.changed", "speaker.changed", "text.sent"),
 )
+PHONE_DIGIT: Final = "phone.digit"
 CHATTY: Final = frozenset({"layout.changed", "speaker.changed", "text.sent"})
 """Types that a webhook gets only if it names them: they come often."""
 
@@ -79,6 +81,11 @@ def described(event: Event, host: RoomHost) -> tuple[str, dict[str, Any]] | None
         case TextSent(sender, to, message):
             return "text.sent", {"from": sender, "to": to, "message": message}
     return None
+
+
+def digit_data(participant: str, digit: str) -> dict[str, Any]:
+    """What is told of a key that was pressed on a phone."""
+    return {"participant": {"id": participant}, "digit": digit}
 
 
 def recording_data(entry: Entry) -> dict[str, Any]:

@@ -241,6 +241,13 @@ class Sip(Shape):
         self.username, self.password = str(self.username), str(self.password)
 
 
+class SipStatus(Sip):
+    """The same, and how it stands; ``reason`` says why it is not registered."""
+
+    status: Literal["registering", "registered", "failed"] | UnsetType = UNSET
+    reason: str | UnsetType = UNSET
+
+
 class RoomRecording(Shape):
     """Whether the room records itself, into what, and which view; without ``view`` its first."""
 
@@ -375,6 +382,7 @@ class Room(RoomDocument, kw_only=True):
     own_id: str = field(name="_id")
     id: str
     version: int = field(name="__v")
+    sip: SipStatus | UnsetType = UNSET
 
 
 def _is_fraction(text: str) -> bool:

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import UNSET, UnsetType, field
 
 from palaver.api.wire.formats import Resolution, Shape, Text
-from palaver.api.wire.sinks import OutputPath, SinkMedia, SinkUpdate, WantedParameters, check_sink_updates
+from palaver.api.wire.sinks import (
+    OutputPath,
+    SinkMedia,
+    SinkUpdate,
+    WantedParameters,
+    check_sink_updates,
+    media_info,
+)
+from palaver.api.wire.streams import stream_info
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from palaver.api.wire.streams import Dialect
+    from palaver.jobs.phone_call import PhoneCall
+    from palaver.room.values import Kind, SubscribedTrack, Track
 
 
 class CallMediaIn(Shape):
@@ -83,3 +98,24 @@ def check_call_updates(updates: list[CallUpdate]) -> None:
     check_sink_updates(
         [SinkUpdate(op=one.op, path=one.path.removeprefix("/output"), value=one.value) for one in updates]
     )
+
+
+def sipcall_info(
+    call: PhoneCall,
+    tracks: Sequence[SubscribedTrack],
+    sources: Mapping[Kind, Track | None],
+    dialect: Dialect,
+) -> dict[str, Any]:
+    """A call as it is; ``tracks`` are what the phone receives, in the codecs of the call."""
+    stream, config = call.host.room.streams.get(call.stream), call.host.room.config
+    live = stream is not None and stream.tracks
+    return {
+        "id": call.id,
+        "type": call.direction,
+        "peer": call.peer,
+        "input": stream_info(stream, config, dialect, rest=True) if stream is not None and live else {},
+        "output": {
+            "id": str(call.subscription),
+            "media": media_info(tracks, {one.kind: call.format(one.kind) for one in tracks}, sources, ()),
+        },
+    }
