@@ -9,10 +9,12 @@ from dataclasses import dataclass
 
 import msgspec
 import pytest
+import structlog
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from palaver.api.auth.tokens import TokenDesk, TokenRefused
+from palaver.room.values import Grant, ParticipantId, Permission, RoomId
 from palaver.store import Conflict, RoomDefinition, Store, TokenRecord
 from tests.tokens import admitted
 
@@ -159,3 +161,14 @@ async def test_the_token_is_ascii_whatever_the_host_is_called(desk: Desk) -> Non
 def test_a_short_server_key_is_refused() -> None:
     with pytest.raises(ValueError, match="at least 16 bytes"):
         TokenDesk(None, b"short", lambda: 0.0)  # type: ignore[arg-type]  # refused before it matters
+
+
+async def test_who_is_removed_from_a_room_that_is_deleted_meanwhile_is_no_fault(desk: Desk) -> None:
+    room, ann = RoomId(desk.room.id), ParticipantId("ann")
+    await desk.store.rooms.delete(desk.room.id)
+    await desk.desk.readmission.revoke(room, ann)
+    await desk.desk.readmission.permit(room, ann, Permission(Grant(), Grant()))
+    with structlog.testing.capture_logs() as said:
+        await desk.desk.readmission.try_to_revoke(room, ann)
+    assert said == []
+    assert await desk.store.standings.of("ann") is None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 import structlog
 
 from palaver.room.values import Permission
-from palaver.store import Standing, StoreError
+from palaver.store import Conflict, Standing, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,15 +51,16 @@ class Readmission:
         """Like ``revoke`` for somebody who is gone in any case; what fails is said in the log."""
         try:
             await self.revoke(room, participant)
-        except StoreError as failure:  # a room that is gone admits nobody either
-            _log.info("a ticket was not revoked", room=room, participant=participant, reason=str(failure))
+        except StoreError as failure:
+            _log.warning("a ticket was not revoked", room=room, participant=participant, reason=str(failure))
 
     async def _put(self, standing: Standing) -> None:
         now = self._clock()
         if now >= self._purge_at:
             self._purge_at = now + _PURGE_EVERY_S
             await self._store.standings.purge(int(now * 1000))
-        await self._store.standings.put(standing)
+        with suppress(Conflict):  # the room is deleted meanwhile, and admits nobody any more
+            await self._store.standings.put(standing)
 
     def _after(self, seconds: float) -> int:
         return int((self._clock() + max(seconds, 0.0)) * 1000)

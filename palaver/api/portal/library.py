@@ -7,6 +7,7 @@
 | ``eio.create_queue`` | a ``close`` that does not wait for the client to read (python-engineio#60) |
 | ``socket.close(wait=False)``, ``socket.queue``, ``closing``, ``closed`` | a bound of unread packets, and ``abort`` |
 | ``socket.schedule_ping``, ``last_ping`` | an event for each pong |
+| ``_engineio_server_class``, a socket's methods in ``start_background_task`` | no ping for a socket that has ended |
 | a NOOP packet at the end of a polling session | an answer to the request that is open |
 | the text of a KeyError | an exception of its own for a session that has ended |
 
@@ -19,8 +20,10 @@ import asyncio
 from collections.abc import MutableMapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import engineio
 import engineio.packet
 import socketio
+from engineio.async_socket import AsyncSocket
 
 from palaver.api.clock import wall_clock
 
@@ -39,6 +42,39 @@ class UnawaitedQueue(asyncio.Queue[Any]):
 
     async def join(self) -> None:
         """Return at once."""
+
+
+class _Engine(engineio.AsyncServer):  # type: ignore[misc]  # the library has no types
+    """The library's, but a socket that has ended is let go.
+
+    The library's own task for the next ping sleeps for the whole interval, and holds all that belongs to the client
+    for so long.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._pings: dict[str, asyncio.Task[Any]] = {}
+
+    def start_background_task(
+        self, target: Callable[..., Any], *arguments: Any, **options: Any
+    ) -> asyncio.Task[Any]:
+        """See the library. A socket's methods are started here for its pings alone, one after the other."""
+        task: asyncio.Task[Any] = super().start_background_task(target, *arguments, **options)
+        socket = getattr(target, "__self__", None)
+        if isinstance(socket, AsyncSocket):
+            self._pings[socket.sid] = task
+            task.add_done_callback(lambda done: self._forget(socket.sid, done))
+        return task
+
+    def let_go(self, sid: str) -> None:
+        """The socket of this id has ended."""
+        ping = self._pings.get(sid)
+        if ping is not None and ping is not asyncio.current_task():
+            ping.cancel()
+
+    def _forget(self, sid: str, ping: asyncio.Task[Any]) -> None:
+        if self._pings.get(sid) is ping:
+            del self._pings[sid]
 
 
 class SocketServer(socketio.AsyncServer):  # type: ignore[misc]  # the library has no types
@@ -67,12 +103,16 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]  # the library h
         if socket is not None:
             await socket.close(wait=False, reason=self.reason.SERVER_DISCONNECT)
 
+    def _engineio_server_class(self) -> type[_Engine]:
+        return _Engine
+
     async def _handle_eio_connect(self, eio_sid: str, environ: dict[str, Any]) -> Any:
         self.begins(eio_sid, _scope(environ))
         return await super()._handle_eio_connect(eio_sid, environ)
 
     async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> Any:
         self.ends(eio_sid)
+        self.eio.let_go(eio_sid)
         return await super()._handle_eio_disconnect(eio_sid, reason)
 
 

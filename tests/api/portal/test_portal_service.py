@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
 
 from palaver.room.values import RoomId
-from tests.api.portal.house import House, client, house
+from tests.api.portal.house import House, client, house, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -294,3 +295,24 @@ async def test_stats_count_what_is_there(here: House) -> None:
         assert (stats["portal_requests"], stats["portal_requests_refused"]) == (2, 1)
         assert stats["portal_requests_failed"] == 0
         assert here.rooms.get(RoomId(here.definition.id)) is not None
+
+
+@pytest.mark.parametrize("transport", ["websocket", "polling"])
+async def test_a_client_that_has_gone_leaves_no_task_behind(here: House, transport: str) -> None:
+    async with client(here):
+        pass
+    before = len(asyncio.all_tasks())
+    for _ in range(5):
+        async with client(here, transport) as one:
+            await one.login(await here.token())
+            await one.ok("logout")
+    await until(lambda: len(asyncio.all_tasks()) <= before)
+
+
+@pytest.mark.parametrize("candidate", ["", "a=", "candidate:", "a=candidate:", "a=end-of-candidates", " "])
+async def test_the_end_of_candidates_is_acknowledged(here: House, candidate: str) -> None:
+    async with client(here) as ann:
+        await ann.login(await here.token())
+        published = await ann.publish()
+        said = {"type": "candidate", "candidate": {"candidate": candidate, "sdpMid": "0", "sdpMLineIndex": 0}}
+        assert await ann.request("soac", {"id": published["transportId"], "signaling": said}) == ("ok",)
