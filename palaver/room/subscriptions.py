@@ -199,13 +199,15 @@ class Subscriptions:
         return [LayerChanged(subscription.owner, subscription.id, report.mid, report.rid)]
 
     def ready(self, report: SinkReady) -> list[Outcome]:
-        """A sink works."""
+        """A sink works; what it cannot carry is no part of the subscription any more."""
         state, subscriptions = self._state, self._state.register.subscriptions
         subscription = subscriptions.get(report.subscription)
         moved = SUBSCRIPTION_MOVES.get((subscription.state, SinkReady)) if subscription else None
         if subscription is None or moved is None:
             return []
-        subscriptions[subscription.id] = replace(subscription, state=moved)
+        carried = tuple(track for track in subscription.tracks if track.mid not in report.rejected)
+        subscription = replace(subscription, state=moved, tracks=carried)
+        subscriptions[subscription.id] = subscription
         state.negotiations.end(subscription.id)
         paused = sorted({track.kind for track in subscription.tracks if not track.active})
         return [

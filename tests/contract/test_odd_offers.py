@@ -11,7 +11,8 @@ import pytest_asyncio
 from aiortc import RTCSessionDescription
 from structlog.testing import capture_logs
 
-from palaver.room.values import ParticipantId, TransportId
+from palaver.room.messages import SinkReady
+from palaver.room.values import ParticipantId, SubscriptionId, TransportId
 from tests.contract.engines import ROOM, Bench, until, working
 from tests.contract.guests import Caller
 
@@ -124,6 +125,24 @@ async def test_a_section_outside_of_the_bundle_is_rejected(bench: Bench) -> None
     answer = await negotiate(bench, guest, "ann", lambda sdp: sdp.replace("BUNDLE 0 1", "BUNDLE 0"))
     assert re.findall(r"m=(\w+) (\d+)", answer) == [("audio", "9"), ("video", "0")]
     await bench.heard("SourceReady", "s")
+
+
+async def test_a_sink_is_ready_without_the_section_that_has_no_common_codec(bench: Bench) -> None:
+    await published(bench, str)
+    bob = bench.guest("bob")
+    assert isinstance(bob, Caller)
+    audio, video = bob.add("audio", "recvonly"), bob.add("video", "recvonly")
+    await bench.open_sink("q", "bob", "s", video, audio=audio)
+    answer = await negotiate(
+        bench,
+        bob,
+        "bob",
+        lambda sdp: re.sub(r"(VP8|H264)/90000", "H261/90000", sdp),
+        lambda sdp: sdp.replace("H261/90000", "VP8/90000"),  # the guest knows what it offered
+    )
+    assert re.findall(r"m=(\w+) (\d+)", answer) == [("audio", "9"), ("video", "0")]
+    ready = await bench.heard("SinkReady", "q")
+    assert ready == SinkReady(SubscriptionId("q"), frozenset({video}))
 
 
 async def test_what_cannot_be_told_apart_is_counted_and_said_once(bench: Bench) -> None:

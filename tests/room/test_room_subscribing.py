@@ -83,6 +83,13 @@ def test_a_subscription_works_when_its_sink_is_ready() -> None:
     assert room.subscriptions[SUB].state is SubscriptionState.LIVE
 
 
+def test_a_track_whose_section_is_rejected_is_no_part_of_the_subscription() -> None:
+    room = ann_publishes(open_room(ANN, BEN))
+    room.handle(subscribe(BEN))
+    room.handle(SinkReady(SUB, frozenset({"11"})))
+    assert [track.mid for track in room.subscriptions[SUB].tracks] == ["10"]
+
+
 def test_a_track_may_be_asked_for_by_its_own_id() -> None:
     room = ann_publishes(open_room(ANN, BEN))
     by_track = (

@@ -335,7 +335,7 @@ class WebRtcEngine:
                 if isinstance(session.action, OpenSource):
                     report(room, SourceReady(StreamId(session.id), session.tracks()))
                 else:
-                    report(room, SinkReady(SubscriptionId(session.id)))
+                    report(room, SinkReady(SubscriptionId(session.id), frozenset(session.rejected)))
                     for mid, rid in session.sent.items():  # what came before anybody knew of it
                         report(room, LayerSeen(SubscriptionId(session.id), mid, rid))
 

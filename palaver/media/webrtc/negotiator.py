@@ -94,6 +94,7 @@ class Negotiator:
         for mid, name in prepared.rejected.items():
             if session := transport.sessions.get(name):
                 session.wanted.pop(mid, None)
+                session.rejected.add(mid)
                 self._log.info("no common codec", session=name, section=mid, room=transport.room)
         for name, reason in prepared.failed.items():
             self._webrtc.fail(transport.sessions.get(name), reason)

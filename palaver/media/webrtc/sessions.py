@@ -50,13 +50,17 @@ class BoundSection:
 
 @dataclass(eq=False, slots=True)
 class Session:
-    """A source or sink from its opening to its end; ``wanted`` are its sections that no offer has brought yet."""
+    """A source or sink from its opening to its end; ``wanted`` are its sections that no offer has brought yet.
+
+    ``rejected`` are those that were offered without a codec that they could carry.
+    """
 
     id: str
     transport: Transport
     action: OpenSource | OpenSink
     wanted: dict[str, Wanted] = field(default_factory=dict)
     sections: dict[str, BoundSection] = field(default_factory=dict)
+    rejected: set[str] = field(default_factory=set)
     inactive: set[Kind] = field(default_factory=set)
     layers: dict[str, LayerPreference] = field(default_factory=dict)  # of a sink: what is wished for, by mid
     sent: dict[str, str | None] = field(default_factory=dict)  # of a sink: the layer that is sent, by mid

@@ -59,7 +59,10 @@ class SourceLost:
 
 @dataclass(frozen=True, slots=True)
 class SinkReady:
+    """The sink works, but for the sections ``rejected`` (by mid), which cannot carry their tracks."""
+
     subscription: SubscriptionId
+    rejected: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
