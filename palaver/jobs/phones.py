@@ -207,7 +207,7 @@ class Phones:
             raise JobFailed("the room has no SIP account" if account is None else account.reason)
         if account.status != "registered":
             raise JobFailed(f"the room's SIP account is not registered: {account.reason or 'not yet'}")
-        peer = _address(wanted.peer, account.credentials.server)
+        peer = address_of(wanted.peer, account.credentials.server)
         host = await self._opener.open(room)
         with host.held():
             return await self._dial(host, account.number, peer, wanted)
@@ -449,7 +449,7 @@ def _status(problem: Exception) -> int:
     return 404 if isinstance(problem, RoomNotFound) else 503
 
 
-def _address(peer: str, server: str) -> str:
+def address_of(peer: str, server: str) -> str:
     """The address that is called: a number or a name alone is one of the account's server. Raises JobFailed."""
     scheme = _SCHEME.match(peer)
     domain = _SCHEME.sub("", server).partition(";")[0].rpartition("@")[2]

@@ -43,7 +43,7 @@ def free() -> Config:
 
 def made(**sections: settings.Section) -> Config:
     media = settings.Media(port=free_port(run=2), threads=2)
-    parts = {"http": settings.Http(port=free_port()), "media": media, **sections}
+    parts = {"http": settings.Http(port=free_port()), "media": media, "sip": settings.Sip(port=0), **sections}
     return Config(**parts)  # type: ignore[arg-type]  # sections by their names
 
 
@@ -140,6 +140,26 @@ def test_ports_that_others_have_are_problems(tmp_path: Path, taken: tuple[int, i
         found = of(findings, check)[0]
         assert found.level is Level.PROBLEM
         assert setting in found.hint
+
+
+def test_a_sip_port_that_somebody_has_is_a_problem(tmp_path: Path, taken: tuple[int, int]) -> None:
+    for port, level in ((taken[0], Level.PROBLEM), (taken[1], Level.PROBLEM), (free_port(), Level.OK)):
+        (found,) = of(examine(made(sip=settings.Sip(host="127.0.0.1", port=port)), tmp_path), "sip")
+        assert found.level is level, found
+
+
+@pytest.mark.parametrize(
+    ("sip", "words"),
+    [
+        (settings.Sip(host="localhost"), "sip.host"),
+        (settings.Sip(rtp_ports="9000-8000"), "sip.rtp_ports"),
+        (settings.Sip(tls_port=5061), "sip.tls_cert"),
+    ],
+)
+def test_sip_settings_that_do_not_fit_are_problems(tmp_path: Path, sip: settings.Sip, words: str) -> None:
+    (found,) = of(examine(made(sip=sip), tmp_path), "sip")
+    assert found.level is Level.PROBLEM
+    assert words in found.words
 
 
 @pytest.mark.parametrize("tcp", [True, False])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from palaver.server import state
-from palaver.server.doctor import data, media, network, settings, system
+from palaver.server.doctor import data, media, network, phones, settings, system
 from palaver.server.doctor.findings import Finding, Patient, problem, warning
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def examine(config: Config, data_dir: Path) -> list[Finding]:
         )
         running = None
     patient = Patient(config, data_dir, running)
-    for checks in (data, system, network, media, settings):
+    for checks in (data, system, network, media, phones, settings):
         for check in checks.CHECKS:
             findings += check(patient)
     return findings
