@@ -13,12 +13,14 @@ import random
 import secrets
 from collections import Counter, OrderedDict, deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
 import httpx2
 import structlog
 
+from palaver.containment import OwnedTasks
 from palaver.store import Delivery, StoreError, WebhookRecord
 from palaver.streaming.urls import NotResolved, UrlPolicy, UrlRefused, parsed, redacted
 
@@ -120,7 +122,8 @@ class WebhookSender:
         self._webhooks: dict[str, Webhook] = {}
         self._unsorted: asyncio.Queue[RoomEvent] = asyncio.Queue(_UNSORTED)
         self._slots = asyncio.Semaphore(_AT_ONCE)
-        self._tasks: asyncio.TaskGroup | None = None
+        self.tasks = OwnedTasks("palaver.webhooks")
+        self._tasks: OwnedTasks | None = None
         self._client: httpx2.AsyncClient | None = None
         self._loaded = False
         self._services: OrderedDict[str, str] = OrderedDict()
@@ -187,17 +190,17 @@ class WebhookSender:
 
     async def run(self) -> None:
         """Send until cancelled: what waited when the server ended, and all that happens."""
-        await self._load()
+        await self.tasks.kept(self._load, "webhooks")
         try:
-            async with asyncio.TaskGroup() as tasks:
-                self._tasks = tasks
-                for webhook in list(self._webhooks.values()):
-                    for room in list(webhook.queues):
-                        self._start(webhook, room)
-                while True:
-                    await self._sort_next()
+            self._tasks = self.tasks
+            for webhook in list(self._webhooks.values()):
+                for room in list(webhook.queues):
+                    self._start(webhook, room)
+            while True:
+                await self._sort_next()
         finally:
             self._tasks = None
+            await self.tasks.close()
             if self._client is not None:
                 await self._client.aclose()
 
@@ -283,18 +286,14 @@ class WebhookSender:
         if webhook.waiting > self._limits.max_waiting:
             self._drop("too many wait", webhook=webhook.record.id)
             fullest = max(webhook.queues.values(), key=len)
-            self._spawn(self._done(fullest.popleft() if fullest[0] is not delivery else fullest.pop()))
+            dropped = fullest.popleft() if fullest[0] is not delivery else fullest.pop()
+            if self._tasks is not None:
+                self._tasks.start(partial(self._done, dropped), "dropped event")
         self._start(webhook, delivery.room)
 
     def _start(self, webhook: Webhook, room: str) -> None:
         if room not in webhook.senders and self._tasks is not None and webhook.queues.get(room):
-            webhook.senders[room] = self._tasks.create_task(self._send_all(webhook, room))
-
-    def _spawn(self, work: Any) -> None:
-        if self._tasks is not None:
-            self._tasks.create_task(work)
-        else:
-            work.close()
+            webhook.senders[room] = self._tasks.start(partial(self._send_all, webhook, room), "webhook")
 
     async def _send_all(self, webhook: Webhook, room: str) -> None:
         """Send what waits of one room, in order; then end."""

@@ -318,6 +318,10 @@ class RoomHost:
         try:
             await self._drive()
             await self._release()
+        except Exception:
+            if not self._over:
+                self._break()
+            raise
         finally:
             self._forget_waiting()
             self.released.set()

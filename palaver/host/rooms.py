@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from palaver.containment import OwnedTasks
 from palaver.host.host import ACTION_TIMEOUT_S, CLOSING_TIMEOUT_S, RoomHost
 from palaver.room.errors import Fault, RoomError
 from palaver.room.room import Room
@@ -42,7 +44,8 @@ class Rooms:
         self._watchers: list[Callable[[RoomHost], None]] = []
         self._hosts: dict[RoomId, RoomHost] = {}
         self._releasing: dict[RoomId, RoomHost] = {}
-        self._tasks: asyncio.TaskGroup | None = None
+        self.tasks = OwnedTasks("palaver.host")
+        self._tasks: OwnedTasks | None = None
         self._stopped = False
         self._failures: Counter[str] = Counter()
         self._started = 0
@@ -51,17 +54,20 @@ class Rooms:
     async def run(self) -> None:
         """Run the rooms until cancelled. The engine outlives this call; whoever owns it releases it."""
         try:
-            async with asyncio.TaskGroup() as tasks:
-                self._tasks = tasks
-                for host in self._hosts.values():
-                    tasks.create_task(self._run_room(host, None))
-                await self._route_reports()
-                self._log.warning("engine stopped")
-                await asyncio.Event().wait()  # rooms stay, and say of each session that it is lost
+            self._tasks = self.tasks
+            for host in self._hosts.values():
+                self._start(host, None)
+            await self.tasks.kept(self._route_reports, "reports")
+            self._log.warning("engine stopped")
+            await asyncio.Event().wait()  # rooms stay, and say of each session that it is lost
         finally:
             self._stopped = True
             self._tasks = None
+            await self.tasks.close()
             self._hosts.clear()
+
+    def _start(self, host: RoomHost, before: RoomHost | None) -> None:
+        self.tasks.start(partial(self._run_room, host, before), f"room {host.room.config.id}")
 
     def watch(self, watcher: Callable[[RoomHost], None]) -> None:
         """Call ``watcher`` with every room that starts from now on, before anything happens in it."""
@@ -85,9 +91,9 @@ class Rooms:
         self._hosts[config.id] = host
         self._started += 1
         for watcher in self._watchers:
-            watcher(host)
+            self.tasks.guard(partial(watcher, host), "start of a room")
         if self._tasks is not None:
-            self._tasks.create_task(self._run_room(host, self._releasing.get(config.id)))
+            self._start(host, self._releasing.get(config.id))
         return host
 
     def get(self, room: RoomId) -> RoomHost | None:
@@ -131,7 +137,7 @@ class Rooms:
         async for room, report in self._engine.reports():
             host = self._hosts.get(room)
             if host is not None:  # else it is late: the room has stopped
-                host.report(report)
+                self.tasks.guard(partial(host.report, report), type(report).__name__)
 
     async def _run_room(self, host: RoomHost, before: RoomHost | None) -> None:
         """Run one room to its end, once the one of the same id ``before`` it is released."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import structlog
 
+from palaver.containment import INTERNAL_ERROR, OwnedTasks
 from palaver.jobs.backoff import Backoff
 from palaver.jobs.job import Job, JobStatus
 from palaver.jobs.kinds import JobFailed, RestartRefused, StreamBringingKind
@@ -65,7 +66,8 @@ class Jobs:
         self.resumed = asyncio.Event()
         """Set when the stored jobs are known."""
         self._starts = asyncio.Semaphore(STARTS)
-        self._tasks: asyncio.TaskGroup | None = None
+        self.tasks = OwnedTasks("palaver.jobs")
+        self._tasks: OwnedTasks | None = None
         self._counts: Counter[str] = Counter()
         self._log = structlog.get_logger("palaver.jobs")
 
@@ -145,13 +147,13 @@ class Jobs:
 
     async def run(self) -> None:
         """Start the stored jobs again and keep all jobs until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            self._tasks = tasks
-            try:
-                await self.resume()
-                await asyncio.Event().wait()
-            finally:
-                self._tasks = None
+        self._tasks = self.tasks
+        try:
+            await self.tasks.kept(self.resume, "resumption of jobs")
+            await asyncio.Event().wait()
+        finally:
+            self._tasks = None
+            await self.tasks.close()
 
     async def resume(self) -> None:
         """Begin to start the jobs of the store. A store that does not answer is asked again."""
@@ -202,7 +204,11 @@ class Jobs:
     def _spawn(self, job: Job, *, first: bool) -> None:
         if self._tasks is None:
             raise JobFailed("the server is stopping")
-        job.task = self._tasks.create_task(self._keep(job, first=first), name=f"{job.kind.name} {job.id}")
+        job.task = self._tasks.start(
+            partial(self._keep, job, first=first),
+            f"{job.kind.name} {job.id}",
+            partial(self._forget, job, JobFailed(INTERNAL_ERROR)),
+        )
         job.task.add_done_callback(lambda _: job.over(JobFailed("the server is stopping")))
 
     async def _keep(self, job: Job, *, first: bool) -> None:
@@ -237,7 +243,7 @@ class Jobs:
             return problem
         except Exception:  # a bug of one job ends no other
             self._log.exception("job failed", job=job.id)
-            return JobFailed("internal error")
+            return JobFailed(INTERNAL_ERROR)
         return None if reason is None else JobFailed(reason)
 
     async def _live(self, job: Job, hold: _Hold, *, first: bool) -> str | None:
@@ -264,7 +270,7 @@ class Jobs:
         """Remember how the stream of a job stands, for its next start."""
         job.remember(standing)
         if self._tasks is not None and job.id in self._jobs:
-            self._tasks.create_task(self._save(job), name=f"save {job.id}")
+            self._tasks.start(partial(self._save, job), f"save {job.id}")
 
     async def _save(self, job: Job) -> None:
         try:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
 
+from palaver.containment import OwnedTasks
 from palaver.jobs.backoff import Backoff
 from palaver.jobs.kinds import JobFailed
 from palaver.jobs.opening import RoomNotFound
@@ -32,7 +34,8 @@ class OwnRecordings:
         self, jobs: Jobs, clock: Callable[[], float], *, backoff: Callable[[], Backoff] = Backoff
     ) -> None:
         self._jobs, self._clock, self._backoff = jobs, clock, backoff
-        self._tasks: asyncio.TaskGroup | None = None
+        self.tasks = OwnedTasks("palaver.recordings")
+        self._tasks: OwnedTasks | None = None
         self._log = structlog.get_logger("palaver.recordings")
 
     def room_started(self, host: RoomHost) -> None:
@@ -44,18 +47,19 @@ class OwnRecordings:
             if isinstance(event, ParticipantJoined | StreamAdded):
                 remove()
                 if self._tasks is not None:
-                    self._tasks.create_task(self._record(host), name="own recording")
+                    again = partial(self.tasks.kept, partial(self._record, host), "own recording")
+                    self._tasks.start(again, "own recording")
 
         remove = host.listen(hear)
 
     async def run(self) -> None:
         """Start what is to be recorded until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            self._tasks = tasks
-            try:
-                await asyncio.Event().wait()
-            finally:
-                self._tasks = None
+        self._tasks = self.tasks
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self._tasks = None
+            await self.tasks.close()
 
     async def _record(self, host: RoomHost) -> None:
         """Try until it works, or until the room is over."""

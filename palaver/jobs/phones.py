@@ -9,10 +9,12 @@ import secrets
 from collections import Counter
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
+from palaver.containment import OwnedTasks
 from palaver.jobs.kinds import JobFailed
 from palaver.jobs.opening import RoomNotFound
 from palaver.jobs.phone_call import PhoneCall, codecs_of, kinds_of
@@ -120,7 +122,8 @@ class Phones:
         self._answers: dict[int, asyncio.Future[str]] = {}
         self._ended: set[int] = set()
         self._taking: set[int] = set()
-        self._tasks: asyncio.TaskGroup | None = None
+        self.tasks = OwnedTasks("palaver.sip")
+        self._tasks: OwnedTasks | None = None
         self._counts: Counter[str] = Counter()
         self._refusals: Counter[str] = Counter()
         self._pressed: Callable[[str, str, str], None] = lambda _room, _participant, _digit: None
@@ -130,15 +133,18 @@ class Phones:
 
     async def run(self) -> None:
         """Register the accounts of all rooms, and serve calls until cancelled; then end them."""
-        async with asyncio.TaskGroup() as tasks:
-            self._tasks = tasks
-            try:
-                for definition in await self._store.rooms.with_sip():
-                    self.room_changed(definition.id, definition)
-                await asyncio.Event().wait()
-            finally:
-                self._tasks = None
-                await asyncio.shield(self.close())
+        self._tasks = self.tasks
+        try:
+            await self.tasks.kept(self._read_accounts, "accounts of phones")
+            await asyncio.Event().wait()
+        finally:
+            self._tasks = None
+            await asyncio.shield(self.close())
+            await self.tasks.close()
+
+    async def _read_accounts(self) -> None:
+        for definition in await self._store.rooms.with_sip():
+            self.room_changed(definition.id, definition)
 
     async def close(self) -> None:
         """Hang up, let the accounts go, close the ports. Nothing is called or taken afterwards."""
@@ -266,7 +272,7 @@ class Phones:
                     self._refuse(event.call, 503, "stopping")
                 else:
                     self._taking.add(event.call)
-                    self._tasks.create_task(self._take(event), name=f"call {event.call}")
+                    self._tasks.start(partial(self._take, event), f"call {event.call}")
             case CallRefused(status=status, source=source, reason=reason):
                 self._refused(reason)
                 self._log.info("call refused", source=source, status=status, reason=reason)

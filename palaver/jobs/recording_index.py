@@ -201,15 +201,17 @@ class RecordingIndex:
             while True:
                 await asyncio.sleep(_SAVE_S)
                 await self.save(store, goes_on)
-        finally:
+        except asyncio.CancelledError:
             for remove in self._removals.values():
                 remove()
+            raise
 
     async def save(self, store: Store, goes_on: Callable[[str, str], bool]) -> None:
         """Write what has changed; what nobody records any more has ended."""
         for entry in list(self._entries.values()):
             if entry.id not in self._open and not goes_on(entry.room, entry.id):
                 self._end(entry)
+        problem: Exception | None = None
         for recording in list(self._changed):
             entry = self._entries[recording]
             self._changed.discard(recording)
@@ -219,9 +221,15 @@ class RecordingIndex:
                 self._log.error("index not written", recording=recording, error=str(failure))
                 self._changed.add(recording)
                 continue
+            except Exception as bug:  # which costs this recording's entry, not those of others
+                self._changed.add(recording)
+                problem = bug
+                continue
             self._new.discard(recording)
             if entry.ended_ms is not None:
                 del self._entries[recording]
+        if problem is not None:
+            raise problem
 
     def _end(self, entry: Entry) -> None:
         if entry.ended_ms is not None:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
+from palaver.containment import OwnedTasks
 from palaver.media.backlog import Backlog
-from palaver.media.containment import OwnedTasks
 from palaver.media.tracks import CoreTrack, Tracks
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from palaver.media.ports import EngineError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from palaver.media.containment import OwnedTasks
+    from palaver.containment import OwnedTasks
     from palaver.media.pipelines.supervisor import Pipelines
     from palaver.media.tracks import Tracks
     from palaver.room.messages import Report

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, get_args
 
 import structlog
 
-from palaver.media.containment import OwnedTasks
+from palaver.containment import OwnedTasks
 from palaver.media.endpoints import EndpointKind
 from palaver.media.formats import payload_of
 from palaver.media.ports import EngineError, TransportNotFound

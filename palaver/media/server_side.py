@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from palaver.media.containment import INTERNAL_ERROR
+from palaver.containment import INTERNAL_ERROR
 from palaver.media.endpoints import EndpointLost
 from palaver.media.pipelines.process import PipelineLost
 from palaver.media.ports import EngineError
@@ -27,7 +27,7 @@ from palaver.room.messages import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from palaver.media.containment import OwnedTasks
+    from palaver.containment import OwnedTasks
     from palaver.media.endpoints import Endpoint, EndpointKind, RoomMedia
     from palaver.room.messages import Action, Report
     from palaver.room.values import RoomId, Track
@@ -129,7 +129,8 @@ class ServerEndpoints:
         except EndpointLost as lost:
             raise EngineError(str(lost)) from lost
         self._entries[room, entry.name] = entry
-        entry.task = self._tasks.start(partial(self._run, entry, entry.endpoint), f"endpoint {entry.name}")
+        work = partial(self._run, entry, entry.endpoint)
+        entry.task = self._tasks.start(work, f"endpoint {entry.name}", partial(self._broken, entry))
         entry.task.add_done_callback(lambda _: self._release(entry))
 
     def change(self, room: RoomId, name: str, action: Action) -> None:
@@ -153,6 +154,11 @@ class ServerEndpoints:
         entry.lost(reason)
         self._lost += 1
         self._close(entry)
+
+    def _broken(self, entry: Entry) -> None:
+        """Its task had a bug."""
+        if not entry.closed:
+            self.fail(entry, INTERNAL_ERROR)
 
     def close(self, room: RoomId, name: str) -> None:
         """Close one of them; it may take a while to finish."""

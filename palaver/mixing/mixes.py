@@ -176,7 +176,9 @@ class Mixes:
         pipeline.set_inputs(self._inputs(room, stream))
         if composition is not None:
             pipeline.compose(composition)
-        self._tasks[pipeline] = self._context.tasks.start(pipeline.supervisor.run, f"pipeline of {stream}")
+        tasks = self._context.tasks
+        work = partial(tasks.kept, pipeline.supervisor.run, f"pipeline of {stream}")
+        self._tasks[pipeline] = tasks.start(work, f"pipeline of {stream}")
         return pipeline
 
     def forget_stream(self, room: RoomId, stream: StreamId) -> None:

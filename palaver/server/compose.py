@@ -42,6 +42,7 @@ from palaver.api.whip.routes import WhipAndWhep
 from palaver.api.whip.settings import WhipSettings
 from palaver.api.wire.events import PHONE_DIGIT, described, digit_data, event_info, recording_data
 from palaver.api.wire.rooms import config_of
+from palaver.containment import OwnedTasks
 from palaver.events.feed import EventFeed
 from palaver.events.webhooks import WebhookLimits, WebhookSender
 from palaver.host.rooms import Rooms
@@ -70,7 +71,7 @@ from palaver.streaming.targets import TargetStates
 from palaver.streaming.urls import UrlPolicy
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping
     from pathlib import Path
 
     from palaver.jobs.kinds import JobKind
@@ -242,6 +243,7 @@ class Node:
         self._engine = engine
         self._log = structlog.get_logger("palaver.server")
         self._lag = LoopLag()
+        self._tasks = OwnedTasks("palaver.server")
         self._rooms = Rooms(engine, empty_timeout_s=config.rooms.empty_timeout_s)
         self._feed = EventFeed(described, wall_clock)
         self._rooms.watch(self._feed.opened)
@@ -324,6 +326,7 @@ class Node:
             "events": self._feed.stats,
             "webhooks": self._webhooks.stats,
             "store": store.stats,
+            "tasks": lambda: {"failed_total": sum(one.failures for one in self._contained())},
         }
         tried: dict[str, Callable[[], Awaitable[None]]] = {
             "database": store.try_writing,
@@ -372,7 +375,10 @@ class Node:
         return http.server(app, self._limits, certificate=files, grace_s=self._config.http.drain_s)
 
     async def run(self, told: Told, greet: Callable[[], None]) -> None:
-        """Serve until told to stop, then drain. A part that fails ends the server with its exception.
+        """Serve until told to stop, then drain.
+
+        What fails in a part ends a task of it, or the part begins again; the end of the engine, of the rooms or of
+        the listening socket is the server's, with the exception.
 
         ``greet`` is called once requests are answered.
         """
@@ -388,28 +394,41 @@ class Node:
                 parts.create_task(self._jobs.run(), name="jobs"),
                 parts.create_task(self._phones.run(), name="phones"),
                 parts.create_task(self._own_recordings.run(), name="own recordings"),
-                parts.create_task(
-                    self._recordings.index.run(self._store, self._jobs.knows), name="recordings"
+                self._keep(
+                    functools.partial(self._recordings.index.run, self._store, self._jobs.knows), "recordings"
                 ),
-                parts.create_task(self._recorded.archive.run(), name="archive"),
+                self._keep(self._recorded.archive.run, "archive"),
                 parts.create_task(self._webhooks.run(), name="webhooks"),
-                parts.create_task(self._lag.run(), name="loop lag"),
+                self._keep(self._lag.run, "loop lag"),
             ]
             serving = parts.create_task(self._server.serve(sockets=[self._listening.socket]), name="http")
             if self._listening.operator is not None:
                 own = self._operator.serve(sockets=[self._listening.operator])
                 running.append(parts.create_task(own, name="operator"))
-            parts.create_task(self._announce(greet), name="announce")
-            running.append(parts.create_task(self._reload_at(told.reload), name="certificate"))
+            running.append(self._keep(functools.partial(self._reload_at, told.reload), "certificate"))
+            self._tasks.start(functools.partial(self._announce, greet), "announcement")
             await told.stop.wait()
             self._log.info("draining", seconds=self._config.http.drain_s)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._config.http.drain_s):
-                    await self._drain()
+                    await self._tasks.start(self._drain, "drain")
             self._server.should_exit = self._server.force_exit = True
             await serving
             for part in running:
                 part.cancel()
+            await self._tasks.close()
+
+    def _contained(self) -> list[OwnedTasks]:
+        """The tasks of all parts but the engine, which counts its own."""
+        parts = (
+            *(self._rooms, self._jobs, self._phones, self._own_recordings, self._webhooks),
+            *(self._portal, self._server, self._operator),
+        )
+        return [self._tasks, *(part.tasks for part in parts)]
+
+    def _keep(self, work: Callable[[], Coroutine[object, object, None]], what: str) -> asyncio.Task[None]:
+        """Run a part that may fail and begin again without the others."""
+        return self._tasks.start(functools.partial(self._tasks.kept, work, what), what)
 
     async def _reload_at(self, wanted: asyncio.Event) -> None:
         """Each time that it is wanted, use what the certificate's files hold now for connections that come."""

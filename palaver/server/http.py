@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import enum
+import functools
 import socket
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,6 +22,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from palaver.api.portal.socket_guard import TRUST
+from palaver.containment import OwnedTasks
 from palaver.server.connections import Limits, Writing
 
 if TYPE_CHECKING:
@@ -310,7 +312,7 @@ class HttpServer(uvicorn.Server):
         self.listening = asyncio.Event()
         self.servers: list[Any] = []
         self._limits = limits
-        self._tasks: asyncio.TaskGroup | None = None
+        self.tasks = OwnedTasks("palaver.server")
         self._accepting: list[asyncio.Task[None]] = []
 
     def use_certificate(self, cert: str, key: str) -> None:
@@ -320,17 +322,17 @@ class HttpServer(uvicorn.Server):
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         """See uvicorn."""
-        async with asyncio.TaskGroup() as self._tasks:
+        try:
             await super().serve(sockets)
-            for task in self._accepting:
-                task.cancel()
+        finally:
+            await self.tasks.close()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to accept; takes uvicorn's place, which has no limits where TLS begins."""
-        assert self._tasks is not None
         for one in sockets or []:
             one.setblocking(False)
-            self._accepting.append(self._tasks.create_task(self._accept(one), name="accept"))
+            again = functools.partial(self.tasks.kept, functools.partial(self._accept, one), "accept")
+            self._accepting.append(self.tasks.start(again, "accept"))
         self.started = True
         self.listening.set()
 
@@ -343,7 +345,8 @@ class HttpServer(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         """See uvicorn."""
         if counter % _SWEEP_TICKS == 0:
-            self._limits.close_stale(asyncio.get_running_loop().time())
+            close = functools.partial(self._limits.close_stale, asyncio.get_running_loop().time())
+            self.tasks.guard(close, "stale connections")
         return await super().on_tick(counter)
 
     @contextlib.contextmanager
@@ -353,19 +356,18 @@ class HttpServer(uvicorn.Server):
 
     async def _accept(self, listening: socket.socket) -> None:
         loop = asyncio.get_running_loop()
-        async with asyncio.TaskGroup() as beginning:
-            while True:
-                try:
-                    accepted, address = await loop.sock_accept(listening)
-                except OSError:  # the client is gone already, or descriptors ran out
-                    self._limits.counts["accept_failed"] += 1
-                    await asyncio.sleep(_ACCEPT_AGAIN_S)
-                    continue
-                place = self._limits.admit(address[0], loop.time())
-                if place is None:
-                    accepted.close()
-                else:
-                    beginning.create_task(self._begin(accepted, place))
+        while True:
+            try:
+                accepted, address = await loop.sock_accept(listening)
+            except OSError:  # the client is gone already, or descriptors ran out
+                self._limits.counts["accept_failed"] += 1
+                await asyncio.sleep(_ACCEPT_AGAIN_S)
+                continue
+            place = self._limits.admit(address[0], loop.time())
+            if place is None:
+                accepted.close()
+            else:
+                self.tasks.start(functools.partial(self._begin, accepted, place), "handshake")
 
     async def _begin(self, accepted: socket.socket, place: Connected) -> None:
         """Make a connection of an accepted socket, TLS first if the server speaks it."""

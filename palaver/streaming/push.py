@@ -65,7 +65,10 @@ class PushedSink:
             async with asyncio.TaskGroup() as tasks:
                 sending = [tasks.create_task(target.run()) for target in self._targets]
                 without_source = tasks.create_task(self._lost.wait())
-                await asyncio.wait((asyncio.gather(*sending), without_source), return_when="FIRST_COMPLETED")
+                await asyncio.wait(
+                    (asyncio.gather(*sending, return_exceptions=True), without_source),
+                    return_when="FIRST_COMPLETED",
+                )
                 for task in (*sending, without_source):
                     task.cancel()
         finally:

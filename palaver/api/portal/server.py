@@ -6,6 +6,7 @@ import asyncio
 import logging
 import secrets
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import socketio
@@ -23,6 +24,7 @@ from palaver.api.portal.requests import PLANS, Answer, Negotiate, Requester, Sub
 from palaver.api.portal.session import Session
 from palaver.api.portal.socket_guard import SocketGuard
 from palaver.api.portal.states import State
+from palaver.containment import OwnedTasks
 from palaver.media.ports import EngineError, NegotiationError, TransportNotFound
 from palaver.room.errors import RoomError
 
@@ -51,7 +53,8 @@ class Portal:
         self._entrance = Entrance(opener, tokens, self._members, settings)
         self._connections: dict[str, Connection] = {}
         self._strangers: dict[str, float] = {}
-        self._tasks: asyncio.TaskGroup | None = None
+        self.tasks = OwnedTasks("palaver.portal")
+        self._tasks: OwnedTasks | None = None
         self._closing = False
         self._requests = self._refusals = self._bugs = 0
         self._log = structlog.get_logger("palaver.portal")
@@ -95,11 +98,11 @@ class Portal:
     async def run(self) -> None:
         """Serve until cancelled."""
         try:
-            async with asyncio.TaskGroup() as tasks:
-                self._tasks = tasks
-                await self._turn_out_strangers()
+            self._tasks = self.tasks
+            await self.tasks.kept(self._turn_out_strangers, "strangers")
         finally:
             self._tasks = None
+            await self.tasks.close()
             self._members.stop()
 
     async def close(self) -> None:
@@ -171,7 +174,7 @@ class Portal:
         session = Session(max_waiting=settings.max_waiting, max_texts=settings.max_waiting_texts)
         connection = Connection(SocketLink(self._sio, sid), session, bucket, settings.clock)
         self._connections[sid] = connection
-        self._tasks.create_task(self._serve(connection))
+        self._tasks.start(partial(self._serve, connection), "connection")
         return True
 
     async def _serve(self, connection: Connection) -> None:
@@ -272,7 +275,8 @@ class Portal:
     def _revoke(self, identity: Identity) -> None:
         """Whoever is gone does not come back after a restart; but whom the server's end ends, does."""
         if self._tasks is not None and not self._closing and identity.reconnectable:
-            self._tasks.create_task(self._readmission.try_to_revoke(identity.room, identity.participant))
+            revoke = partial(self._readmission.try_to_revoke, identity.room, identity.participant)
+            self._tasks.start(revoke, "revocation")
 
     async def _in_service(self, member: Member, name: str, data: object) -> Any:
         plan_request = PLANS.get(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from palaver.api.http.answers import Answer, ApiError, json, text
@@ -58,9 +59,11 @@ async def delete_service(call: Call) -> Answer:
     call.api.webhooks.forget_service(service.id)
     for room in rooms:
         call.api.phones.room_changed(room, None)
-    async with asyncio.TaskGroup() as closing:
-        for room in rooms:
-            closing.create_task(call.api.rooms.close(RoomId(room)))
+    closing = [
+        call.api.rooms.tasks.start(partial(call.api.rooms.close, RoomId(room)), "end") for room in rooms
+    ]
+    if closing:
+        await asyncio.wait(closing)
     for room in rooms:
         call.api.feed.tell(room, ROOM_DELETED, {})
     return text("Service deleted")

@@ -7,7 +7,7 @@ import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
-from palaver.media.containment import OwnedTasks
+from palaver.containment import OwnedTasks
 from palaver.media.pipelines.control import Failed, Stop
 from palaver.media.pipelines.process import PipelineLost
 from palaver.media.ports import EngineError

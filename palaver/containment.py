@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-INTERNAL_ERROR = "internal error"
+INTERNAL_ERROR: Final = "internal error"
 """What others are told of a failure that nobody expected."""
+FIRST_PAUSE_S: Final = 0.1
+LONGEST_PAUSE_S: Final = 30.0
+"""Before what failed runs again: doubled each time."""
 
 
 class OwnedTasks:
-    """Runs what belongs to one room or less. An unexpected exception is logged, counted and told to its owner."""
+    """Runs what one owner needs. An unexpected exception ends that task alone: logged, counted, told to its owner."""
 
-    def __init__(self) -> None:
+    def __init__(self, log: str = "palaver.media") -> None:
         self._running: set[asyncio.Task[None]] = set()
-        self._log = structlog.get_logger("palaver.media")
+        self._log = structlog.get_logger(log)
         self.failures = 0
 
     def __len__(self) -> int:
@@ -36,6 +39,19 @@ class OwnedTasks:
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         return task
+
+    async def kept(self, work: Callable[[], Coroutine[object, object, None]], what: str) -> None:
+        """Run ``work`` until it ends or is cancelled; after an exception again, with growing pauses."""
+        pause = FIRST_PAUSE_S
+        while True:
+            try:
+                await work()
+            except Exception:
+                self._failed(what)
+            else:
+                return
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE_S)
 
     def guard(self, work: Callable[[], None], what: str) -> bool:
         """Do ``work`` now; whether it went well."""
