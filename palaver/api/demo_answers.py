@@ -8,6 +8,8 @@ import msgspec
 import structlog
 from starlette.responses import Response
 
+from palaver.api.http.answers import ApiError
+from palaver.api.http.body import Disconnected, read_bytes
 from palaver.api.wire.errors import ProtocolError
 from palaver.store import StoreError
 
@@ -17,26 +19,22 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 _MAX_BODY: Final = 4096
+_BODY_S: Final = 30.0
 _Body = TypeVar("_Body")
 
 
-class Refused(Exception):
+class Refused(ApiError):
     """An answer other than 200: HTTP status, OWT's code, words for people."""
 
     def __init__(self, status: int, code: int, message: str) -> None:
-        super().__init__(message)
-        self.status, self.code, self.message = status, code, message
+        super().__init__((status, code), message)
 
 
 async def body_of(request: Request, kind: type[_Body]) -> _Body:
-    """The JSON body. Raises Refused for one that is too long or is something else."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _MAX_BODY:
-            raise Refused(413, 1301, "The request is too long.")
+    """The JSON body. Raises ApiError for one that is too long, too slow or something else."""
+    body = await read_bytes(request.scope, request.receive, _MAX_BODY, _BODY_S)
     try:
-        return msgspec.json.decode(bytes(body), type=kind)
+        return msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Refused(400, 1301, f"body: {error}") from error
 
@@ -47,8 +45,10 @@ def answered(work: Callable[[Request], Awaitable[Response]]) -> Callable[[Reques
     async def endpoint(request: Request) -> Response:
         try:
             return await work(request)
-        except Refused as refused:
+        except ApiError as refused:
             return _error(refused.status, refused.code, refused.message)
+        except Disconnected:
+            return Response(status_code=400)  # nobody reads it
         except ProtocolError as error:
             return _error(400, 1301, str(error))
         except StoreError:
