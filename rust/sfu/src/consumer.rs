@@ -17,6 +17,13 @@ pub enum Told {
     Layer(u8),
 }
 
+impl Told {
+    /// Whether another layer is sent than the owner was told of.
+    pub fn is_behind(self, forward: &Forward) -> bool {
+        forward.layer().is_some_and(|layer| self != Self::Layer(layer))
+    }
+}
+
 /// Owned by the router of its transport's thread.
 #[derive(Debug)]
 pub struct Consumer {

@@ -15,7 +15,8 @@ use std::time::{Duration, Instant};
 use str0m::media::{Mid, Rid};
 
 use super::{Owner, Router};
-use crate::consumer::{Consumer, Told};
+use crate::clock::Moment;
+use crate::consumer::Consumer;
 use crate::egress::{Waiting, report};
 use crate::event::Event;
 use crate::forward::{Forward, MediaPacket, Verdict};
@@ -48,6 +49,106 @@ fn fetch_ahead(
     }
     if let Some(egress) = transport(1).and_then(|transport| transport.common.egress.as_ref()) {
         egress.fetch();
+    }
+}
+
+/// Packets of one producer on their way to its subscribers.
+struct Burst<'a> {
+    packets: &'a [MediaPacket],
+    video: bool,
+    now: Instant,
+    moment: Moment,
+}
+
+/// What sending a burst to one subscriber led to.
+#[derive(Default)]
+struct Sent {
+    packets: u64,
+    /// Packets that were too many to be paced.
+    dropped: u64,
+    paced_until: Option<Instant>,
+    begins_to_report: bool,
+    /// The layer that the subscriber needs a key frame of.
+    awaited: Option<u8>,
+    switched: bool,
+}
+
+/// What sending a burst to all subscribers led to.
+#[derive(Default)]
+struct Round {
+    forwarded: u64,
+    /// The layers that somebody needs a key frame of.
+    awaited: Layers,
+    /// Those who get another layer than before.
+    switched: Vec<ConsumerId>,
+}
+
+impl Round {
+    fn add(&mut self, id: ConsumerId, sent: &Sent) {
+        self.forwarded += sent.packets;
+        self.awaited |= sent.awaited.map_or(0, |layer| 1 << layer);
+        if sent.switched {
+            self.switched.push(id);
+        }
+    }
+}
+
+impl Burst<'_> {
+    /// Rewrite, seal and send it to one subscriber; None while nothing can be sent to that one.
+    fn send(
+        &self,
+        id: ConsumerId,
+        consumer: &mut Consumer,
+        transport: &mut Transport,
+        out: &mut dyn Outlet,
+    ) -> Option<Sent> {
+        let (route, send_stream) = (consumer.route.as_ref()?, consumer.send_stream.as_mut()?);
+        let egress = transport.common.egress.as_mut()?;
+        egress.set_path(transport.common.paths.proven());
+        let forward = &mut consumer.forward;
+        let (mut sent, mut overflown) = (Sent::default(), false);
+        let mut offer = |packet: &MediaPacket, forward: &mut Forward| match forward.accept(
+            packet,
+            route.clock_rate,
+            self.now,
+        ) {
+            Verdict::Send(rewritten) if self.video && egress.pacer.waits(self.now, packet.payload.len()) => {
+                let waiting = Waiting { consumer: id, packet: packet.clone(), rewritten };
+                overflown |= egress.pacer.push(packet.payload.len(), waiting).is_err();
+            }
+            Verdict::Send(rewritten) => {
+                if !self.video {
+                    egress.pacer.spend(packet.payload.len());
+                }
+                let is_sent = egress.send(self.moment, packet, &rewritten, send_stream, route, out);
+                sent.packets += u64::from(is_sent);
+            }
+            Verdict::Starving => sent.awaited = Some(packet.layer),
+            Verdict::Late | Verdict::LeftOut | Verdict::Held => {}
+        };
+        for packet in self.packets {
+            offer(packet, forward);
+        }
+        for packet in &forward.release(self.now) {
+            offer(packet, forward);
+        }
+        if overflown {
+            sent.dropped = egress.pacer.drop_where(|waiting| waiting.consumer == id) as u64 + 1;
+            sent.awaited = forward.layer();
+            forward.interrupt();
+        }
+        sent.paced_until = egress.pacer.deadline();
+        sent.begins_to_report = sent.packets > 0 && egress.begins_to_report();
+        if !self.video {
+            sent.awaited = None;
+            return Some(sent);
+        }
+        sent.awaited = forward.awaits(self.now).or(sent.awaited);
+        sent.switched = consumer.told.is_behind(forward);
+        if sent.switched && egress.estimator.congested() {
+            send_stream.forget_before(forward.began_as());
+        }
+        Some(sent)
     }
 }
 
@@ -166,14 +267,11 @@ impl Router {
         out: &mut dyn Outlet,
     ) {
         let Some(producer) = self.producers.get_mut(&id) else { return };
-        let video = producer.is_video();
         for packet in packets {
             producer.ring.push(packet.clone(), now);
         }
-        let moment = self.setup.clock.at(now);
-        let mut forwarded = 0;
-        // The layers that somebody needs a key frame of, and those who get another layer than before.
-        let (mut awaited, mut switched): (Layers, _) = (0, Vec::new());
+        let burst = Burst { packets, video: producer.is_video(), now, moment: self.setup.clock.at(now) };
+        let mut round = Round::default();
         for (at, id) in producer.subscribers.iter().enumerate() {
             fetch_ahead(&producer.subscribers[at..], &self.consumers, &self.transports);
             let Some(consumer) = self.consumers.get_mut(id) else { continue };
@@ -184,79 +282,41 @@ impl Router {
                 let fed = tap.feed(packets, &mut consumer.forward, &self.setup.clock, now);
                 if let Some(link) = self.pipelines.get_mut(&tap.pipeline) {
                     let starving = link.push(tap, &fed, &self.stats);
-                    awaited |=
-                        if starving { 1 << consumer.forward.layer().unwrap_or(0) } else { fed.awaited };
+                    let own = 1 << consumer.forward.layer().unwrap_or(0);
+                    round.awaited |= if starving { own } else { fed.awaited };
                     out.pipe_ready(tap.pipeline);
                 }
-                if consumer.forward.layer().is_some_and(|layer| consumer.told != Told::Layer(layer)) {
-                    switched.push(*id);
+                if consumer.told.is_behind(&consumer.forward) {
+                    round.switched.push(*id);
                 }
-                continue;
-            }
-            let (Some(route), Some(send_stream)) = (&consumer.route, &mut consumer.send_stream) else {
-                continue;
-            };
-            let Some(transport) = self.transports.get_mut(&consumer.transport) else { continue };
-            let Some(egress) = &mut transport.common.egress else { continue };
-            egress.set_path(transport.common.paths.proven());
-            let forward = &mut consumer.forward;
-            let (before, mut starved_of, mut overflown) = (forwarded, None, false);
-            let mut send = |packet: &MediaPacket, forward: &mut Forward| match forward.accept(
-                packet,
-                route.clock_rate,
-                now,
-            ) {
-                Verdict::Send(rewritten) if video && egress.pacer.waits(now, packet.payload.len()) => {
-                    let waiting = Waiting { consumer: *id, packet: packet.clone(), rewritten };
-                    overflown |= egress.pacer.push(packet.payload.len(), waiting).is_err();
+            } else if let Some(transport) = self.transports.get_mut(&consumer.transport) {
+                let owner = consumer.transport;
+                let Some(sent) = burst.send(*id, consumer, transport, out) else { continue };
+                round.add(*id, &sent);
+                self.stats.pacing_dropped.add(sent.dropped);
+                if let Some(deadline) = sent.paced_until {
+                    self.timers.set(Owner::Rate(owner), deadline);
                 }
-                Verdict::Send(rewritten) => {
-                    if !video {
-                        egress.pacer.spend(packet.payload.len());
-                    }
-                    forwarded += u64::from(egress.send(moment, packet, &rewritten, send_stream, route, out));
-                }
-                Verdict::Starving => starved_of = Some(packet.layer),
-                Verdict::Late | Verdict::LeftOut | Verdict::Held => {}
-            };
-            for packet in packets {
-                send(packet, forward);
-            }
-            for packet in &forward.release(now) {
-                send(packet, forward);
-            }
-            if overflown {
-                let dropped = egress.pacer.drop_where(|waiting| waiting.consumer == *id);
-                self.stats.pacing_dropped.add(dropped as u64 + 1);
-                starved_of = forward.layer();
-                forward.interrupt();
-            }
-            if let Some(deadline) = egress.pacer.deadline() {
-                self.timers.set(Owner::Rate(consumer.transport), deadline);
-            }
-            if forwarded > before && egress.begins_to_report() {
-                self.timers.set(Owner::Report(consumer.transport), now + report::FIRST);
-            }
-            if video {
-                let layer = forward.awaits(now).or(starved_of);
-                awaited = layer.map_or(awaited, |layer| awaited | 1 << layer);
-                if forward.layer().is_some_and(|layer| consumer.told != Told::Layer(layer)) {
-                    switched.push(*id);
-                    if egress.estimator.congested() {
-                        send_stream.forget_before(forward.began_as());
-                    }
+                if sent.begins_to_report {
+                    self.timers.set(Owner::Report(owner), now + report::FIRST);
                 }
             }
         }
-        self.stats.packets_forwarded.add(forwarded);
-        for layer in (0..).take(producer.keyframes.len()).filter(|layer| awaited >> layer & 1 == 1) {
+        self.stats.packets_forwarded.add(round.forwarded);
+        self.settle_round(id, round, now, out);
+    }
+
+    /// After all subscribers had their turn: ask for key frames, tell who gets another layer.
+    fn settle_round(&mut self, id: ProducerId, round: Round, now: Instant, out: &mut dyn Outlet) {
+        let layers = self.producers.get(&id).map_or(0, |producer| producer.keyframes.len());
+        for layer in (0..).take(layers).filter(|layer| round.awaited >> layer & 1 == 1) {
             let throttle = self.producers.get(&id).map(|producer| &producer.keyframes[usize::from(layer)]);
             if throttle.is_some_and(|throttle| throttle.impatient(now)) {
                 self.want_keyframe(id, layer, now, out);
             }
         }
-        if !switched.is_empty() {
-            for consumer in switched {
+        if !round.switched.is_empty() {
+            for consumer in round.switched {
                 self.tell_layer(consumer, out);
             }
             self.tell_needed(id, out);
