@@ -81,13 +81,13 @@ class Palaver:
     ended: int = 0
 
     async def publish(self, load: Generator, stream: int, habits: Habits) -> int:
-        offered = await load.order(
+        offered = await load.request(
             "publish", stream=stream, feedback=habits.feedback, video_bps=habits.video_bps
         )
         return await self._connect(load, offered, f"/whip/{self.room}/s{stream}")
 
     async def subscribe(self, load: Generator, stream: int, habits: Habits) -> int:
-        offered = await load.order(
+        offered = await load.request(
             "subscribe", stream=stream, feedback=habits.feedback, lose_every=habits.lose_every
         )
         return await self._connect(load, offered, f"/whep/{self.room}/s{stream}")
@@ -99,7 +99,7 @@ class Palaver:
         )
         assert answer.status_code == 201, (path, answer.status_code, answer.text)
         self.sessions[peer] = str(answer.headers["Location"])
-        await load.order("connect", peer=peer, answer=answer.text)
+        await load.request("connect", peer=peer, answer=answer.text)
         return peer
 
     async def leave(self, load: Generator, peer: int) -> None:
@@ -107,7 +107,7 @@ class Palaver:
         answer = await self.http.delete(httpx2.URL(self.server.url).join(self.sessions.pop(peer)))
         assert answer.status_code in (200, 204, 404), (answer.status_code, answer.text)
         self.ended += answer.status_code == 404
-        await load.order("leave", peer=peer)
+        await load.request("leave", peer=peer)
 
 
 @contextlib.asynccontextmanager
@@ -185,7 +185,7 @@ class Janus:
         made = await self._post(handle, janus="message", body=create)
         assert "error" not in made["plugindata"]["data"], made
         joined = await self._ask(handle, {"request": "join", "ptype": "publisher", "room": room})
-        offered = await load.order(
+        offered = await load.request(
             "publish", stream=stream, feedback=habits.feedback, video_bps=habits.video_bps
         )
         configured = await self._ask(
@@ -194,7 +194,7 @@ class Janus:
             {"type": "offer", "sdp": offered["sdp"]},
         )
         self._feeds[stream] = joined["plugindata"]["data"]["id"]
-        await load.order("connect", peer=offered["id"], answer=configured["jsep"]["sdp"])
+        await load.request("connect", peer=offered["id"], answer=configured["jsep"]["sdp"])
         return int(offered["id"])
 
     async def subscribe(self, load: Generator, stream: int, habits: Habits) -> int:
@@ -203,7 +203,7 @@ class Janus:
         joined = await self._ask(
             handle, {"request": "join", "ptype": "subscriber", "room": 1000 + stream, "streams": streams}
         )
-        answered = await load.order(
+        answered = await load.request(
             "subscribe",
             stream=stream,
             feedback=habits.feedback,
@@ -211,7 +211,7 @@ class Janus:
             offer=joined["jsep"]["sdp"],
         )
         await self._ask(handle, {"request": "start"}, {"type": "answer", "sdp": answered["sdp"]})
-        await load.order("connect", peer=answered["id"])
+        await load.request("connect", peer=answered["id"])
         return int(answered["id"])
 
 

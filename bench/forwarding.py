@@ -80,7 +80,7 @@ async def connect(
     before = rss_mb(server.pid)
     streams = [stream for stream in range(publishers) for _ in range(subscribers)]
     await each([server.subscribe(load, stream, habits) for stream in streams])
-    await load.order("receiving")
+    await load.request("receiving")
     await asyncio.sleep(WARM_UP_S)
     return (rss_mb(server.pid) - before) / len(streams)
 

@@ -1,4 +1,4 @@
-"""The load generator of rust/bench as a child process: orders go in as JSON lines, answers come back by number."""
+"""The load generator of rust/bench as a child process: requests go in as JSON lines, answers come back by number."""
 
 from __future__ import annotations
 
@@ -27,12 +27,14 @@ class Generator:
         self._numbers = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
 
-    async def order(self, order: str, wait_s: float = ANSWER_S, **body: Any) -> dict[str, Any]:
-        """Give one order and wait for its answer; raises Refused."""
+    async def request(self, wanted: str, wait_s: float = ANSWER_S, **body: Any) -> dict[str, Any]:
+        """Make one request and wait for its answer; raises Refused."""
         number = next(self._numbers)
         future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self._waiting[number] = future
-        line = json.dumps({"id": number, "order": order} | {k: v for k, v in body.items() if v is not None})
+        line = json.dumps(
+            {"id": number, "request": wanted} | {k: v for k, v in body.items() if v is not None}
+        )
         assert self._process.stdin is not None
         self._process.stdin.write(line.encode() + b"\n")
         try:
@@ -42,12 +44,12 @@ class Generator:
         finally:
             del self._waiting[number]
         if "error" in answer:
-            raise Refused(f"{order}: {answer['error']}")
+            raise Refused(f"{wanted}: {answer['error']}")
         return answer
 
     async def measure(self, seconds: float, server: int) -> dict[str, Any]:
         """What arrives, and what it costs the process ``server`` and its descendants, over so many seconds."""
-        answer = await self.order("measure", seconds + ANSWER_S, seconds=seconds, server=server)
+        answer = await self.request("measure", seconds + ANSWER_S, seconds=seconds, server=server)
         return dict(answer["report"])
 
     async def read(self) -> None:

@@ -55,7 +55,7 @@ def encoded(server: Palaver) -> float:
 
 async def watch(server: Palaver, load: Generator) -> None:
     """A viewer of the view, by the generator."""
-    offered = await load.order("subscribe", stream=0)
+    offered = await load.request("subscribe", stream=0)
     await server._connect(load, offered, f"/whep/{server.room}")
 
 

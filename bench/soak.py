@@ -54,7 +54,7 @@ class House:
             [self.server.publish(self.load, s, self.habits) for s in range(self.streams)]
         )
         self.subscribers = [await self._audience(stream) for stream in range(self.streams)]
-        await self.load.order("receiving")
+        await self.load.request("receiving")
 
     async def _audience(self, stream: int) -> list[int]:
         return await each(

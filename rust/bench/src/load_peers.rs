@@ -1,4 +1,4 @@
-//! All peers on one thread: sockets, timers, orders, the measured window.
+//! All peers on one thread: sockets, timers, requests, the measured window.
 
 use std::io::{self, Write};
 use std::net::IpAddr;
@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use palaver_sfu::io::{EventFd, Poll, Receiver};
 
 use crate::listener::Listener;
-use crate::order::{Answer, Order, Report};
 use crate::peer::{Peer, Role};
+use crate::request::{Answer, Report, Request};
 use crate::source::Source;
 use crate::stamp::Clock;
 use crate::tally::{Tally, Window};
@@ -22,14 +22,14 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Given to the last packets of a window to arrive.
 const DRAIN: Duration = Duration::from_secs(1);
 
-/// An order that is answered later.
+/// A request that is answered later.
 enum Waiting {
-    Connected { order: u64, peer: u64, until: Instant },
-    Receiving { order: u64, until: Instant },
+    Connected { request: u64, peer: u64, until: Instant },
+    Receiving { request: u64, until: Instant },
 }
 
 struct Measurement {
-    order: u64,
+    request: u64,
     server: u32,
     start: Instant,
     end: Instant,
@@ -52,7 +52,7 @@ pub struct LoadPeers {
 }
 
 impl LoadPeers {
-    /// Peers that use sockets on `local`; `bell` rings when there are orders.
+    /// Peers that use sockets on `local`; `bell` rings when there are requests.
     pub fn new(local: IpAddr, bell: Arc<EventFd>) -> io::Result<Self> {
         let poll = Poll::new()?;
         poll.watch().add(bell.raw(), BELL)?;
@@ -70,8 +70,8 @@ impl LoadPeers {
         })
     }
 
-    /// Until the orders end.
-    pub fn run(mut self, orders: &Inbox<String>) -> io::Result<()> {
+    /// Until the requests end.
+    pub fn run(mut self, requests: &Inbox<String>) -> io::Result<()> {
         loop {
             let timeout = self.due.saturating_duration_since(Instant::now());
             let ready: Vec<usize> = self.poll.wait(Some(timeout)).collect();
@@ -82,8 +82,8 @@ impl LoadPeers {
                 }
                 self.bell.clear();
                 loop {
-                    match orders.try_recv() {
-                        Ok(line) => self.order(&line)?,
+                    match requests.try_recv() {
+                        Ok(line) => self.request(&line)?,
                         Err(TryRecvError::Empty) => break,
                         Err(TryRecvError::Disconnected) => return Ok(()),
                     }
@@ -135,13 +135,13 @@ impl LoadPeers {
         if lost.is_empty() {
             eprintln!("peer {}: {error}", peer.id);
         }
-        lost.iter().try_for_each(|waiting| say(waiting.order(), &Answer::Error(error.into())))
+        lost.iter().try_for_each(|waiting| say(waiting.request(), &Answer::Error(error.into())))
     }
 
-    fn order(&mut self, line: &str) -> io::Result<()> {
+    fn request(&mut self, line: &str) -> io::Result<()> {
         self.due = Instant::now(); // whatever it is, it changes what is to be done next
-        match Order::parse(line) {
-            Ok((id, order)) => match self.obey(id, order) {
+        match Request::parse(line) {
+            Ok((id, request)) => match self.obey(id, request) {
                 Ok(Some(answer)) => say(id, &answer),
                 Ok(None) => Ok(()),
                 Err(error) => say(id, &Answer::Error(error)),
@@ -150,14 +150,14 @@ impl LoadPeers {
         }
     }
 
-    fn obey(&mut self, id: u64, order: Order) -> Result<Option<Answer>, String> {
+    fn obey(&mut self, id: u64, request: Request) -> Result<Option<Answer>, String> {
         let now = Instant::now();
-        match order {
-            Order::Publish { stream, feedback, video_bps } => {
+        match request {
+            Request::Publish { stream, feedback, video_bps } => {
                 let peer = self.add(id, Role::Publisher(Source::new(stream, video_bps)), feedback)?;
                 peer.offer().map(|offer| Some(Answer::Sdp(offer)))
             }
-            Order::Subscribe { stream, feedback, lose_every, offer } => {
+            Request::Subscribe { stream, feedback, lose_every, offer } => {
                 let role = Role::Subscriber(Box::new(Listener::new(stream, feedback, lose_every)));
                 let peer = self.add(id, role, feedback)?;
                 let sdp = match offer {
@@ -166,23 +166,23 @@ impl LoadPeers {
                 };
                 sdp.map(|sdp| Some(Answer::Sdp(sdp)))
             }
-            Order::Connect { peer, answer } => {
+            Request::Connect { peer, answer } => {
                 let found =
                     self.peers.iter_mut().flatten().find(|one| one.id == peer).ok_or("no such peer")?;
                 answer.map_or(Ok(()), |answer| found.answered(&answer))?;
-                self.waiting.push(Waiting::Connected { order: id, peer, until: now + CONNECT_TIMEOUT });
+                self.waiting.push(Waiting::Connected { request: id, peer, until: now + CONNECT_TIMEOUT });
                 Ok(None)
             }
-            Order::Receiving => {
-                self.waiting.push(Waiting::Receiving { order: id, until: now + CONNECT_TIMEOUT });
+            Request::Receiving => {
+                self.waiting.push(Waiting::Receiving { request: id, until: now + CONNECT_TIMEOUT });
                 Ok(None)
             }
-            Order::Leave { peer } => {
+            Request::Leave { peer } => {
                 let slot = self.peers.iter_mut().find(|one| one.as_ref().is_some_and(|one| one.id == peer));
                 slot.ok_or("no such peer")?.take();
                 Ok(Some(Answer::Done))
             }
-            Order::Measure { seconds, server } => {
+            Request::Measure { seconds, server } => {
                 self.open(id, Duration::from_secs_f64(seconds), server);
                 Ok(None)
             }
@@ -210,13 +210,13 @@ impl LoadPeers {
             } else {
                 Answer::Error(format!("not within {CONNECT_TIMEOUT:?}"))
             };
-            say(waiting.order(), &body)?;
+            say(waiting.request(), &body)?;
         }
         Ok(())
     }
 
     /// Begin a window.
-    fn open(&mut self, order: u64, length: Duration, server: u32) {
+    fn open(&mut self, request: u64, length: Duration, server: u32) {
         for peer in self.peers.iter_mut().flatten() {
             peer.keyframe_requests = 0;
             match &mut peer.role {
@@ -228,7 +228,7 @@ impl LoadPeers {
         let start = Instant::now();
         let end = start + length;
         self.tally = Tally::new(Window { start_ns: self.clock.ns(start), end_ns: self.clock.ns(end) });
-        self.measurement = Some(Measurement { order, server, start, end, before, after: None });
+        self.measurement = Some(Measurement { request, server, start, end, before, after: None });
     }
 
     fn measure(&mut self, now: Instant) -> io::Result<()> {
@@ -240,12 +240,12 @@ impl LoadPeers {
             measurement.end = now;
             return Ok(());
         };
-        let (order, before) = (measurement.order, measurement.before);
+        let (request, before) = (measurement.request, measurement.before);
         let seconds = (measurement.end - measurement.start).as_secs_f64();
         self.measurement = None;
         let report = self.report(seconds, before, after);
         self.tally = Tally::new(Window::default());
-        say(order, &Answer::Report(report))
+        say(request, &Answer::Report(report))
     }
 
     fn report(&self, seconds: f64, before: Usage, after: Usage) -> Report {
@@ -290,9 +290,9 @@ impl LoadPeers {
 }
 
 impl Waiting {
-    fn order(&self) -> u64 {
+    fn request(&self) -> u64 {
         match self {
-            Self::Connected { order, .. } | Self::Receiving { order, .. } => *order,
+            Self::Connected { request, .. } | Self::Receiving { request, .. } => *request,
         }
     }
 

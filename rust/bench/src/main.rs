@@ -6,7 +6,7 @@
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`order`] | the lines that go in and out |
+//! | [`request`] | the lines that go in and out |
 //! | [`load_peers`] | all peers on one thread: sockets, timers, the measured window |
 //! | [`peer`] | ICE, DTLS and SDP of one connection, by str0m |
 //! | [`source`] | what a publisher sends, and when |
@@ -24,8 +24,8 @@ mod formats;
 mod keys;
 mod listener;
 mod load_peers;
-mod order;
 mod peer;
+mod request;
 mod sequence;
 mod source;
 mod srtp;
@@ -41,18 +41,18 @@ use palaver_sfu::io::EventFd;
 fn main() -> io::Result<()> {
     let local = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1".into());
     let local = local.parse().map_err(io::Error::other)?;
-    let (orders, inbox) = mpsc::sync_channel(1024);
+    let (requests, inbox) = mpsc::sync_channel(1024);
     let bell = Arc::new(EventFd::new()?);
     let ringer = bell.clone();
     std::thread::spawn(move || {
         for line in io::stdin().lock().lines().map_while(Result::ok) {
-            if orders.send(line).is_err() {
+            if requests.send(line).is_err() {
                 break;
             }
             ringer.notify();
         }
-        drop(orders);
-        ringer.notify(); // the end of the orders is the end of the program
+        drop(requests);
+        ringer.notify(); // the end of the requests is the end of the program
     });
     load_peers::LoadPeers::new(local, bell)?.run(&inbox)
 }

@@ -1,4 +1,4 @@
-//! The lines that go in and out, as JSON. Every order has an id, and every answer the id of its order.
+//! The lines that go in and out, as JSON. Every request has an id, and every answer the id of its request.
 
 use serde_json::{Value, json};
 
@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 const VIDEO_BPS: u32 = 1_500_000;
 
 #[derive(Debug, PartialEq)]
-pub enum Order {
-    /// A new publisher, named by the order's id; answered by its offer.
+pub enum Request {
+    /// A new publisher, named by the request's id; answered by its offer.
     Publish { stream: u16, feedback: bool, video_bps: u32 },
-    /// A new subscriber, named by the order's id; answered by its offer, or by its answer to the `offer` given.
+    /// A new subscriber, named by the request's id; answered by its offer, or by its answer to the `offer` given.
     /// One in `lose_every` packets is thrown away before it is looked at, to be asked for again; 0: none.
     Subscribe { stream: u16, feedback: bool, lose_every: u32, offer: Option<String> },
     /// The server's answer to a peer's offer; None if the peer was the one that answered.
@@ -23,8 +23,8 @@ pub enum Order {
     Measure { seconds: f64, server: u32 },
 }
 
-impl Order {
-    /// The id and the order of a line such as `{"id": 1, "order": "publish", "stream": 0}`; or the id, if it could be
+impl Request {
+    /// The id and the request of a line such as `{"id": 1, "request": "publish", "stream": 0}`; or the id, if it could be
     /// read, and what is wrong.
     pub fn parse(line: &str) -> Result<(u64, Self), (u64, String)> {
         let value: Value = serde_json::from_str(line).map_err(|error| (0, error.to_string()))?;
@@ -33,7 +33,7 @@ impl Order {
             |name: &str| value[name].as_u64().ok_or_else(|| (id, format!("{name}: not a natural number")));
         let text = |name: &str| value[name].as_str().map(str::to_owned);
         let feedback = value["feedback"].as_bool().unwrap_or(false);
-        let order = match value["order"].as_str().unwrap_or_default() {
+        let request = match value["request"].as_str().unwrap_or_default() {
             "publish" => Self::Publish {
                 stream: number("stream")? as u16,
                 feedback,
@@ -52,9 +52,9 @@ impl Order {
                 seconds: value["seconds"].as_f64().ok_or((id, "seconds: not a number".to_owned()))?,
                 server: number("server")? as u32,
             },
-            other => return Err((id, format!("order: {other:?} is unknown"))),
+            other => return Err((id, format!("request: {other:?} is unknown"))),
         };
-        Ok((id, order))
+        Ok((id, request))
     }
 }
 
@@ -144,12 +144,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_order_is_read_or_refused_by_name() {
-        let line = r#"{"id": 3, "order": "connect", "peer": 1, "answer": "v=0"}"#;
-        assert_eq!(Order::parse(line), Ok((3, Order::Connect { peer: 1, answer: Some("v=0".into()) })));
-        let unknown = Order::parse(r#"{"id": 4, "order": "dance"}"#).unwrap_err();
-        assert_eq!(unknown, (4, "order: \"dance\" is unknown".into()));
-        assert_eq!(Order::parse(r#"{"id": 5, "order": "leave"}"#).unwrap_err().0, 5);
-        assert_eq!(Order::parse("{").unwrap_err().0, 0);
+    fn a_request_is_read_or_refused_by_name() {
+        let line = r#"{"id": 3, "request": "connect", "peer": 1, "answer": "v=0"}"#;
+        assert_eq!(Request::parse(line), Ok((3, Request::Connect { peer: 1, answer: Some("v=0".into()) })));
+        let unknown = Request::parse(r#"{"id": 4, "request": "dance"}"#).unwrap_err();
+        assert_eq!(unknown, (4, "request: \"dance\" is unknown".into()));
+        assert_eq!(Request::parse(r#"{"id": 5, "request": "leave"}"#).unwrap_err().0, 5);
+        assert_eq!(Request::parse("{").unwrap_err().0, 0);
     }
 }

@@ -13,7 +13,7 @@ use crate::count::Count;
 use crate::layers::labels::{Labels, Patch};
 use crate::layers::place::Place;
 use crate::layers::{Choice, Layers};
-use link::Link;
+use link::LayerLink;
 
 /// How long a key frame is asked for to change to another layer, while one is sent. If it comes later, it is taken.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -136,7 +136,7 @@ pub struct Forward {
     first_seq: u64,
     aim: Aim,
     aimed_at: Option<Instant>,
-    link: Option<Link>,
+    link: Option<LayerLink>,
     /// The packet that the link begins with: its index, and the number it was given.
     began: u64,
     began_as: u64,
@@ -307,12 +307,12 @@ impl Forward {
     }
 
     /// The mapping that makes `packet` the successor of what was sent last.
-    fn begin(&self, packet: &MediaPacket, clock_rate: u32, now: Instant) -> Link {
+    fn begin(&self, packet: &MediaPacket, clock_rate: u32, now: Instant) -> LayerLink {
         let target = match self.aim {
             Aim::Chosen(choice) if choice.layer == packet.layer => choice.target,
             _ => None,
         };
-        let link = |seq, timestamp, picture: Option<u64>, base_layer| Link {
+        let link = |seq, timestamp, picture: Option<u64>, base_layer| LayerLink {
             layer: packet.layer,
             target,
             seq: Count::new(packet.seq, seq),

@@ -6,7 +6,7 @@ use crate::layers::place::{Place, Target};
 
 /// How the publisher's numbers map to the subscriber's while packets of one layer flow.
 #[derive(Clone, Debug)]
-pub(super) struct Link {
+pub(super) struct LayerLink {
     pub(super) layer: u8,
     pub(super) target: Option<Target>,
     pub(super) seq: Count,
@@ -19,7 +19,7 @@ pub(super) struct Link {
     pub(super) complete: bool,
 }
 
-impl Link {
+impl LayerLink {
     /// Go to another decode target of the layer, if this packet lets that happen: down at each picture, up in time where
     /// the stream says so, up in space at a key frame.
     pub(super) fn steer(&mut self, aim: Aim, packet: &MediaPacket) {

@@ -10,14 +10,14 @@ use crate::stats::ThreadStats;
 
 /// Owned by the router of its thread.
 #[derive(Debug, Default)]
-pub struct Link {
+pub struct PipelineLink {
     pub outbox: Outbox,
     pub parser: Parser,
     pub outputs: HashMap<u32, ProducerId>,
     pub taps: HashMap<u32, ConsumerId>,
 }
 
-impl Link {
+impl PipelineLink {
     /// Queue the frames of a tap; true if a key frame is needed before it can get more.
     pub fn push(&mut self, tap: &Tap, fed: &Fed, stats: &ThreadStats) -> bool {
         let Some((codec, clock_rate)) = tap.format() else { return false };

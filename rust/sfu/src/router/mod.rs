@@ -24,7 +24,7 @@ use crate::consumer::Consumer;
 use crate::demux::{self, Demux};
 use crate::event::Event;
 use crate::fault::Fault;
-use crate::frames::link::Link;
+use crate::frames::link::PipelineLink;
 use crate::id::{ById, ConsumerId, GroupId, PipelineId, ProducerId, TransportId};
 use crate::message::{Message, Relay};
 use crate::outlet::Outlet;
@@ -60,7 +60,7 @@ pub struct Router {
     consumers: ById<ConsumerId, Consumer>,
     /// Transports with open data channels.
     groups: ById<GroupId, Vec<TransportId>>,
-    pipelines: ById<PipelineId, Link>,
+    pipelines: ById<PipelineId, PipelineLink>,
     demux: Demux,
     timers: Timers<Owner>,
     transport_events: VecDeque<(TransportId, TransportEvent)>,

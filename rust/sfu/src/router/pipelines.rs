@@ -10,7 +10,7 @@ use super::command::Reason;
 use crate::consumer::{Consumer, Told};
 use crate::event::Event;
 use crate::forward::Forward;
-use crate::frames::link::Link;
+use crate::frames::link::PipelineLink;
 use crate::frames::tap::Tap;
 use crate::frames::wire::{self, Broken, Kind};
 use crate::id::{ConsumerId, PipelineId, ProducerId, TransportId};
@@ -21,7 +21,7 @@ use crate::throttle::Share;
 
 impl Router {
     pub(super) fn open_pipeline(&mut self, id: PipelineId) {
-        self.pipelines.insert(id, Link::default());
+        self.pipelines.insert(id, PipelineLink::default());
     }
 
     /// The pipeline is of no more use: its taps end, its outputs wait for another one.
