@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from palaver.streaming.sender import content_type, is_playlist
+from palaver.streaming.segments import content_type, is_playlist
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

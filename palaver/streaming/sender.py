@@ -14,15 +14,16 @@ import time
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import urlsplit
 
 from palaver.streaming.causes import cause_of
 from palaver.streaming.http_reader import authorization, checked_connection
+from palaver.streaming.segments import content_type, is_playlist
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 MOST_BYTES: Final = 32 << 20
 """What waits to be sent; of more the oldest segment is given up."""
@@ -31,11 +32,6 @@ FIRST_PAUSE_S: Final = 0.25
 LONGEST_PAUSE_S: Final = 1.0
 GIVE_UP_S: Final = 12.0
 """A segment that could not be sent for so long is of no use any more."""
-_PLAYLISTS: Final = (".m3u8", ".mpd")
-_TYPES: Final = {
-    ".m3u8": "application/vnd.apple.mpegurl", ".mpd": "application/dash+xml", ".ts": "video/mp2t",
-    ".m4s": "video/iso.segment", ".mp4": "video/mp4", ".webm": "video/webm",
-}  # fmt: skip
 _ENTRY: Final = re.compile(r"(?:#EXT(?:INF|-X-PROGRAM-DATE-TIME|-X-BYTERANGE):[^\n]*\n)+([^#\n][^\n]*)\n")
 
 
@@ -122,11 +118,6 @@ class _File:
     name: str
     data: bytes
     since: float
-
-
-def content_type(name: str) -> str:
-    """The media type of a file by its name."""
-    return _TYPES.get(Path(name).suffix, "application/octet-stream")
 
 
 class Sender:
@@ -242,11 +233,6 @@ class Sender:
         if error != self._error:
             self._error = error
             self._state(error)
-
-
-def is_playlist(name: str) -> bool:
-    """Whether it is an HLS or DASH playlist."""
-    return name.endswith(_PLAYLISTS)
 
 
 def without(playlist: str, missing: set[str]) -> str:

@@ -1,4 +1,4 @@
-"""A streaming-in on a whole server: a WebRTC peer plays it, also after the server was killed and started again."""
+"""A streaming-in on a whole server: played by a WebRTC peer, mixed, muted, ended, and back after a kill."""
 
 from __future__ import annotations
 
@@ -45,6 +45,22 @@ async def running(server: Server, room: str) -> list[dict[str, Any]]:
             await asyncio.sleep(0.1)
 
 
+def listed(server: Server, room: str) -> list[str]:
+    """The streams of the room."""
+    return [one["id"] for one in server.rest("GET", f"/v1.1/rooms/{room}/streams").json()]
+
+
+def mixed_and_muted(server: Server, path: str) -> None:
+    """It takes the changes that a client's stream takes."""
+    mix = [{"op": "add", "path": "/info/inViews", "value": "common"}]
+    assert server.rest("PATCH", path, mix).json()["info"]["inViews"] == ["common"]
+    for status in ("inactive", "active"):
+        mute = [{"op": "replace", "path": "/media/video/status", "value": status}]
+        assert server.rest("PATCH", path, mute).status_code == 200
+        media = server.rest("GET", path).json()["media"]
+        assert {kind: media[kind]["status"] for kind in media} == {"audio": "active", "video": status}
+
+
 async def test_a_streaming_in_is_played_also_after_a_kill(tmp_path: Path, settings: tuple[str, str]) -> None:
     with start_server(tmp_path, *settings, killed=True) as server:
         room = server.room("bars")
@@ -52,11 +68,15 @@ async def test_a_streaming_in_is_played_also_after_a_kill(tmp_path: Path, settin
         assert answer.status_code == 200, answer.text
         stream = answer.json()
         assert (stream["info"]["owner"], stream["info"]["type"]) == ("admin", "streaming")
+        assert stream["id"] in listed(server, room)
+        mixed_and_muted(server, f"/v1.1/rooms/{room}/streams/{stream['id']}")
         await played(server, room, stream["id"])
     with start_server(tmp_path, *settings) as server:
         assert [job["id"] for job in await running(server, room)] == [stream["id"]]
         await played(server, room, stream["id"])
         assert server.rest("DELETE", f"/v1/rooms/{room}/streaming-ins/{stream['id']}").status_code == 200
         assert server.rest("GET", f"/v1/rooms/{room}/jobs").json() == []
-        listed = server.rest("GET", f"/v1.1/rooms/{room}/streams").json()
-        assert stream["id"] not in [one["id"] for one in listed]
+        assert stream["id"] not in listed(server, room)
+        async with asyncio.timeout(DEADLINE_S):
+            while server.metric("media_producers"):  # noqa: ASYNC110  # gauges tell nobody that they changed
+                await asyncio.sleep(0.1)
