@@ -52,6 +52,7 @@ class DemoSettings:
     version: str
     max_rooms: int
     record: Literal["everybody", "invited", "nobody"]
+    streams: Literal["everybody", "invited", "here", "nobody"]
 
 
 class Demo:
@@ -88,11 +89,9 @@ class Demo:
         from_here = request.client is not None and is_loopback(request.client.host)
         return self._settings.everybody or (self._settings.here and from_here)
 
-    @property
-    def _may_record(self) -> bool:
-        """Who may is asked for by name, or is at this machine: nobody else can join here without a token."""
-        record, everybody = self._settings.record, self._settings.everybody
-        return record == "everybody" or (record == "invited" and not everybody)
+    def _may(self, who: str) -> bool:
+        """Unless everybody may join, whoever is here is at this machine."""
+        return who == "everybody" or (who != "nobody" and not self._settings.everybody)
 
     async def _join(self, request: Request) -> Response:
         wanted = await self._wanted(request)
@@ -102,7 +101,13 @@ class Demo:
             room, wanted.user, _ROLE, host=place.host, secure=place.secure, path=place.path
         )
         answer = json_answer(200, {"token": token, "room": {"id": room.id, "name": room.name}})
-        self._sessions.begin(request, answer, room.id, may_record=self._may_record)
+        self._sessions.begin(
+            request,
+            answer,
+            room.id,
+            may_record=self._may(self._settings.record),
+            may_stream=self._may(self._settings.streams),
+        )
         return answer
 
     async def _wanted(self, request: Request) -> JoinRequest:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 COOKIE: Final = "palaver_demo"
 _DAY_S: Final = 86_400
 _RECORDS: Final = "records"
+_STREAMS: Final = "streams"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +29,13 @@ class DemoSessions:
     key: bytes = field(repr=False)
     clock: Callable[[], float]
 
-    def begin(self, request: Request, answer: Response, room: str, *, may_record: bool) -> None:
+    def begin(
+        self, request: Request, answer: Response, room: str, *, may_record: bool, may_stream: bool
+    ) -> None:
         """Let ``answer`` carry the cookie for a room. Each room has its own: its path is that of the room."""
         answer.set_cookie(
             COOKIE,
-            self._sealed(room, may_record=may_record),
+            self._sealed(room, [*[_RECORDS] * may_record, *[_STREAMS] * may_stream]),
             max_age=_DAY_S,
             path=f"{base_of(request.scope)}/demo/rooms/{room}",
             httponly=True,
@@ -46,20 +49,24 @@ class DemoSessions:
 
     def may_record(self, request: Request, room: str) -> bool:
         """Whether it carries one of somebody who may record."""
-        return self._opened(request, room) == _RECORDS
+        return _RECORDS in (self._opened(request, room) or ())
 
-    def _opened(self, request: Request, room: str) -> str | None:
+    def may_stream(self, request: Request, room: str) -> bool:
+        """Whether it carries one of somebody who may bring streams into the room, and send it elsewhere."""
+        return _STREAMS in (self._opened(request, room) or ())
+
+    def _opened(self, request: Request, room: str) -> list[str] | None:
         """What the cookie says beside the room; None if it admits nobody."""
         text, _, signature = request.cookies.get(COOKIE, "").rpartition(".")
         if not hmac.compare_digest(signature.encode(), self._signature(text).encode()):
             return None
         named, until, _nonce, *more = text.split(".")  # older ones have no more
-        return "".join(more) if named == room and self.clock() < int(until) else None
+        return "".join(more).split("-") if named == room and self.clock() < int(until) else None
 
-    def _sealed(self, room: str, *, may_record: bool) -> str:
-        """Room, expiry, nonce, whether its bearer may record, and their HMAC-SHA256."""
+    def _sealed(self, room: str, rights: list[str]) -> str:
+        """Room, expiry, nonce, what its bearer may do, and their HMAC-SHA256."""
         until, nonce = int(self.clock()) + _DAY_S, secrets.token_hex(8)
-        text = f"{room}.{until}.{nonce}.{_RECORDS if may_record else ''}"
+        text = f"{room}.{until}.{nonce}.{'-'.join(rights)}"
         return f"{text}.{self._signature(text)}"
 
     def _signature(self, text: str) -> str:

@@ -49,9 +49,10 @@ class InvitedGuests:
         clock: Callable[[], float],
         *,
         record: bool,
+        streams: bool,
     ) -> None:
-        """``record``: guests may record rooms in which they may publish."""
-        self._guests_record = record
+        """``record``, ``streams``: what guests may do in rooms in which they may publish."""
+        self._guests_record, self._guests_stream = record, streams
         self._store, self._invitations, self._tokens = store, invitations, tokens
         self._portal, self._sessions = portal, sessions
         self._visitors = Visitors(clock)
@@ -103,12 +104,15 @@ class InvitedGuests:
         answer = json_answer(
             200, {"token": token, "guest": guest, "room": {"id": room.id, "name": room.name}}
         )
-        self._sessions.begin(request, answer, room.id, may_record=self._may_record(room, invite))
+        may = publishes(room.document, invite.role)
+        self._sessions.begin(
+            request,
+            answer,
+            room.id,
+            may_record=may and self._guests_record,
+            may_stream=may and self._guests_stream,
+        )
         return answer
-
-    def _may_record(self, room: RoomDefinition, invite: Invite) -> bool:
-        """Whoever may publish may record, if guests may at all."""
-        return self._guests_record and publishes(room.document, invite.role)
 
     async def _room(self, invite: Invite) -> RoomDefinition:
         room = await self._store.rooms.get(invite.room)

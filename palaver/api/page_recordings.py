@@ -8,14 +8,13 @@ import msgspec
 from starlette.routing import BaseRoute, Route
 
 from palaver.api.demo_answers import Refused, answered, body_of, json_answer
-from palaver.api.demo_session import DemoSessions, same_origin
+from palaver.api.page_rooms import changed_room
 from palaver.api.wire.errors import OWT_ERRORS
 from palaver.api.wire.recordings import part_urls, state_of
 from palaver.jobs.kinds import JobFailed
 from palaver.jobs.outgoing import apply
 from palaver.jobs.recording import Recording, of_view
 from palaver.room.errors import RoomError
-from palaver.room.values import RoomId
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from palaver.api.demo_session import DemoSessions
     from palaver.api.rest.recorded import Recorded
     from palaver.host import RoomHost, Rooms
     from palaver.jobs.job import Job
@@ -122,12 +122,7 @@ class PageRecordings:
 
     def _host(self, request: Request) -> RoomHost:
         """The running room of which the cookie is, for changes."""
-        if not same_origin(request):
-            raise Refused(403, 1102, "Only this server's own page may ask for this.")
-        host = self._rooms.get(RoomId(self._room(request)))
-        if host is None:
-            raise Refused(404, 1003, "Room not found")
-        return host
+        return changed_room(request, self._rooms, self._room(request))
 
     def _going_on(self, room: str) -> list[Job]:
         jobs = self._jobs.of(room)

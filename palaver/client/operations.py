@@ -257,12 +257,16 @@ class StreamingInOperations:
         video: Presence = "auto",
         protocol: Literal["tcp", "udp"] = "tcp",
         buffer_size: int | None = None,
+        loop: bool = False,
         attributes: dict[str, Any] | None = None,
     ) -> Operation[Stream]:
-        """Fetch ``url``; the answer comes when the stream has arrived. ``buffer_size`` (bytes) is for udp."""
+        """Fetch ``url``; the answer comes when the stream has arrived. ``buffer_size`` (bytes) is for udp;
+        ``loop``: a file begins again at its end."""
         connection: dict[str, Any] = {"url": url, "transportProtocol": protocol}
         if buffer_size is not None:
             connection["bufferSize"] = buffer_size
+        if loop:
+            connection["loop"] = True
         body: dict[str, Any] = {"connection": connection, "media": {"audio": audio, "video": video}}
         if attributes is not None:
             body["attributes"] = attributes

@@ -330,13 +330,17 @@ class Recording(Wire):
 
 
 class StreamingOut(Wire):
-    """A running push of a stream to a server elsewhere."""
+    """A stream that is sent elsewhere, or served by the server itself; ``targets`` if it goes to several places."""
 
     id: str
     media: dict[str, Any]
     url: str
     protocol: str | None = None
     parameters: dict[str, Any] | None = None
+    status: str | None = None
+    state: str | None = None
+    error: str | None = None
+    targets: list[dict[str, Any]] | None = None
 
 
 class SipCall(Wire):

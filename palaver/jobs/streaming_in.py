@@ -17,7 +17,7 @@ TEST_URL: Final = "test:bars"
 
 @dataclass(frozen=True, slots=True)
 class StreamingIn:
-    """What to bring into a room. ``buffer_size`` (bytes) is for ``udp``."""
+    """What to bring into a room; ``by`` whom. ``buffer_size`` (bytes) is for ``udp``."""
 
     url: str = field(repr=False)
     audio: Presence = "auto"
@@ -26,6 +26,7 @@ class StreamingIn:
     buffer_size: int = 8192
     loop: bool = False
     attributes: dict[str, Any] | None = None
+    by: Literal["", "page"] = ""
 
 
 class StreamingIns:

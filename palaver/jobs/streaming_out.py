@@ -41,6 +41,7 @@ class StreamingOut(Outgoing):
     live: str = field(default="", repr=False)
     segments: Segments = field(default_factory=Segments)
     sound: Literal["aac", "opus"] = "aac"
+    by: Literal["", "page"] = ""
 
 
 class StreamingOuts:

@@ -33,6 +33,7 @@ from palaver.api.http.portal_address import PortalAddress
 from palaver.api.invites import InvitedGuests
 from palaver.api.names import KnownNames
 from palaver.api.page_recordings import PageRecordings
+from palaver.api.page_streams import PageStreams
 from palaver.api.portal.server import Portal
 from palaver.api.portal.settings import PortalSettings
 from palaver.api.rest.app import build
@@ -286,6 +287,7 @@ class Node:
             sessions,
             wall_clock,
             record=config.page.record != "nobody",
+            streams=config.page.streams in ("everybody", "invited"),
         )
         page_recordings = PageRecordings(store, self._rooms, self._jobs, self._recorded, sessions, wall_clock)
         demo = Demo(
@@ -299,6 +301,7 @@ class Node:
                 version=__version__,
                 max_rooms=config.page.max_rooms,
                 record=config.page.record,
+                streams=config.page.streams,
             ),
             sessions,
             wall_clock,
@@ -340,9 +343,10 @@ class Node:
             *whip.routes(),
             *guests.routes(),
             *page_recordings.routes(),
+            *PageStreams(self._rooms, self._jobs, targets, sessions, wall_clock).routes(),
             *_names(config).guard([*demo.routes(), *DemoView(self._rooms, sessions).routes()]),
+            *site.routes(config.portal.public_url),  # before what has names in the place of its assets
             *live.routes(live_folder, config.http.cors_origins),
-            *site.routes(config.portal.public_url),
         ]
         app = build(
             store,

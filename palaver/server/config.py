@@ -317,6 +317,9 @@ class Page(Section, frozen=True):
     record: Literal["everybody", "invited", "nobody"] = "invited"
     """Who may record at the page: guests whose role publishes and people at this machine, or whoever joins with
     `page.demo`, too."""
+    streams: Literal["everybody", "invited", "here", "nobody"] = "here"
+    """Who may add cameras by URL at the page, and send the room live: people at this machine (`here`), guests whose
+    role publishes, too (`invited`), or whoever joins with `page.demo`, too. The server connects to what they name."""
     names: list[str] = field(default_factory=list)
     """Names by which browsers reach a server where people join without a token, beside its own. Without `page.demo`, or
     with names here, others are refused: a page from elsewhere could make its name lead to this machine."""

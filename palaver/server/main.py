@@ -18,6 +18,7 @@ from palaver.server.commands import (
     recordings,
     rooms,
     streaming_ins,
+    streaming_outs,
     streams,
     webhooks,
 )
@@ -67,6 +68,7 @@ app.add_typer(participants.app, name="participants")
 app.add_typer(streams.app, name="streams")
 app.add_typer(streaming_ins.app, name="streaming-ins")
 app.add_typer(calls.app, name="calls")
+app.add_typer(streaming_outs.app, name="streaming-outs")
 app.add_typer(recordings.app, name="recordings")
 app.command()(invites.invite)
 app.add_typer(invites.app, name="invites")

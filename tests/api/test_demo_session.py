@@ -24,21 +24,26 @@ def request(cookie: str = "") -> Request:
     return Request({"type": "http", "scheme": "http", "headers": headers, "path": "/", "root_path": ""})
 
 
-def given(sessions: DemoSessions, *, may_record: bool) -> Request:
+def given(sessions: DemoSessions, *, may_record: bool, may_stream: bool = False) -> Request:
     """A request with the cookie that a join gave."""
     answer = Response()
-    sessions.begin(request(), answer, "room", may_record=may_record)
+    sessions.begin(request(), answer, "room", may_record=may_record, may_stream=may_stream)
     return request(SimpleCookie(answer.headers["set-cookie"])[COOKIE].value)
 
 
+@pytest.mark.parametrize("may_stream", [True, False])
 @pytest.mark.parametrize("may_record", [True, False])
-def test_a_cookie_is_good_for_its_room_and_for_what_it_was_given_for(may_record: bool) -> None:
+def test_a_cookie_is_good_for_its_room_and_for_what_it_was_given_for(
+    may_record: bool, may_stream: bool
+) -> None:
     sessions = DemoSessions(b"k" * 32, Clock())
-    bearer = given(sessions, may_record=may_record)
+    bearer = given(sessions, may_record=may_record, may_stream=may_stream)
     assert sessions.admits(bearer, "room")
     assert not sessions.admits(bearer, "other")
     assert sessions.may_record(bearer, "room") == may_record
     assert not sessions.may_record(bearer, "other")
+    assert sessions.may_stream(bearer, "room") == may_stream
+    assert not sessions.may_stream(bearer, "other")
 
 
 def test_an_old_or_changed_cookie_is_none() -> None:

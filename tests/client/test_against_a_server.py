@@ -216,6 +216,21 @@ async def test_a_streaming_in_that_cannot_start_says_why_and_leaves_nothing(api:
     assert refused.value.status == 404
 
 
+async def test_a_room_goes_live_by_the_client(api: Any, room: Room) -> None:
+    view = {"from": f"{room.id}-common"}
+    made = await ask(
+        api.streaming_outs.create(room.id, {"protocol": "hls", "media": {"audio": view, "video": view}})
+    )
+    assert (made.protocol, made.status) == ("hls", "active")
+    muted = await ask(
+        api.streaming_outs.update(room.id, made.id, [Patch("replace", "/media/audio/status", "inactive")])
+    )
+    assert muted.media["audio"]["status"] == "inactive"
+    assert [one.state is not None for one in await ask(api.streaming_outs.list(room.id))] == [True]
+    await ask(api.streaming_outs.delete(room.id, made.id))
+    assert len(await ask(api.streaming_outs.list(room.id))) == 0
+
+
 async def test_a_wrong_key_is_refused(kind: Kind, server: Server) -> None:
     async with kind.client(server.url, server.service, "another") as stranger:
         with pytest.raises(RequestRefused) as refused:

@@ -192,7 +192,7 @@ async def make_house(
         invitations = Invitations(store, b"i" * 32, clock)
         portal = PortalAddress(settings.public_url if settings else None, on_loopback=True)
         guests = InvitedGuests(
-            store, invitations, desk, portal, DemoSessions(b"c" * 32, clock), clock, record=True
+            store, invitations, desk, portal, DemoSessions(b"c" * 32, clock), clock, streams=True, record=True
         )
         extra_routes = [*whip.routes(), *guests.routes(), *extra_routes]
         files = RecordingFiles(store, storage, UrlSigner(b"u" * 32, clock, 60))

@@ -149,6 +149,25 @@ async def test_the_streams_of_views_are_listed_and_cannot_be_ended(server: Serve
     assert run(server, "streams", "show", ann, "none").returncode == 1
 
 
+async def test_a_room_goes_live_is_listed_and_ended(server: Server, ann: str) -> None:
+    made, url = said(server, "streaming-outs", "start", ann).split()
+    assert url.startswith(f"{server.url}/live/")
+    (listed,) = read(server, "streaming-outs", "list", ann)
+    assert (listed["id"], listed["protocol"], listed["url"]) == (made, "hls", url)
+    elsewhere = said(
+        server, "streaming-outs", "start", ann, f"rtmp://127.0.0.1:{free_port()}/live/key"
+    ).strip()
+    table = said(server, "streaming-outs", "list", ann)
+    assert elsewhere in table
+    assert "live/***" in table
+    for one in (made, elsewhere):
+        said(server, "streaming-outs", "stop", ann, one)
+    assert read(server, "streaming-outs", "list", ann) == []
+    refused = run(server, "streaming-outs", "start", ann, "file:///etc/passwd")
+    assert refused.returncode != 0
+    assert "url" in refused.stderr
+
+
 def test_any_server_can_be_asked_by_url(server: Server, tmp_path: Path) -> None:
     account = {"PALAVER_SERVICE": server.service, "PALAVER_KEY": server.key}
     elsewhere = {"PALAVER_DATA_DIR": str(tmp_path / "none")}

@@ -1,8 +1,7 @@
 /** Who is where in the room's view, as far as we may say so. */
 
 import type { Conference, RoomStream } from "palaver-client";
-import { place } from "./place.js";
-import { UNREACHABLE } from "./words.js";
+import { askRoom } from "./asking.js";
 
 /** How a view is laid out: equal tiles, or one large picture, which may follow whoever speaks. */
 export type Template = "equal" | "large" | "speaker";
@@ -20,16 +19,11 @@ const WORDS: Record<Template, Told> = {
 
 /** Everybody's in a room that was joined at the page; else our own place only. */
 export class Arrangement {
-  readonly #address: string;
-
   constructor(
     readonly conference: Conference,
     readonly view: string,
     readonly open: boolean,
-  ) {
-    const parts = [conference.room.id, "views", view].map(encodeURIComponent);
-    this.#address = place(`demo/rooms/${parts.join("/")}`);
-  }
+  ) {}
 
   may(stream: RoomStream): boolean {
     return this.open || this.#own(stream);
@@ -57,20 +51,9 @@ export class Arrangement {
     return stream.owner === this.conference.me.id;
   }
 
-  async #ask(method: "GET" | "PATCH", body?: object): Promise<Told> {
-    let answer: Response;
-    try {
-      answer = await fetch(this.#address, {
-        method,
-        ...(body && { headers: { "content-type": "application/json" }, body: JSON.stringify(body) }),
-        signal: AbortSignal.timeout(8000),
-      });
-    } catch {
-      throw new Error(UNREACHABLE);
-    }
-    const said = (await answer.json().catch(() => ({}))) as Told & { error?: { message: string } };
-    if (!answer.ok) throw new Error(said.error?.message ?? `the server answered ${answer.status}`);
-    return said;
+  #ask(method: "GET" | "PATCH", body?: object): Promise<Told> {
+    const path = `views/${encodeURIComponent(this.view)}`;
+    return askRoom(this.conference.room.id, path, method, body, 8000);
   }
 }
 

@@ -1,10 +1,11 @@
 /** Recording the room: the mark that everybody sees, and the panel of those who may begin and end it. */
 
 import type { Conference } from "palaver-client";
+import { askRoom } from "./asking.js";
 import { h } from "./dom.js";
 import { place } from "./place.js";
 import type { Panel } from "./side.js";
-import { length, UNREACHABLE } from "./words.js";
+import { length } from "./words.js";
 
 interface Part {
   play: string;
@@ -47,7 +48,6 @@ export class Recordings implements Panel {
   readonly icon = "record";
   readonly title = "Recordings";
   readonly key = "R";
-  readonly #address: string;
   readonly #list = h("ol", { class: "recordings-list" });
   readonly #empty = h("p", { class: "empty" }, "What you record is listed here.");
   readonly #begin = button("Record the meeting", "record-start", "primary", () => this.#act("POST"));
@@ -67,7 +67,6 @@ export class Recordings implements Panel {
     readonly conference: Conference,
     readonly problem: (error: unknown) => void,
   ) {
-    this.#address = place(`demo/rooms/${encodeURIComponent(conference.room.id)}/recordings`);
     this.#show();
   }
 
@@ -139,18 +138,13 @@ export class Recordings implements Panel {
   }
 
   async #ask(method: string, path = "", body?: object): Promise<Recording[]> {
-    let answer: Response;
-    try {
-      answer = await fetch(this.#address + path, {
-        method,
-        ...(body && { headers: { "content-type": "application/json" }, body: JSON.stringify(body) }),
-        signal: AbortSignal.timeout(20_000),
-      });
-    } catch {
-      throw new Error(UNREACHABLE);
-    }
-    const said = await answer.json().catch(() => ({}));
-    if (!answer.ok) throw new Error(said.error?.message ?? `the server answered ${answer.status}`);
+    const said = await askRoom<{ recordings: Recording[] }>(
+      this.conference.room.id,
+      `recordings${path}`,
+      method,
+      body,
+      20_000,
+    );
     return said.recordings;
   }
 }

@@ -28,6 +28,12 @@ export interface Person {
   need(size: Size): void;
 }
 
+/** What a source without a person is called. */
+function called({ info }: RoomStream): string {
+  const name = info.type === "forward" ? info.info.attributes?.name : undefined;
+  return typeof name === "string" && name ? name : "Live source";
+}
+
 const SETTLING_MS = 4000;
 /** What could not be received, or stopped coming, is asked for again: so often, this long after. */
 const TRIES = 5;
@@ -86,7 +92,7 @@ export class Roster extends Emitter<{ change: undefined }> {
           streams.filter((s) => s.owner === id && !s.screen),
         ),
       ),
-      ...sources.map((stream) => this.#person(stream.id, "Live source", [stream])),
+      ...sources.map((stream) => this.#person(stream.id, called(stream), [stream])),
     ];
   }
 

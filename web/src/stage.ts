@@ -21,6 +21,7 @@ import { type Settings, settings } from "./settings.js";
 import { Sharing } from "./sharing.js";
 import { Side } from "./side.js";
 import { Statistics } from "./statistics.js";
+import { Streams } from "./streams.js";
 import { Tile } from "./tile.js";
 import { toast } from "./toasts.js";
 import { viewOf } from "./view.js";
@@ -41,13 +42,14 @@ export class Stage implements Screen {
   readonly #banner = h("div", { class: "banner", role: "status", hidden: true });
   readonly #screens = h("section", { class: "screens", "aria-label": "Shared screens", hidden: true });
   readonly #sharing: Sharing;
-  readonly #side: Side<"recordings" | "chat" | "people" | "settings">;
+  readonly #side: Side<"recordings" | "streams" | "chat" | "people" | "settings">;
   readonly #people = peopleList();
   readonly #chat: Chat;
   readonly #fitted: { update: () => void };
   readonly #statistics: Statistics;
   readonly #settings: Settings;
   readonly #recordings: Recordings;
+  readonly #streams: Streams;
   readonly #replay = new Replay(({ from, message }) => this.#heard(from, message));
   readonly #mixed: MixedView | undefined;
   readonly #switch = roundButton(
@@ -76,8 +78,10 @@ export class Stage implements Screen {
     this.#chat = chat((message) => conference.text(message));
     this.#settings = settings(devices, () => void this.#look());
     this.#recordings = new Recordings(conference, problem);
+    this.#streams = new Streams(conference, problem);
     this.#side = new Side({
       recordings: this.#recordings,
+      streams: this.#streams,
       settings: { icon: "settings", title: "Settings", key: "O", ...this.#settings },
       people: { icon: "people", title: "People", key: "P", element: this.#people.element },
       chat: { icon: "chat", title: "Chat", key: "C", ...this.#chat, shown: () => this.#read() },
@@ -85,10 +89,16 @@ export class Stage implements Screen {
     this.#alone = this.#invitation();
     this.#mixed = this.#view(problem);
     const mark = recordingMark(conference);
-    this.#side.buttons.recordings.hidden = true;
-    void this.#recordings.may().then((may) => {
-      this.#side.buttons.recordings.hidden = !may;
-    });
+    for (const name of ["recordings", "streams"] as const) {
+      const [button, panel] = [
+        this.#side.buttons[name],
+        name === "streams" ? this.#streams : this.#recordings,
+      ];
+      button.hidden = true;
+      void panel.may().then((may) => {
+        button.hidden = !may;
+      });
+    }
     const area = h("div", { class: "area" }, this.#screens, this.#grid, this.#alone, this.#mixed?.element);
     this.element = h(
       "main",
@@ -363,6 +373,7 @@ export class Stage implements Screen {
       p: () => this.#side.toggle("people"),
       o: () => this.#side.toggle("settings"),
       r: () => this.#side.buttons.recordings.hidden || this.#side.toggle("recordings"),
+      l: () => this.#side.buttons.streams.hidden || this.#side.toggle("streams"),
       g: () => void this.#mix(),
       s: () => this.#settings.count(!this.#settings.counting),
     };

@@ -71,7 +71,7 @@ class StreamingOutRequest(Shape):
         if isinstance(self.protocol, UnsetType):
             if not found:
                 raise ValueError("url: required, unless protocol is hls or dash")
-            self.protocol = _protocol(found[0])
+            self.protocol = protocol_of(found[0])
         if not found and self.protocol not in ("hls", "dash"):
             raise ValueError(f"url: required for {self.protocol}")
         if any(urlsplit(url).scheme.lower() not in _PROTOCOL_SCHEMES[self.protocol] for url in found):
@@ -92,7 +92,8 @@ def _check_codec(kind: str, codec: str | None, held: frozenset[str]) -> None:
         raise ValueError(f"media.{kind}.format.codec: expected {' or '.join(sorted(held))}")
 
 
-def _protocol(url: str) -> Protocol:
+def protocol_of(url: str) -> Protocol:
+    """The protocol that a URL tells. Raises ValueError if it tells none."""
     parts = urlsplit(url)
     scheme, path = parts.scheme.lower(), parts.path.lower()
     if scheme in {"rtmp", "rtmps"}:
