@@ -130,7 +130,7 @@ $(STAMPS)/load: $(STAMPS)/core $(shell find rust/bench -name '*.rs' -o -name Car
 	@touch $@
 
 # Browsers, servers and fonts that the tests drive; a bare name is a package.
-TEST_PACKAGES := chromium:chromium turnserver:coturn kamailio:kamailio baresip:baresip-core sipp:sip-tester firefox-esr:firefox-esr ip:iproute2 ffmpeg:ffmpeg nginx:nginx-light caddy:caddy \
+TEST_PACKAGES := chromium:chromium espeak-ng:espeak-ng turnserver:coturn kamailio:kamailio baresip:baresip-core sipp:sip-tester firefox-esr:firefox-esr ip:iproute2 ffmpeg:ffmpeg nginx:nginx-light caddy:caddy \
   /usr/lib/postgresql/15/bin/initdb:postgresql fonts-noto-core fonts-noto-cjk fonts-noto-color-emoji libnginx-mod-rtmp \
   gir1.2-gst-rtsp-server-1.0 python3-gi gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad \
   gstreamer1.0-plugins-ugly

@@ -25,7 +25,14 @@ if TYPE_CHECKING:
 
 GROUP: Final = "palaver.analytics"
 """The group of entry points: each names a class, or a module with classes."""
-_BUILT_IN: Final = ("palaver.analytics.algorithms.pictures",)
+_BUILT_IN: Final = (
+    "palaver.analytics.algorithms.pictures",
+    "palaver.analytics.algorithms.sounds",
+    "palaver.analytics.algorithms.faces",
+    "palaver.analytics.algorithms.people",
+    "palaver.analytics.algorithms.codes",
+    "palaver.analytics.algorithms.voice",
+)
 
 
 @dataclass(frozen=True, slots=True)

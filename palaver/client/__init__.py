@@ -10,8 +10,12 @@ from palaver.client.aio import AsyncPalaver
 from palaver.client.blocking import Palaver
 from palaver.client.errors import PalaverError, RequestRefused, ServerUnreachable
 from palaver.client.types import (
+    Algorithm,
+    Algorithms,
     Analysis,
+    AnalysisEvent,
     AudioFormat,
+    BrokenPlugin,
     Event,
     Grant,
     Invite,
@@ -45,9 +49,13 @@ from palaver.client.types import (
 )
 
 __all__ = [
+    "Algorithm",
+    "Algorithms",
     "Analysis",
+    "AnalysisEvent",
     "AsyncPalaver",
     "AudioFormat",
+    "BrokenPlugin",
     "Event",
     "Grant",
     "Invite",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from palaver.client.operations import Operation
-    from palaver.client.types import Analysis, Event, Page, Patch, RecordedPart, SipCall, StreamingOut
+    from palaver.client.types import Event, Page, Patch, RecordedPart, SipCall, StreamingOut
 
 O = TypeVar("O", covariant=True)  # noqa: E741  # the operations of one resource, or more of them
 P = ParamSpec("P")
@@ -144,6 +144,18 @@ class Outputs(Resource[ops.OutputOperations[T]]):
         await self._client.send(self._operations.delete(room, id))
 
 
+class Analytics(Resource[ops.AnalyticsOperations]):
+    """Algorithms that see and hear streams of a room, and what they have seen."""
+
+    algorithms = _sent(ops.AnalyticsOperations.algorithms)
+    list = _sent(ops.AnalyticsOperations.list)
+    get = _sent(ops.AnalyticsOperations.get)
+    create = _sent(ops.AnalyticsOperations.create)
+    start = _sent(ops.AnalyticsOperations.start)
+    events = _sent(ops.AnalyticsOperations.events)
+    delete = _sent(ops.AnalyticsOperations.delete)
+
+
 class Recordings(Resource[ops.RecordingOperations]):
     """Recordings of a room, and of all rooms."""
 
@@ -204,7 +216,7 @@ class AsyncPalaver:
         self.recordings = Recordings(self, ops.RECORDINGS)
         self.streaming_outs: Outputs[StreamingOut] = Outputs(self, ops.STREAMING_OUTS)
         self.sip_calls: Outputs[SipCall] = Outputs(self, ops.SIP_CALLS)
-        self.analytics: Outputs[Analysis] = Outputs(self, ops.ANALYTICS)
+        self.analytics = Analytics(self, ops.ANALYTICS)
 
     async def send(self, operation: Operation[T]) -> T:
         """Sign and send one request and read its answer."""

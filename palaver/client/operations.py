@@ -16,7 +16,9 @@ import msgspec
 
 from palaver.client.errors import RequestRefused, ServerUnreachable
 from palaver.client.types import (
+    Algorithms,
     Analysis,
+    AnalysisEvent,
     Invite,
     Job,
     Page,
@@ -397,12 +399,61 @@ class RecordingOperations(OutputOperations[Recording]):
         return Operation("DELETE", f"/v1.1/recordings/{quote(id, safe='')}", None)
 
 
+class AnalyticsOperations:
+    """Algorithms that see and hear streams of a room, and what they have seen."""
+
+    def algorithms(self) -> Operation[Algorithms]:
+        """Those that the server has."""
+        return Operation("GET", "/v1.1/analytics/algorithms", Algorithms)
+
+    def list(self, room: str) -> Operation[Page[Analysis]]:
+        """All that go on."""
+        return Operation("GET", _at(room, "analytics"), list[Analysis])
+
+    def get(self, room: str, id: str) -> Operation[Analysis]:  # noqa: A002  # the API's word
+        """One that goes on."""
+        return Operation("GET", _at(room, "analytics", id), Analysis)
+
+    def create(self, room: str, request: dict[str, Any]) -> Operation[Analysis]:
+        """Start one; ``request`` is as the guide describes it, with ``parameters`` of the algorithm."""
+        return Operation("POST", _at(room, "analytics"), Analysis, request)
+
+    def start(
+        self,
+        room: str,
+        algorithm: str,
+        *,
+        video: str | None = None,
+        audio: str | None = None,
+        parameters: dict[str, Any] | None = None,
+    ) -> Operation[Analysis]:
+        """Start one of the streams with these ids, with these parameters of the algorithm."""
+        named = {"video": video, "audio": audio}
+        media = {kind: {"from": stream} if stream else False for kind, stream in named.items()}
+        return self.create(room, {"algorithm": algorithm, "parameters": parameters or {}, "media": media})
+
+    def events(
+        self,
+        room: str,
+        id: str,  # noqa: A002  # the API's word
+        after: int = 0,
+        per_page: int | None = None,
+    ) -> Operation[Page[AnalysisEvent]]:
+        """What one has seen after the event of that id, the oldest first; also one that has ended lately."""
+        query = (("after", str(after)), *_paging(None, per_page))
+        return Operation("GET", f"{_at(room, 'analytics', id)}/events", list[AnalysisEvent], query=query)
+
+    def delete(self, room: str, id: str) -> Operation[None]:  # noqa: A002  # the API's word
+        """Stop one."""
+        return Operation("DELETE", _at(room, "analytics", id), None)
+
+
 FETCH: Operation[None] = Operation("GET", "", None)
 """A file by its signed URL."""
 RECORDINGS = RecordingOperations()
 STREAMING_OUTS = OutputOperations("streaming-outs", StreamingOut)
 SIP_CALLS = OutputOperations("sipcalls", SipCall)
-ANALYTICS = OutputOperations("analytics", Analysis)
+ANALYTICS = AnalyticsOperations()
 
 
 def cut(url: str, start_s: float | None, end_s: float | None) -> str:

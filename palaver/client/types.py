@@ -354,11 +354,51 @@ class SipCall(Wire):
 
 
 class Analysis(Wire):
-    """A running analysis of a stream."""
+    """A running analysis of a stream. ``stream``: the one that it shows; ``error``: why it does not run."""
 
     id: str
     analytics: dict[str, Any]
     media: dict[str, Any]
+    status: str = ""
+    events: int = 0
+    stream: str | None = None
+    error: str = ""
+
+
+class AnalysisEvent(Wire):
+    """Something that an algorithm has seen, at ``time`` (milliseconds since the epoch)."""
+
+    id: int
+    session: int
+    time: int
+    name: str
+    data: dict[str, Any]
+
+
+class Algorithm(Wire):
+    """An algorithm of the server; ``parameters`` is a JSON Schema."""
+
+    name: str
+    description: str
+    origin: str
+    parameters: dict[str, Any]
+    aliases: list[str] = []
+    video: dict[str, Any] | None = None
+    audio: dict[str, Any] | None = None
+
+
+class BrokenPlugin(Wire):
+    """A plugin that the server cannot use, and why."""
+
+    origin: str
+    error: str
+
+
+class Algorithms(Wire):
+    """What there is to analyse with."""
+
+    algorithms: list[Algorithm]
+    broken: list[BrokenPlugin]
 
 
 class Patch(Wire, kw_only=False):

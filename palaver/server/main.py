@@ -12,6 +12,7 @@ import typer
 from palaver import __version__
 from palaver.server.commands import (
     calls,
+    analytics,
     doctor,
     invites,
     participants,
@@ -73,6 +74,7 @@ app.add_typer(recordings.app, name="recordings")
 app.command()(invites.invite)
 app.add_typer(invites.app, name="invites")
 app.add_typer(webhooks.app, name="webhooks")
+app.add_typer(analytics.app, name="analytics")
 app.command()(webhooks.events)
 app.command()(doctor.doctor)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import contextlib
 import secrets
@@ -191,6 +192,33 @@ async def test_what_is_not_there_yet_is_refused_by_its_code(
         with pytest.raises(RequestRefused) as refused:
             await ask(resource.update(room.id, "1", [Patch("replace", path, "y")]))
         assert refused.value.status == 404
+
+
+async def test_a_stream_is_analysed(api: Any, room: Room, publishing: Publish) -> None:
+    found = {one.name: one for one in (await ask(api.analytics.algorithms())).algorithms}
+    assert "threshold" in found["motion"].parameters["properties"]
+    async with publishing(room.id) as stream:
+        started = await ask(
+            api.analytics.start(room.id, "loudness", audio=stream, parameters={"every_s": 0.2})
+        )
+        assert started.analytics == {"algorithm": "loudness", "parameters": {"every_s": 0.2}}
+        async with asyncio.timeout(30):
+            while not (  # noqa: ASYNC110  # what is awaited happens in another process
+                seen := (await ask(api.analytics.events(room.id, started.id))).items
+            ):
+                await asyncio.sleep(0.05)
+        assert (seen[0].id, seen[0].name) == (1, "loudness")
+        assert {"mean", "peak"} == set(seen[0].data)
+        assert [one.id for one in (await ask(api.analytics.list(room.id))).items] == [started.id]
+        assert (await ask(api.analytics.get(room.id, started.id))).status == "running"
+        later = await ask(api.analytics.events(room.id, started.id, after=seen[-1].id, per_page=1))
+        assert all(one.id > seen[-1].id for one in later.items)
+        await ask(api.analytics.delete(room.id, started.id))
+        assert len(await ask(api.analytics.list(room.id))) == 0
+        with pytest.raises(RequestRefused) as refused:
+            await ask(api.analytics.start(room.id, "motion", video=stream, parameters={"threshold": 7}))
+        assert refused.value.status == 400
+        assert refused.value.message.startswith("parameters.threshold: ")
 
 
 async def test_a_streaming_in_that_cannot_start_says_why_and_leaves_nothing(api: Any, room: Room) -> None:

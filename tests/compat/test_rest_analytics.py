@@ -28,7 +28,7 @@ async def test_the_algorithms_are_listed_with_their_parameters(house: House) -> 
     assert motion["origin"] == "built in"
     assert motion["description"].startswith("Tells when something moves")
     assert motion["video"] == {"fps": 15, "pixels": "gray", "size": [160, 90]}
-    assert motion["parameters"]["properties"]["threshold"]["default"] == 0.01
+    assert motion["parameters"]["properties"]["threshold"]["default"] == 0.003
     unsigned = await house.client.get("/v1/analytics/algorithms")
     assert unsigned.status_code == 401
 

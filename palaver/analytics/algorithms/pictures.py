@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from msgspec import Meta
 
+from palaver.analytics.algorithms.lasting import Lasting
 from palaver.analytics.plugin import Analyzer, Frame, Observation, event
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class Motion(Analyzer, fps=15, size=(160, 90), pixels="gray"):
     white a place has to become lighter or darker to count.
     """
 
-    threshold: Share = 0.01
+    threshold: Share = 0.003
     difference: Share = 0.08
     quiet_s: Seconds = 1.0
     every_s: Seconds = 0.2
@@ -65,29 +66,6 @@ def _box(changed: NDArray[np.bool_]) -> list[float]:
     return [round(float(one), 4) for one in (left, top, right - left, bottom - top)]
 
 
-class _Lasting:
-    """Something that is told when it has lasted for a while, and when it is over."""
-
-    def __init__(self, name: str, least_s: float) -> None:
-        self._name, self._least_s = name, least_s
-        self._since: float | None = None
-        self._told = False
-
-    def note(self, is_so: bool, time: float, **data: Any) -> Iterator[Observation]:
-        """How it is now."""
-        if not is_so:
-            since, self._since = self._since, None
-            if self._told and since is not None:
-                self._told = False
-                yield event(f"{self._name}-over", seconds=round(time - since, 3))
-            return
-        if self._since is None:
-            self._since = time
-        if not self._told and time - self._since >= self._least_s:
-            self._told = True
-            yield event(self._name, **data)
-
-
 class Frozen(Analyzer, name="frozen", fps=5, size=(160, 90), pixels="gray"):
     """Tells when a picture is black ("black", "black-over") or does not change at all ("frozen", "frozen-over").
 
@@ -101,7 +79,7 @@ class Frozen(Analyzer, name="frozen", fps=5, size=(160, 90), pixels="gray"):
     def start(self) -> None:
         """See Analyzer."""
         self._last: NDArray[np.int16] | None = None
-        self._black, self._frozen = _Lasting("black", self.least_s), _Lasting("frozen", self.least_s)
+        self._black, self._frozen = Lasting("black", self.least_s), Lasting("frozen", self.least_s)
 
     def video(self, frame: Frame) -> Iterator[Observation]:
         """See Analyzer."""
