@@ -11,8 +11,8 @@ import typer
 
 from palaver import __version__
 from palaver.server.commands import (
-    calls,
     analytics,
+    calls,
     doctor,
     invites,
     participants,
