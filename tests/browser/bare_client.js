@@ -3,8 +3,10 @@
 
 class BareClient {
   // Where there is a relay, `entrance(port)` is the port that leads through it to the server's, and the only way there.
-  constructor({ entrance } = {}) {
+  // `edit` changes the text of each offer, as programs do that set parameters of codecs.
+  constructor({ entrance, edit = (sdp) => sdp } = {}) {
     this.entrance = entrance;
+    this.edit = edit;
     this.log = []; // every notification, in order: [milliseconds, event, data]
     this.sessions = new Map(); // session id -> {resolve, reject}
     this.answers = []; // resolvers of pending offers
@@ -84,7 +86,7 @@ class BareClient {
   // `startKbps`: the browser begins with this estimate, and need not grow into its largest layer on a busy machine.
   async negotiate(name, body, startKbps = 0) {
     const offer = await this.pc.createOffer();
-    await this.pc.setLocalDescription(offer);
+    await this.pc.setLocalDescription({ type: offer.type, sdp: this.edit(offer.sdp) });
     const transport = this.transportId ? { id: this.transportId, type: "webrtc" } : { type: "webrtc" };
     const { id, transportId } = await this.request(name, { ...body(), transport });
     if (this.transportId && transportId !== this.transportId) throw new Error("the transport id changed");
