@@ -13,6 +13,8 @@ from sqlalchemy import text
 from palaver.recording.index import Entry, Part
 from palaver.store import (
     Conflict,
+    Delivery,
+    Invite,
     JobRecord,
     RoomDefinition,
     Service,
@@ -20,6 +22,7 @@ from palaver.store import (
     Store,
     StoreError,
     TokenRecord,
+    WebhookRecord,
 )
 from palaver.store.work import Changed, Every
 from tests.postgres import Postgres
@@ -424,3 +427,64 @@ async def test_one_participant_may_be_decided_about_several_times_at_once(store:
     revoked = Standing("ann", ROOM, 1000, revoked=True)
     await asyncio.gather(*(store.standings.put(revoked) for _ in range(20)))
     assert await store.standings.of("ann") == revoked
+
+
+# ── invitations and webhooks ────────────────────────────────────────────────────────────────────────
+
+
+async def test_an_invitation_is_used_as_often_as_it_may_be_by_many_at_once(store: Store) -> None:
+    await service(store)
+    await room(store)
+    await store.invites.add(Invite("i1", ROOM, "viewer", 1, None, 3))
+    used = await asyncio.gather(*(store.invites.use("i1") for _ in range(10)))
+    assert sorted(one.uses for one in used if one is not None) == [1, 2, 3]
+    found = await store.invites.get("i1")
+    assert found is not None
+    assert found.used_up
+    assert await store.invites.use("none") is None
+
+
+async def test_invitations_are_of_a_room_and_go_with_it(store: Store) -> None:
+    await service(store)
+    await room(store)
+    with pytest.raises(Conflict):
+        await store.invites.add(Invite("i0", OTHER, "viewer", 1))
+    endless, ending = Invite("i1", ROOM, "viewer", 1), Invite("i2", ROOM, "presenter", 2, 2000, 5, 1)
+    for one in (ending, endless):
+        await store.invites.add(one)
+    assert await store.invites.of(ROOM) == [endless, ending]
+    assert await store.invites.count(ROOM) == 2
+    assert not await store.invites.delete(OTHER, "i1")
+    assert await store.invites.purge(2001) == 1
+    assert await store.invites.of(ROOM) == [endless]
+    assert await store.rooms.delete(ROOM)
+    assert await store.invites.get("i1") is None
+
+
+def delivery(name: str, webhook: str = "w1") -> Delivery:
+    return Delivery(name, webhook, ROOM, f"msg_{name}", '{"name": "Jürgen"}', 1_700_000_000_000)
+
+
+async def test_deliveries_wait_in_order_until_they_are_done(store: Store) -> None:
+    await service(store)
+    hook = WebhookRecord("w1", ANNA, "https://u:p@app.example/", "whsec_x", ("a.b", "c.d"), 1)
+    await store.webhooks.add(hook)
+    assert await store.webhooks.all() == [hook]
+    first, second = delivery("1"), delivery("2")
+    await store.webhooks.keep([second, delivery("3", "gone"), first])
+    assert await store.webhooks.waiting() == [first, second]
+    await store.webhooks.done("1")
+    assert await store.webhooks.waiting() == [second]
+    assert await store.services.delete(ANNA) == []
+    assert await store.webhooks.all() == []
+    assert await store.webhooks.waiting() == []
+
+
+async def test_a_webhook_needs_its_service_and_hides_its_secrets_at_rest(store: Store) -> None:
+    hook = WebhookRecord("w1", ANNA, "https://u:hunter2@app.example/", "whsec_hunter2", ("a",), 1)
+    with pytest.raises(Conflict):
+        await store.webhooks.add(hook)
+    await service(store)
+    await store.webhooks.add(hook)
+    (row,) = await store._database.read(Every(text("SELECT url, secret FROM webhooks")))
+    assert "hunter2" not in str(tuple(row))
