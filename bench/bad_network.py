@@ -146,7 +146,7 @@ async def main() -> None:
         __doc__.split("\n\n")[1].replace("\n", " "),
         "## Loss",
         "360p, 25 frames/s, 700 kbit/s; sound with redundancy (RFC 2198). Asked for: at 5 % frozen less than 3 %, at "
-        "20 % less than 10 % of the sound made up, and the picture of who watches frozen for less than 10 % of the time.",
+        "20 % less than 10 % of the sound made up, and less than 10 % of the time frozen for who watches.",
         table(losses),
         "## 3 Mbit/s to 300 kbit/s and back, towards who watches",
         "720p in three layers of 1500, 450 and 120 kbit/s. Asked for: down within 4 s, up within 10 s.",
