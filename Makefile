@@ -66,8 +66,9 @@ lock: $(STAMPS)/tools ## pin Python's libraries with their hashes, after pyproje
 bench: build $(STAMPS)/dev $(STAMPS)/apt-bench $(STAMPS)/load ## every benchmark; tables in bench/results
 	for one in idle join rest portal refusals contract forwarding floods bad_network mix mix_live mix_node; do $(BIN)/python -m bench.$$one; done
 
-fuzz: build $(STAMPS)/dev ## fuzz REST and portal with CASES=100000, and the parsers of network bytes for SECONDS_EACH=60 each (nightly Rust, cargo-fuzz)
+fuzz: build $(STAMPS)/dev ## fuzz REST and portal with CASES=100000, the puller of streams with PULLS=20000, and the parsers of network bytes for SECONDS_EACH=60 each (nightly Rust, cargo-fuzz)
 	FUZZ_CASES=$${CASES:-100000} $(BIN)/pytest -q tests/hostile
+	nice $(BIN)/python -m tests.streaming.fuzz $${PULLS:-20000}
 	for target in $$(cd rust/fuzz && cargo fuzz list); do \
 	  (cd rust/fuzz && cargo +nightly fuzz run $$target -- -max_total_time=$${SECONDS_EACH:-60}); done
 

@@ -18,7 +18,9 @@ async def http_server(behave: Behaviour, port: int = 0) -> AsyncIterator[str]:
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         serving.add(asyncio.current_task())
-        with suppress(OSError, asyncio.IncompleteReadError):
+        with suppress(
+            OSError, asyncio.IncompleteReadError, asyncio.CancelledError
+        ):  # cancelled at the end only
             head = await reader.readuntil(b"\r\n\r\n")
             await behave(head.split(b" ")[1].decode(), writer)
             await writer.drain()
