@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias, TypeGuard
 
 import msgspec
-import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import numpy as np
     from numpy.typing import NDArray
 
 Pixels: TypeAlias = Literal["gray", "bgr", "yuv"]
@@ -81,8 +81,8 @@ def event(name: str, /, **data: Any) -> Observation:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, np.generic | np.ndarray):
-        value = value.tolist()
+    if (numpy := sys.modules.get("numpy")) and isinstance(value, numpy.generic | numpy.ndarray):
+        value = value.tolist()  # the node reads this module too, and has no use for NumPy
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, list | tuple):
