@@ -8,6 +8,20 @@ A plugin is a class::
         def video(self, frame: Frame): ...
 """
 
-from palaver.analytics.plugin import Analyzer, Frame, Observation, event
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from palaver.analytics.plugin import Analyzer, Frame, Observation, event
 
 __all__ = ["Analyzer", "Frame", "Observation", "event"]
+
+
+def __getattr__(name: str) -> object:
+    """What plugins import is loaded for them: it needs NumPy, which the node does without."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from palaver.analytics import plugin
+
+    return getattr(plugin, name)

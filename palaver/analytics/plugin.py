@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias, Type
 
 import msgspec
 
+from palaver.analytics.names import FAILURE
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -18,8 +20,6 @@ if TYPE_CHECKING:
 
 Pixels: TypeAlias = Literal["gray", "bgr", "yuv"]
 PIXELS: Final = ("gray", "bgr", "yuv")
-FAILURE: Final = "failure"
-"""The event that tells why an algorithm does not go on; none of an algorithm's own has this name."""
 MAX_EVENT: Final = 16 * 1024
 """Bytes that the data of one event may have as JSON."""
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,47}")

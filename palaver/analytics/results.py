@@ -12,7 +12,7 @@ import msgspec
 import structlog
 from msgspec import Struct
 
-from palaver.analytics.plugin import FAILURE
+from palaver.analytics.names import FAILURE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

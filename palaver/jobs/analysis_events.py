@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from palaver.analytics.plugin import FAILURE
+from palaver.analytics.names import FAILURE
 from palaver.room.messages import AnalysisObserved
 from palaver.room.values import RoomId, SubscriptionId
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from palaver.analytics.plugin import FAILURE
+from palaver.analytics.names import FAILURE
 from palaver.analytics.results import ENDED_KEPT, MAX_BYTES, AnalysisLog, Results, SeenEvent
 
 
