@@ -232,3 +232,22 @@ async def test_an_analysis_goes_on_after_a_restart(tmp_path: Path) -> None:
         )
         await until(lambda: named(server, room, analysis, "motion"))
         assert {one["session"] for one in events(server, room, analysis)} == {1}
+
+
+OWT_FACES = "dc51138a8284436f873418a21ba8cfa9"
+"""The id by which OWT's clients ask for faces, and for the stream in which they are framed."""
+
+
+async def test_models_load_where_they_are_confined_and_by_the_ids_of_owt(server: Server) -> None:
+    room = server.room("models")
+    async with bars(server, room) as source:
+        wanted = {"people": "video", "codes": "video", "voice": "audio", OWT_FACES: "video"}
+        running = {name: begin(server, room, name, source, kind) for name, kind in wanted.items()}
+        shown = f"{running[OWT_FACES]}-analysed"
+        await until(
+            lambda: shown in [one["id"] for one in server.rest("GET", f"/v1/rooms/{room}/streams").json()]
+        )
+        assert server.metric("analytics_analyses") == len(wanted)
+        assert not [one for name in running for one in named(server, room, running[name], "failure")]
+        for analysis in running.values():
+            assert server.rest("DELETE", f"/v1/rooms/{room}/analytics/{analysis}").status_code == 200
