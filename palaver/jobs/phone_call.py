@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
@@ -16,6 +17,7 @@ from palaver.room.messages import (
     ParticipantLeft,
     Publish,
     SessionFailed,
+    SessionReady,
     Subscribe,
     TrackChange,
     UpdateSubscription,
@@ -23,6 +25,7 @@ from palaver.room.messages import (
 from palaver.room.values import (
     AudioFormat,
     ParticipantId,
+    Standing,
     StreamId,
     SubscribedTrack,
     SubscriptionId,
@@ -67,6 +70,8 @@ class PhoneCall:
     inside: bool = False
     connected: bool = False
     over: bool = False
+    live: asyncio.Event = field(default_factory=asyncio.Event)
+    """Its stream is there."""
     _removals: list[Callable[[], None]] = field(default_factory=list)
 
     @property
@@ -96,14 +101,16 @@ class PhoneCall:
         ]
 
     def connect(self) -> None:
-        """Send and receive what was agreed on. Raises RoomError."""
+        """Send and receive what was agreed on: to the first view, and from it. Raises RoomError."""
         assert self.negotiation is not None
         assert self.media is not None
         self.connected = True
         self.media.agree(self.negotiation.sections)
         kinds = self.negotiation.sections
         source = RtpSource(audio="audio" in kinds, video="video" in kinds, call=self.id)
-        self.host.submit(Publish(self.participant, self.stream, source))
+        first = self.host.room.config.views[:1]
+        seen = Standing(places=tuple((view.label, None) for view in first))
+        self.host.submit(Publish(self.participant, self.stream, source, standing=seen))
         if tracks := self._wanted():
             self.host.submit(Subscribe(self.participant, self.subscription, RtpSink(self.id), tracks))
 
@@ -155,6 +162,8 @@ class PhoneCall:
 
     def _hear(self, event: Event) -> None:
         match event:
+            case SessionReady(session=self.stream):
+                self.live.set()
             case ParticipantLeft(participant=self.participant):
                 self.inside = False
                 self.hang_up(self, "removed from the room")

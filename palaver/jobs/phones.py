@@ -54,6 +54,8 @@ if TYPE_CHECKING:
 
 _MARGIN_S: Final = 15.0
 """How much longer than the stack itself to wait for its verdict about a call."""
+_READY_S: Final = 5.0
+"""How long the stream of a call that was taken may need to be there."""
 _STATUS: Final[Mapping[Fault, int]] = {
     Fault.ROOM_FULL: 486,
     Fault.TOO_MANY_INPUTS: 486,
@@ -243,8 +245,12 @@ class Phones:
             call.negotiation.answered(await self._answer(call.number))
             call.enter()
             call.connect()
+            async with asyncio.timeout(_READY_S):
+                await call.live.wait()
         except BaseException as problem:
             self._over(call, "it did not come about")
+            if isinstance(problem, TimeoutError):
+                raise JobFailed(f"{peer}: it did not start in time") from None
             if isinstance(problem, NotAcceptable | ValueError | EngineError):
                 raise JobFailed(f"{peer}: {problem}") from None
             raise

@@ -88,8 +88,8 @@ class CallMedia:
 
     @property
     def held(self) -> bool:
-        """Whether nothing comes by agreement."""
-        return all(one.direction in ("sendonly", "inactive") for one in self.sections.values())
+        """Whether the phone holds the call: what it sends meanwhile, such as music, is not for the room."""
+        return "audio" in self.sections and self.sections["audio"].direction != "sendrecv"
 
     def agree(self, sections: Mapping[Kind, RtpSection]) -> None:
         """From now on media flow like this; a kind that is left out rests. Raises ValueError."""
