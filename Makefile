@@ -76,6 +76,7 @@ soak: build $(STAMPS)/dev $(STAMPS)/load ## a full house, people coming and goin
 	$(BIN)/python -m bench.soak --minutes $${MINUTES:-60}
 	$(BIN)/python -m bench.mix_soak --minutes $${MIX_MINUTES:-10}
 	PALAVER_KILLS=$${KILLS:-100} $(BIN)/python -m pytest -q tests/net/test_kill.py
+	PALAVER_KILLS=$${UPLOAD_KILLS:-50} $(BIN)/python -m pytest -q tests/recording/test_uploader.py
 
 clean: ## forget everything that was built
 	rm -rf .venv target node_modules client/dist web/dist dist $(STAMPS) palaver/media/_core.abi3.so

@@ -118,7 +118,8 @@ class RecordingFiles:
         if request.query_params["way"] == "speakers":
             return PlainTextResponse(webvtt(entry, part), headers=_HEADERS, media_type="text/vtt")
         if not await asyncio.to_thread(path.is_file):
-            return _NOT_FOUND
+            elsewhere = entry.parts[part - 1].object
+            return error(errors.NOT_FOUND, f"The file is at {elsewhere}") if elsewhere else _NOT_FOUND
         try:
             return await self._made(request, entry, part, path)
         except ProtocolError as wrong:

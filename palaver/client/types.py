@@ -294,6 +294,7 @@ class Invite(Wire):
 class RecordedPart(Wire):
     """A file of a recording, and URLs that are good for a while, relative to the server.
 
+    ``object`` is where it was uploaded to, if it was.
     ``thumbnail`` is empty where there is no picture, ``speakers`` (WebVTT) where nobody knows who spoke.
     """
 
@@ -304,6 +305,7 @@ class RecordedPart(Wire):
     complete: bool = False
     play: str = ""
     download: str = ""
+    object: str = ""
     thumbnail: str = ""
     speakers: str = ""
 

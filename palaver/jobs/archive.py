@@ -25,8 +25,16 @@ class Archive:
     """Owns the files of ended recordings. ``clock`` tells seconds since the epoch."""
 
     def __init__(
-        self, store: Store, storage: Storage, retention: Retention, clock: Callable[[], float]
+        self,
+        store: Store,
+        storage: Storage,
+        retention: Retention,
+        clock: Callable[[], float],
+        *,
+        needed: Callable[[Entry], bool] = lambda _: False,
     ) -> None:
+        """What is ``needed`` still, say because it is not uploaded yet, does not expire."""
+        self._needed = needed
         self._store, self._storage, self._retention, self._clock = store, storage, retention, clock
         self._expired = 0
         self._log = structlog.get_logger("palaver.recordings")
@@ -58,6 +66,8 @@ class Archive:
         entries = {entry.id: entry for entry in await self._store.recordings.ended()}
         kept = [Kept(one.id, (one.ended_ms or 0) / 1000, one.size) for one in entries.values()]
         for recording in self._retention.expired(kept, self._clock()):
+            if self._needed(entries[recording]):
+                continue
             await self.delete(entries[recording])
             self._expired += 1
             self._log.info("recording deleted: kept no longer", recording=recording)

@@ -30,6 +30,10 @@ class Part(Struct, kw_only=True):
     complete: bool = False
     zero_ms: int = 0
     """When its second 0 was, to about half a second; 0: nobody knows."""
+    object: str = ""
+    """Where it was uploaded to: ``s3://bucket/key``."""
+    lost: bool = False
+    """Its file was gone before it was uploaded."""
 
 
 class Mark(Struct, kw_only=True):

@@ -270,6 +270,7 @@ class Node:
         recordings.index.watch(self._rooms.get)
         self._phones = phones = Phones(store, opener, lines, _phone_settings(config))
         phones.watch(lambda room, who, digit: self._feed.tell(room, PHONE_DIGIT, digit_data(who, digit)))
+        self._uploads = recordings.uploads(store)
         self._own_recordings = OwnRecordings(self._jobs, wall_clock)
         self._rooms.watch(self._own_recordings.room_started)
         recordings.index.tell(lambda entry, what: self._feed.tell(entry.room, what, recording_data(entry)))
@@ -318,6 +319,7 @@ class Node:
             "rooms": self._rooms.stats,
             "jobs": lambda: {**opener.stats(), **self._jobs.stats()},
             "recordings": lambda: {**recordings.index.stats(), **self._recorded.archive.stats()},
+            **({"uploads": self._uploads.stats} if self._uploads else {}),
             "media": engine.stats,
             "streaming": targets.stats,
             "analytics": lambda: {**analytics.results.stats(), **seen.stats()},
@@ -404,6 +406,7 @@ class Node:
                 self._keep(self._recorded.archive.run, "archive"),
                 parts.create_task(self._webhooks.run(), name="webhooks"),
                 self._keep(self._lag.run, "loop lag"),
+                *([self._keep(self._uploads.run, "uploads")] if self._uploads else []),
             ]
             serving = parts.create_task(self._server.serve(sockets=[self._listening.socket]), name="http")
             if self._listening.operator is not None:

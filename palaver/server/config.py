@@ -269,6 +269,27 @@ class Recording(Section, frozen=True):
     """Seconds for which the URLs to play and download recordings are good."""
 
 
+class Upload(Section, frozen=True):
+    """Recordings to S3, or to what speaks its language (needs `palaver[s3]`)."""
+
+    bucket: str = ""
+    """Where recordings go once they have ended; empty: they stay here."""
+    endpoint: str = ""
+    """URL of the service; empty: AWS."""
+    region: str = ""
+    """Its region; empty: what AWS's own settings say."""
+    prefix: str = ""
+    """What names of objects begin with, such as `meetings/`; the rest is that of the file."""
+    access_key: str = ""
+    """Empty: keys are searched in AWS's ways: environment, `~/.aws`, the machine's role."""
+    secret_key: str = ""
+    """The secret of `access_key`."""
+    part_mib: Annotated[int, Meta(ge=5, le=1024)] = 16
+    """MiB that are sent as one; after an interruption less than that is sent again."""
+    delete_local: bool = False
+    """Delete files here once their objects were found to be the same. They are then not played from here any more."""
+
+
 class Webhooks(Section, frozen=True):
     """Events sent to applications."""
 
@@ -351,6 +372,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     sip: Sip = field(default_factory=Sip)
     operator: Operator = field(default_factory=Operator)
     recording: Recording = field(default_factory=Recording)
+    upload: Upload = field(default_factory=Upload)
     webhooks: Webhooks = field(default_factory=Webhooks)
     analytics: Analytics = field(default_factory=Analytics)
     page: Page = field(default_factory=Page)

@@ -33,7 +33,9 @@ _LATEST: Final = (
     .limit(bindparam("limit"))
 )
 _GOING_ON: Final = select(recordings.c.document).where(recordings.c.ended_ms.is_(None)).order_by(*_ORDER)
-_ENDED: Final = select(recordings.c.document).where(recordings.c.ended_ms.is_not(None)).order_by(*_ORDER)
+_ENDED: Final = (
+    select(recordings.c.document).where(recordings.c.ended_ms >= bindparam("since_ms")).order_by(*_ORDER)
+)
 
 
 def _listing(condition: Any, *, paged: bool) -> Select[Any]:
@@ -107,9 +109,10 @@ class Recordings:
         """Those that have not ended, as far as the index knows."""
         return [unpacked(row.document) for row in await self._database.read(Every(_GOING_ON))]
 
-    async def ended(self) -> list[Entry]:
-        """Those that have ended."""
-        return [unpacked(row.document) for row in await self._database.read(Every(_ENDED))]
+    async def ended(self, since_ms: int = 0) -> list[Entry]:
+        """Those that have ended, or did so since then."""
+        found = await self._database.read(Every(_ENDED, {"since_ms": since_ms}))
+        return [unpacked(row.document) for row in found]
 
     async def delete(self, recording: str) -> bool:
         """Whether it was there."""

@@ -14,6 +14,7 @@ import httpx2
 import psutil
 import pytest
 
+from tests.recording.bucket import NAME, bucket
 from tests.recording.media import decode, probe
 from tests.servers import COMMAND, Server, start_server
 
@@ -170,6 +171,30 @@ def test_a_room_records_itself_for_as_long_as_it_runs(tmp_path: Path) -> None:
         assert "reason" not in ended
         assert probe(Path(ended["storage"]["file"])).codecs == {"audio": "aac", "video": "h264"}
         decode(Path(ended["storage"]["file"]))
+
+
+def test_what_has_ended_is_uploaded_and_then_deleted_here(tmp_path: Path) -> None:
+    with bucket() as target:
+        upload = {"bucket": NAME, "endpoint": target.to.endpoint, "region": "us-east-1", "prefix": "all/"}
+        lines = [f'{name} = "{value}"' for name, value in upload.items()]
+        lines += ['access_key = "key"', 'secret_key = "secret"', "delete_local = true"]
+        arguments = settings(tmp_path)
+        (tmp_path / "palaver.toml").write_text(SETTINGS + "[upload]\n" + "\n".join(lines) + "\n")
+        with start_server(tmp_path, *arguments) as server:
+            room = Room(server, server.room("archive"))
+            recording = room.start()["id"]
+            room.until_s(recording, 1)
+            (part,) = room.stop(recording)["parts"]
+            wait(lambda: room.get(recording)["parts"][0].get("object"), "it is uploaded")
+            assert room.get(recording)["parts"][0]["object"] == f"s3://{NAME}/all/{part['file']}"
+            file = server.data_dir / "recordings" / part["file"]
+            wait(lambda: not file.exists(), "it is deleted here")
+            target.client.download_file(NAME, f"all/{part['file']}", str(tmp_path / "back.mkv"))
+            assert (tmp_path / "back.mkv").stat().st_size == part["bytes"]
+            decode(tmp_path / "back.mkv")
+            gone = httpx2.get(server.url + part["play"], timeout=20)
+            assert (gone.status_code, f"s3://{NAME}/all/" in gone.text) == (404, True)
+            assert wait(lambda: server.metric("uploads_done_total"), "it is counted") == 1
 
 
 def test_a_killed_recorder_is_replaced_within_the_same_recording(tmp_path: Path) -> None:

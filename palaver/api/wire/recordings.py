@@ -78,7 +78,8 @@ class RecordedPart(Shape):
     """A file of a recording, and URLs that are good for a while, relative to the server.
 
     ``play`` and ``download`` take ``&from=…&to=…``, seconds into the file, for a part of it. ``thumbnail`` is a JPEG
-    of what is seen; ``speakers``, of a view, WebVTT with the names of those who spoke.
+    of what is seen, ``speakers``, of a view, WebVTT with the names of those who spoke, ``object`` where the file was
+    uploaded to.
     """
 
     file: str
@@ -88,6 +89,7 @@ class RecordedPart(Shape):
     complete: bool
     play: str
     download: str
+    object: str | UnsetType = UNSET
     thumbnail: str | UnsetType = UNSET
     speakers: str | UnsetType = UNSET
 
@@ -214,5 +216,6 @@ def _part(entry: Entry, number: int, part: Part, files: FilesOf) -> dict[str, An
         "seconds": round(part.seconds, 3),
         "bytes": part.size,
         "complete": part.complete,
+        **({"object": part.object} if part.object else {}),
         **part_urls(entry, number, files),
     }
