@@ -118,7 +118,9 @@ class Uploader:
             if refused.response.get("ResponseMetadata", {}).get("HTTPStatusCode") == 404:
                 return False
             raise
-        same: bool = found["ContentLength"] == task.size and found["Metadata"].get("sha256") == task.sha256
+        # Some servers write names of metadata as those of headers.
+        given = {name.lower(): value for name, value in found["Metadata"].items()}
+        same: bool = found["ContentLength"] == task.size and given.get("sha256") == task.sha256
         return same
 
     # ── in parts ────────────────────────────────────────────────────────────────────────────────────

@@ -6,11 +6,14 @@ import os
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from palaver.recording.upload_tasks import Task, TaskFolder
 from palaver.recording.uploader import Uploader
+from palaver.recording.uploader import client as new_client
 from tests.recording.bucket import NAME, Bucket, Uploading, bucket
 
 KILLS = int(os.environ.get("PALAVER_KILLS", "0"))
@@ -144,3 +147,22 @@ def test_a_task_file_that_makes_no_sense_is_none(tmp_path: Path) -> None:
     (tmp_path / "42-1.json").write_text("{")
     (tmp_path / "42-x.json").write_text("{}")
     assert list(folder.all()) == []
+
+
+def test_a_server_that_lists_no_uploads_and_writes_names_in_capitals_is_understood(
+    tmp_path: Path, target: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = Here(tmp_path, target, b"x" * 100)
+
+    def answer(parsed: dict[str, Any], **_: Any) -> None:
+        if "Metadata" in parsed:
+            parsed["Metadata"] = {name.title(): value for name, value in parsed["Metadata"].items()}
+
+    def refuse(**_: Any) -> None:
+        raise ClientError({"Error": {"Code": "NoSuchUpload"}}, "ListMultipartUploads")
+
+    client = here.uploader._client = new_client(target.to)
+    client.meta.events.register("after-call.s3.HeadObject", answer)
+    client.meta.events.register("before-call.s3.ListMultipartUploads", refuse)
+    (told,) = here.uploader.look()
+    assert (told.done, told.reason) == (True, "")
