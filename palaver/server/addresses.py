@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import os
 import socket
@@ -76,3 +77,10 @@ def interface_addresses(*, ipv6: bool) -> list[str]:
 def in_url(host: str) -> str:
     """``host`` as it stands in a URL (RFC 3986, section 3.2.2)."""
     return f"[{host}]" if ":" in host else host
+
+
+def reason(error: OSError) -> str:
+    """What the system says, without what Python adds to it."""
+    if error.errno is not None and error.errno in errno.errorcode:
+        return os.strerror(error.errno)
+    return error.strerror or str(error)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import functools
 import os
 import shutil
@@ -128,14 +127,7 @@ def _bind(host: str, port: int) -> socket.socket:
             info[4][:2], family=info[0], backlog=_BACKLOG, dualstack_ipv6=host == "::"
         )
     except OSError as error:
-        raise StartError(f"cannot listen on {host} port {port}: {_reason(error)}") from error
-
-
-def _reason(error: OSError) -> str:
-    """What the system says, without what Python adds to it."""
-    if error.errno is not None and error.errno in errno.errorcode:
-        return os.strerror(error.errno)
-    return error.strerror or str(error)
+        raise StartError(f"cannot listen on {host} port {port}: {addresses.reason(error)}") from error
 
 
 def make_engine(
