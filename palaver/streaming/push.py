@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from palaver.room.values import Kind, SubscribedTrack
     from palaver.streaming.targets import State, TargetStates
 
+LOST: Final = "the server takes nothing, or the process that sends has ended"
 GRACE_S: Final = 60.0
 """So long a streaming-out waits for a stream when all that it sent have ended."""
 PUSHER: Final = PipelineKind(
@@ -139,6 +140,7 @@ class _Target:
         self._pipeline: int | None = None
         self._final = asyncio.Event()
         self.reason = ""
+        self._state: State = "connecting"
         self._supervisor = PipelineSupervisor(
             media.pipelines, PUSHER, media.thread, self, media.log, wanted=True
         )
@@ -194,14 +196,19 @@ class _Target:
                 pass
 
     def _say(self, state: State, error: str) -> None:
-        self.reason = error
+        self.reason, self._state = error, state
         if error:
             self._media.log.warning("streaming-out interrupted", target=self._number, reason=error)
         self._sink.say(self._number, state, error)
 
     def over(self) -> None:
-        """The pusher is gone; another one is started."""
+        """The pusher is gone; another one is started.
+
+        Where it could say nothing of it, it hung in the library, which holds all of its threads while it connects.
+        """
         self._pipeline = None
+        if self._state in ("connecting", "connected"):
+            self._say("retrying", LOST)
         for _, tap in self._taps.values():
             tap.close()
         self._taps.clear()

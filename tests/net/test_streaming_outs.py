@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import socket
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -207,6 +208,22 @@ async def test_a_target_that_dies_is_reached_again(server: Server, tmp_path: Pat
         with nginx.running():
             await until(lambda: state(server, room, made["id"])["state"] == "connected")
             await found(f"rtmp://127.0.0.1:{nginx.rtmp}/live/again")
+
+
+async def test_a_target_that_says_nothing_is_told_and_disturbs_no_other(server: Server, nginx: Nginx) -> None:
+    room = room_with_view(server, "silent")
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # connections wait, and nobody answers
+        dead = f"rtmp://127.0.0.1:{silent.getsockname()[1]}/live/x"
+        made = started(server, room, urls=[dead, f"rtmp://127.0.0.1:{nginx.rtmp}/live/beside"])
+        async with ended(server, room, made["id"]):
+            await until(
+                lambda: (
+                    [one["state"] for one in state(server, room, made["id"])["targets"]]
+                    == ["retrying", "connected"]
+                ),
+                lambda: state(server, room, made["id"]),
+            )
+            assert "takes nothing" in state(server, room, made["id"])["targets"][0]["error"]
 
 
 @pytest.mark.parametrize(
