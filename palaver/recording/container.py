@@ -48,6 +48,7 @@ class PartFile(io.RawIOBase):
         """Raises OSError; FileExistsError if the file is there: nothing is ever overwritten."""
         super().__init__()
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+        _sync_directory(path.parent)
         self.name = str(path)
         self.size = 0
         self._at = 0
@@ -88,6 +89,15 @@ class PartFile(io.RawIOBase):
         if not self.closed:
             os.close(self._fd)
         super().close()
+
+
+def _sync_directory(directory: Path) -> None:
+    """Let the name of a new file survive a loss of power, as what is written to it does."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 class Writer(Muxer):

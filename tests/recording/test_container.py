@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from pathlib import Path
 
 import av
@@ -122,3 +123,18 @@ def test_a_file_is_never_overwritten(tmp_path: Path) -> None:
 def test_a_key_frame_that_tells_nothing_is_refused(codec: str) -> None:
     with pytest.raises(Unreadable):
         VideoForm(codec, bytes(50))
+
+
+def test_the_name_of_a_new_file_is_synced_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[tuple[int, list[str]]] = []
+    fsync = os.fsync
+
+    def noted(descriptor: int) -> None:
+        synced.append((os.fstat(descriptor).st_ino, os.listdir(tmp_path)))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    PartFile(tmp_path / "it.mkv").close()
+    assert synced == [(tmp_path.stat().st_ino, ["it.mkv"])]
