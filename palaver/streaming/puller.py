@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import av
 
@@ -18,7 +18,7 @@ from palaver.streaming.tracks import SECOND_NS, Picture, Sent, Sound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import Any, TypeAlias
+    from typing import TypeAlias
 
     from palaver.media.pipelines.frames import FrameSocket
 
@@ -214,7 +214,7 @@ class _Session:
             if packet.size == 0:
                 continue
             stamp = packet.dts if packet.dts is not None else packet.pts
-            if stamp is None or packet.stream.type not in ("video", "audio"):
+            if stamp is None or packet.stream.type not in ("video", "audio") or not _known(packet.stream):
                 continue
             self._counters["packets"] += 1
             self._counters["bytes"] += packet.size
@@ -299,16 +299,24 @@ class _Session:
             self._report(found)
 
     def _expected(self) -> set[str]:
-        kinds = {stream.type for stream in self._opened.container.streams}
+        kinds = self._kinds()
         wanted = {"audio": self._pull.audio, "video": self._pull.video}
         return {kind for kind, want in wanted.items() if want is not False and kind in kinds}
 
+    def _kinds(self) -> set[str]:
+        return {stream.type for stream in self._opened.container.streams if _known(stream)}
+
     def _check_demands(self) -> None:
         for kind, want in (("audio", self._pull.audio), ("video", self._pull.video)):
-            if want is True and kind not in {stream.type for stream in self._opened.container.streams}:
+            if want is True and kind not in self._kinds():
                 raise StreamUnavailable(f"the stream has no {kind}")
         if not self._expected():
             raise StreamUnavailable("the stream has neither sound nor pictures that were asked for")
+
+
+def _known(stream: Any) -> bool:
+    """Whether there is a codec of that name: of others nothing can be said, nor made."""
+    return stream.codec_context is not None
 
 
 class _Pace:

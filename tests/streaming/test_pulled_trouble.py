@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from palaver.streaming.control import VIDEO_TRACK
+from palaver.streaming.control import AUDIO_TRACK, VIDEO_TRACK
 from tests.streaming.odd_servers import Behaviour, answer, http_server, live, shelf, trickle
 from tests.streaming.pulling import Pulling, clip, pulling
 
@@ -60,6 +60,25 @@ async def test_garbage_is_an_interruption_with_a_reason_and_costs_no_process() -
         await puller.more(count=10)
         assert all(one.reason for one in puller.interruptions)
         assert puller.interruptions
+        assert puller.lost is None
+
+
+def of_unknown_codec(flv: bytes) -> bytes:
+    """The same with pictures of a codec that there is not (the lower half of a video tag's first byte)."""
+    made, at = bytearray(flv), 13
+    while at + 11 < len(made):
+        if made[at] == 9:
+            made[at + 11] = made[at + 11] & 0xF0 | 15
+        at += 15 + int.from_bytes(made[at + 1 : at + 4], "big")
+    return bytes(made)
+
+
+async def test_a_track_of_an_unknown_codec_is_none() -> None:
+    async with AsyncExitStack() as stack:
+        odd = of_unknown_codec(clip("flv", seconds=SECONDS))
+        puller = await begun(stack, live(odd, SECONDS, times=1), "live.flv")
+        await puller.more(AUDIO_TRACK)
+        assert puller.found[0].video is None
         assert puller.lost is None
 
 
