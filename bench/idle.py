@@ -59,7 +59,7 @@ def main() -> None:
         process.wait(10)
     rows = [
         ["what", "measured", "asked for"],
-        ["resident memory, children included", f"**{memory:.0f} MB**", "≤ 150 MB"],
+        ["resident memory, children included", f"**{memory:.0f} MB**", "≤ 90 MB"],
         ["CPU while idle", f"{share:.2f} % of a core", ""],
         *(
             [
