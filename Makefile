@@ -64,7 +64,7 @@ lock: $(STAMPS)/tools ## pin Python's libraries with their hashes, after pyproje
 	$(LOCK) requirements/zig.in -o requirements/zig.txt
 
 bench: build $(STAMPS)/dev $(STAMPS)/apt-bench $(STAMPS)/load ## every benchmark; tables in bench/results
-	for one in idle join rest portal refusals contract forwarding floods bad_network mix mix_live mix_node; do $(BIN)/python -m bench.$$one; done
+	for one in idle join rest portal refusals contract forwarding floods bad_network mix mix_live mix_node analytics; do $(BIN)/python -m bench.$$one; done
 
 fuzz: build $(STAMPS)/dev ## fuzz REST and portal with CASES=100000, the puller of streams with PULLS=20000, and the parsers of network bytes for SECONDS_EACH=60 each (nightly Rust, cargo-fuzz)
 	FUZZ_CASES=$${CASES:-100000} $(BIN)/pytest -q tests/hostile
