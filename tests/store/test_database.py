@@ -188,9 +188,11 @@ async def test_a_table_that_vanishes_is_a_store_error(path: Path) -> None:
 @pytest.mark.parametrize(
     ("version", "newer"),
     [
-        ("0001", ("jobs", "recordings", "standings")),
-        ("0002", ("recordings", "standings")),
-        ("0003", ("standings",)),
+        ("0001", ("jobs", "recordings", "standings", "invites", "deliveries", "webhooks")),
+        ("0002", ("recordings", "standings", "invites", "deliveries", "webhooks")),
+        ("0003", ("standings", "invites", "deliveries", "webhooks")),
+        ("0004", ("invites", "deliveries", "webhooks")),
+        ("0005", ("deliveries", "webhooks")),
     ],
 )
 async def test_a_database_of_an_older_version_is_brought_up_to_date(
