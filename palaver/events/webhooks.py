@@ -17,7 +17,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
-import httpx2
 import structlog
 
 from palaver.containment import OwnedTasks
@@ -26,6 +25,8 @@ from palaver.streaming.urls import NotResolved, UrlPolicy, UrlRefused, parsed, r
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    import httpx2
 
     from palaver.events.feed import RoomEvent
     from palaver.store import Store
@@ -347,6 +348,8 @@ class WebhookSender:
 
     async def post(self, record: WebhookRecord, message: str, body: str) -> None:
         """Send one event now. Raises NotDelivered."""
+        import httpx2  # which takes memory that most servers never need
+
         try:
             async with asyncio.timeout(self._limits.timeout_s):
                 status = await self._status(record, message, body)
@@ -372,7 +375,9 @@ class WebhookSender:
         if url.username is not None:
             pair = f"{unquote(url.username)}:{unquote(url.password or '')}".encode()
             headers["authorization"] = f"Basic {base64.b64encode(pair).decode()}"
-        if self._client is None:  # it takes memory that most servers never need
+        if self._client is None:
+            import httpx2
+
             self._client = httpx2.AsyncClient(
                 timeout=self._limits.timeout_s, follow_redirects=False, trust_env=False
             )
