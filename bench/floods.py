@@ -28,7 +28,7 @@ from bench.attacks import KINDS
 from bench.common import cpu_seconds, report, table
 from palaver.client import Palaver
 from palaver.client.signing import Signer
-from tests.net.test_floods import FLOOD, PER_SECOND, Talk
+from tests.net.test_floods import FLOOD, RATES, Talk
 from tests.servers import COMMAND, Server, start_server
 
 WHAT = {"": "nothing", "noise": "random datagrams", "forged": "STUN with a forged signature"}
@@ -43,26 +43,22 @@ async def flooded(server: Server, talk: Talk, what: str, seconds: float) -> list
     counted, memory = server.metric(counter), server.metric("process_resident_bytes")
     cpu, heard, started = cpu_seconds(server.process.pid), await talk.heard(), time.monotonic()
     talk.trips.clear()
-    arguments = [
-        str(talk.port),
-        str(PER_SECOND if what else 0),
-        str(seconds),
-        talk.ufrag if what == "forged" else "",
-    ]
+    sent = int(RATES[0] * seconds) if what else 0
+    ufrag = talk.ufrag if what == "forged" else ""
     flood = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", FLOOD, *arguments, stdout=asyncio.subprocess.PIPE
+        sys.executable, "-c", FLOOD, str(talk.port), str(RATES[0]), str(sent), ufrag
     )
     await talk.exchange(seconds)
+    await flood.wait()
     lasted = time.monotonic() - started
     heard = await talk.heard() - heard
     cpu = cpu_seconds(server.process.pid) - cpu
-    sent = int((await flood.communicate())[0])
     grown = server.metric("process_resident_bytes") - memory
     trips = sorted(trip * 1000 for trip in talk.trips)
     late = trips[int(0.95 * len(trips))]
     return [
         WHAT[what],
-        f"{sent / seconds:,.0f}",
+        f"{sent / lasted:,.0f}",
         f"{(server.metric(counter) - counted) / sent:.1%}" if sent else "",
         f"**{heard / lasted:.1f}**",
         f"**{statistics.median(trips):.1f}** · {late:.1f} · {trips[-1]:.1f} ms",

@@ -95,6 +95,19 @@ def free_port(run: int = 1) -> int:
     raise AssertionError("no port is left")
 
 
+def left_by(server: Server) -> list[int]:
+    """Processes of a server that had a session of its own, its children included, whoever they run as by now."""
+    left = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            state, _, _, session = (entry / "stat").read_text().rpartition(")")[2].split()[:4]
+        except (OSError, ValueError):  # it has just ended
+            continue
+        if int(session) == server.process.pid and state != "Z":
+            left.append(int(entry.name))
+    return left
+
+
 @contextlib.contextmanager
 def start_server(
     directory: Path,
@@ -108,6 +121,7 @@ def start_server(
 ) -> Iterator[Server]:
     """``palaver serve`` on free ports; stopped (and required to stop cleanly) at the end, or ``killed``.
 
+    One that is ``killed`` has a session of its own, by which whatever it leaves behind is found: see ``left_by``.
     ``within``: what its command line begins with, such as that which enters a network namespace.
     ``command``: of another installation than the checkout's.
     """
@@ -121,6 +135,7 @@ def start_server(
         ],
         stdout=log,
         stderr=subprocess.STDOUT,
+        start_new_session=killed,
     )  # fmt: skip
     url = f"{scheme}://{host}:{port}"
     try:

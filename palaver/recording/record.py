@@ -28,9 +28,8 @@ if TYPE_CHECKING:
     from palaver.recording.storage import Storage
     from palaver.room.messages import Action, OpenSource
 
-RECORDER: Final = PipelineKind(
-    "palaver.recording.process:run", REPORTS, finish_s=5.0, confinement=Confinement(files=True)
-)
+RECORDER: Final = PipelineKind("palaver.recording.process:run", REPORTS, finish_s=5.0)
+"""Each gets a folder that it may write in."""
 GRACE_S: Final = 60.0
 _FRUITLESS: Final = 3
 """Parts in a row of which nothing came, after which it is given up."""
@@ -66,10 +65,11 @@ class RecordingSink:
         self._reason: str | None = None
         self._over = asyncio.Event()
         self._waiting: asyncio.TimerHandle | None = None
+        self._folder = self._path(1)[1].parent
+        recorder = replace(RECORDER, confinement=Confinement(writable=(str(self._folder),)))
         self._supervisor = PipelineSupervisor(
-            media.pipelines, RECORDER, media.thread, self, media.log, wanted=True
+            media.pipelines, recorder, media.thread, self, media.log, wanted=True
         )
-        self._path(1)
 
     # ── its life ────────────────────────────────────────────────────────────────────────────────────
 
@@ -78,6 +78,7 @@ class RecordingSink:
         try:
             if await asyncio.to_thread(lambda: self._storage.free_bytes) < self._storage.floor_bytes:
                 raise EndpointLost(DISK_FULL)
+            await asyncio.to_thread(self._folder.mkdir, parents=True, exist_ok=True)
             async with asyncio.TaskGroup() as tasks:
                 working = tasks.create_task(self._supervisor.run())
                 await self._over.wait()

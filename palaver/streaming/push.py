@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from palaver.media.endpoints import EndpointKind, EndpointLost
@@ -30,7 +32,7 @@ PUSHER: Final = PipelineKind(
     "palaver.streaming.pusher_process:run",
     PUSHER_REPORTS,
     finish_s=4.0,
-    confinement=Confinement(network=True, files=True),
+    confinement=Confinement(network=True),
 )
 
 
@@ -141,12 +143,17 @@ class _Target:
         self._final = asyncio.Event()
         self.reason = ""
         self._state: State = "connecting"
+        self._folder: str = sink.sink.targets[number].folder
+        writable = (self._folder,) if self._folder else ()
+        pusher = replace(PUSHER, confinement=replace(PUSHER.confinement, writable=writable))
         self._supervisor = PipelineSupervisor(
-            media.pipelines, PUSHER, media.thread, self, media.log, wanted=True
+            media.pipelines, pusher, media.thread, self, media.log, wanted=True
         )
 
     async def run(self) -> None:
         """Send until cancelled, or until trying again cannot help."""
+        if self._folder:
+            await asyncio.to_thread(Path(self._folder).mkdir, parents=True, exist_ok=True)
         async with asyncio.TaskGroup() as tasks:
             working = tasks.create_task(self._supervisor.run())
             await self._final.wait()

@@ -18,7 +18,7 @@ import pytest
 from websockets.exceptions import WebSocketException
 
 from tests.postgres import Postgres
-from tests.servers import Server, free_port, start_server
+from tests.servers import Server, free_port, left_by, start_server
 from tests.wire_client import WireClient
 
 KILLS = int(os.environ.get("PALAVER_KILLS", "1"))
@@ -119,16 +119,18 @@ async def check(server: Server, room: str, known: Known) -> None:
             assert permission(server, room, who) == NOTHING
 
 
-def marked(mark: str) -> list[str]:
-    """Processes of the server that was started with this mark, its children included."""
-    left = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            if f"TEST_KILLED={mark}\0".encode() in (entry / "environ").read_bytes():
-                left.append(entry.name)
-        except OSError:  # it has just ended, or is another user's
-            continue
-    return left
+def begin_bars(server: Server, room: str) -> None:
+    """A job that every start begins again, with a confined child process."""
+    body = {"connection": {"url": "test:bars"}, "media": {"audio": True, "video": True}}
+    answer = server.rest("POST", f"/v1.1/rooms/{room}/streaming-ins", body)
+    assert answer.status_code == 200, answer.text
+
+
+async def children_run(server: Server) -> None:
+    """Wait for the fork server, what tracks its resources, and a child: the check must see confined ones."""
+    async with asyncio.timeout(30):
+        while len(await asyncio.to_thread(left_by, server)) < 4:
+            await asyncio.sleep(0.2)
 
 
 @pytest.mark.timeout(120 + 60 * KILLS)
@@ -140,16 +142,19 @@ async def test_tickets_are_worth_what_was_answered_before_a_kill(
         cluster: Postgres = request.getfixturevalue("postgres")
         cluster.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
         monkeypatch.setenv("PALAVER_DATABASE_URL", cluster.url)
+    settings = tmp_path / "palaver.toml"
+    settings.write_text("[streaming]\nallow_test = true\n")
     dice, port, room = random.Random(KILLS), free_port(), ""
-    for kill in range(KILLS):
+    for _ in range(KILLS):
         known = Known()
-        mark = f"{os.getpid()}-{database}-{kill}"
-        monkeypatch.setenv("TEST_KILLED", mark)
-        with start_server(tmp_path, port=port, killed=True) as server:
-            room = room or server.room("busy")
+        with start_server(tmp_path, "--config", str(settings), port=port, killed=True) as server:
+            if not room:
+                room = server.room("busy")
+                begin_bars(server, room)
+            await children_run(server)
             await live_until_killed(server, room, known, dice)
         async with asyncio.timeout(20):
-            while await asyncio.to_thread(marked, mark):
-                pass
-        with start_server(tmp_path, port=port) as server:
+            while await asyncio.to_thread(left_by, server):
+                await asyncio.sleep(0.2)
+        with start_server(tmp_path, "--config", str(settings), port=port) as server:
             await check(server, room, known)

@@ -51,13 +51,14 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Confinement:
-    """What a kind of process needs beside its sockets: the network, files to write, folders to read.
+    """What a kind of process needs beside its sockets: the network, folders to read, and one or more to write in.
 
-    ``memory_mib``: what it may use, if that is not what all may.
+    Whoever writes keeps the server's account, whose files these are. ``memory_mib``: what it may use, if that is not
+    what all may.
     """
 
     network: bool = False
-    files: bool = False
+    writable: tuple[str, ...] = ()
     readable: tuple[str, ...] = ()
     memory_mib: int | None = None
 
@@ -76,7 +77,7 @@ def confine(confinement: Confinement, given: Limits) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     memory = (confinement.memory_mib or given.memory_mib) * _MIB
     resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
-    if not confinement.files:
+    if not confinement.writable:
         _become_nobody()
     if _libc().prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl")
@@ -130,30 +131,29 @@ def _become_nobody() -> None:
 
 
 def _landlock(version: int, confinement: Confinement) -> None:
-    files = 0 if confinement.files else (1 << _ALL_FILES.get(version, 16)) - 1
+    files = (1 << _ALL_FILES.get(version, 16)) - 1
     network = _TCP if version >= 4 and not confinement.network else 0
     scopes = _SCOPES if version >= 6 else 0
     attributes = struct.pack("QQQ", files, network, scopes)
     size = 8 if version < 4 else 16 if version < 6 else 24
-    if not (files or network or scopes):
-        return
     ruleset = _called(_CREATE_RULESET, attributes, ctypes.c_size_t(size), 0)
     try:
-        if files:
-            for path in (*_READABLE, *_program(), *confinement.readable):
-                _allow(ruleset, path)
+        for path in (*_READABLE, *_program(), *confinement.readable):
+            _allow(ruleset, path, _READ)
+        for path in confinement.writable:
+            _allow(ruleset, path, files)
         _called(_RESTRICT_SELF, ruleset, 0)
     finally:
         os.close(ruleset)
 
 
-def _allow(ruleset: int, path: str) -> None:
+def _allow(ruleset: int, path: str, rights: int) -> None:
     try:
         opened = os.open(path, os.O_PATH | os.O_CLOEXEC)
-    except OSError:  # then there is nothing to read
+    except OSError:  # then there is nothing there
         return
     try:
-        rule = struct.pack("=Qi", _READ, opened)
+        rule = struct.pack("=Qi", rights, opened)
         _called(_ADD_RULE, ruleset, _PATH_BENEATH, rule, 0)
     finally:
         os.close(opened)

@@ -15,14 +15,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+DELAY_S = 1.0
+"""Between two notifications: so long that they do not come at once to a client that was not looking."""
+
+
 @pytest.fixture
 async def here(tmp_path: Path) -> AsyncIterator[House]:
     async with house(tmp_path) as one:
         yield one
 
 
-async def test_publishing_goes_in_the_order_of_the_protocol(here: House) -> None:
-    async with client(here) as ann:
+async def test_publishing_goes_in_the_order_of_the_protocol(tmp_path: Path) -> None:
+    async with house(tmp_path, stream_delay_s=DELAY_S) as here, client(here) as ann:
         await ann.login(await here.token())
         answer = await ann.publish()
         assert answer["id"] == answer["transportId"]
@@ -40,7 +44,7 @@ async def test_publishing_goes_in_the_order_of_the_protocol(here: House) -> None
         assert soac["data"]["sdp"].startswith("v=0")
         assert "sessionId" not in up
         assert ready["sessionId"] == answer["id"]
-        assert added.at - ann.heard[2].at >= 0.010
+        assert added.at - ann.heard[2].at >= 0.010, "a client needs some time between the two"
         (track,) = added.data["data"]["media"]["tracks"]
         assert (track["type"], track["source"], track["id"]) == ("audio", "mic", f"{transport}-0")
 
