@@ -419,11 +419,8 @@ class Node:
 
     def _contained(self) -> list[OwnedTasks]:
         """The tasks of all parts but the engine, which counts its own."""
-        parts = (
-            *(self._rooms, self._jobs, self._phones, self._own_recordings, self._webhooks),
-            *(self._portal, self._server, self._operator),
-        )
-        return [self._tasks, *(part.tasks for part in parts)]
+        parts = (self._rooms, self._jobs, self._phones, self._own_recordings, self._webhooks, self._portal)
+        return [self._tasks, *(part.tasks for part in (*parts, self._server, self._operator))]
 
     def _keep(self, work: Callable[[], Coroutine[object, object, None]], what: str) -> asyncio.Task[None]:
         """Run a part that may fail and begin again without the others."""
