@@ -58,6 +58,8 @@ OF_ONE_ANSWER: Final = {
 """They are part of a request, whose answer ends as it does by any error."""
 OF_A_JOB: Final = {"jobs/jobs.py Jobs._until_ended job.kind.bring"}
 """An error in them is one of the job, which is tried with ``_keep`` and endpoints."""
+OF_A_PART: Final = {"jobs/uploads.py Uploads.run self._keep_process"}
+"""Their part is kept: it begins again as a whole, which is tried with others."""
 SELDOM: Final = {
     "events/webhooks.py WebhookSender._queue self._done",
     "jobs/phones.py Phones._heard self._take",
@@ -212,6 +214,7 @@ async def counted(here: Node, before: float) -> None:
 
 def test_every_task_is_tried_here() -> None:
     tried = {
+        *OF_A_PART,
         *ONLY_WAIT,
         *OF_ONE_ANSWER,
         *OF_A_JOB,
