@@ -291,10 +291,10 @@ class RtpSection:
         rtcp_port: int | None = None,
         mux: bool = False,
         packetization_mode: int = 1,
-        events: Sequence[tuple[int, int]] = (),
+        events: Sequence[tuple[int, int]] = ...,
         send_events: tuple[int, int] | None = None,
         comfort_noise: int | None = None,
-        feedback: Sequence[str] = (),
+        feedback: Sequence[str] = ...,
         srtp: tuple[str, bytes, bytes] | None = None,
         timeout_s: float = 0.0,
     ) -> RtpSection:

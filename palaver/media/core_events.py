@@ -12,14 +12,15 @@ from palaver.room.values import Resolution
 
 if TYPE_CHECKING:
     from palaver.media.context import EngineContext
+    from palaver.media.rtp import RtpPorts
     from palaver.media.webrtc.engine import WebRtcEngine
 
 
 class CoreEvents:
     """Takes the core's events. What concerns a track is the same for every origin."""
 
-    def __init__(self, context: EngineContext, webrtc: WebRtcEngine) -> None:
-        self._context, self._webrtc = context, webrtc
+    def __init__(self, context: EngineContext, webrtc: WebRtcEngine, rtp: RtpPorts) -> None:
+        self._context, self._webrtc, self._rtp = context, webrtc, rtp
         self._log = structlog.get_logger("palaver.media")
 
     def take(self) -> None:
@@ -32,6 +33,8 @@ class CoreEvents:
                 self._log.exception("event failed", what=type(event).__name__)
 
     def _take(self, event: object) -> None:
+        if self._rtp.take(event):
+            return
         match event:
             case _core.Negotiated(request, _, answer):
                 self._webrtc.answers.answered(request, answer)

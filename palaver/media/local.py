@@ -100,7 +100,7 @@ class LocalEngine:
         self._medias: dict[Entry, EndpointMedia] = {}
         settings = rtp or RtpSettings(addresses[0], 1024, 65535, [*public_addresses, addresses[0]][0])
         self.rtp = RtpPorts(core, context.backlog, settings)
-        self._events = CoreEvents(context, self._webrtc)
+        self._events = CoreEvents(context, self._webrtc, self.rtp)
         self._closed = False
 
     @property

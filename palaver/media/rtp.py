@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
 
@@ -204,6 +204,10 @@ class RtpPorts:
         transport = RtpTransport(handle, one.public_address, port, listener, self)
         self._transports[handle] = transport
         return transport
+
+    def narrow(self, first: int, last: int) -> None:
+        """Take ports of another range from now on."""
+        self._settings = replace(self._settings, first=first, last=last)
 
     def do(self, command: partial[None]) -> None:
         """Tell the core, now or as soon as it listens."""

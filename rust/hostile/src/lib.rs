@@ -16,6 +16,7 @@ pub mod leb128;
 pub mod mutate;
 pub mod negotiate;
 pub mod offers;
+pub mod phones;
 pub mod redundancy;
 pub mod rtcp;
 pub mod srtcp;
@@ -43,6 +44,7 @@ pub const TARGETS: &[Target] = &[
     leb128::TARGET,
     negotiate::TARGET,
     offers::TARGET,
+    phones::TARGET,
     redundancy::TARGET,
     rtcp::TARGET,
     srtcp::TARGET,

@@ -26,7 +26,7 @@ macro_rules! attempts {
     };
 }
 
-attempts!(annexb demux extensions framing keyframe layers leb128 negotiate offers redundancy rtcp srtcp unpack wire);
+attempts!(annexb demux extensions framing keyframe layers leb128 negotiate offers phones redundancy rtcp srtcp unpack wire);
 
 #[test]
 fn every_target_is_attempted_here_and_fuzzed_at_length() {

@@ -14,6 +14,7 @@ use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 
 use crate::events::to_python;
+use crate::rtp::RtpSection;
 
 pyo3::create_exception!(
     palaver.media._core,
@@ -107,6 +108,44 @@ impl Core {
         self.open()?.add_candidate(TransportId(transport), candidate).map_err(busy)
     }
 
+    #[pyo3(signature = (thread, address, first_port, last_port, beside=0))]
+    fn open_rtp(
+        &self,
+        thread: usize,
+        address: &str,
+        first_port: u16,
+        last_port: u16,
+        beside: u64,
+    ) -> PyResult<(u64, u16)> {
+        let core = self.open()?;
+        if thread >= core.ports().len() {
+            return Err(PyValueError::new_err(format!("no thread {thread}")));
+        }
+        let address: IpAddr = address
+            .parse()
+            .map_err(|_| PyValueError::new_err(format!("address is no IP address: {address:?}")))?;
+        let beside = (beside != 0).then_some(TransportId(beside));
+        let opened = core.open_rtp(thread, address, (first_port, last_port), beside)?;
+        opened.map(|(transport, port)| (transport.0, port)).map_err(busy)
+    }
+
+    fn set_rtp(&self, transport: u64, section: &RtpSection) -> PyResult<()> {
+        self.open()?.set_rtp(TransportId(transport), section.0.clone()).map_err(busy)
+    }
+
+    fn send_digits(&self, transport: u64, digits: String) -> PyResult<()> {
+        if let Some(other) =
+            digits.chars().find(|digit| palaver_sfu::transport::rtp::telephone::code_of(*digit).is_none())
+        {
+            return Err(PyValueError::new_err(format!("digits has what is no key: {other:?}")));
+        }
+        self.open()?.send_digits(TransportId(transport), digits).map_err(busy)
+    }
+
+    fn refresh(&self, consumer: u64) -> PyResult<()> {
+        self.open()?.refresh(ConsumerId(consumer)).map_err(busy)
+    }
+
     fn publish(&self, transport: u64, mid: String) -> PyResult<u64> {
         Ok(self.open()?.publish(TransportId(transport), mid).map_err(busy)?.0)
     }
@@ -133,8 +172,9 @@ impl Core {
         self.open()?.close_pipeline(PipelineId(pipeline)).map_err(busy)
     }
 
-    fn create_output(&self, thread: usize, codec: &str) -> PyResult<u64> {
-        let format = palaver_sfu::codec::produced(codec)
+    #[pyo3(signature = (thread, codec, *, fragments=true))]
+    fn create_output(&self, thread: usize, codec: &str, fragments: bool) -> PyResult<u64> {
+        let format = palaver_sfu::codec::produced(codec, fragments)
             .ok_or_else(|| PyValueError::new_err(format!("{codec} cannot be sent")))?;
         Ok(self.open()?.create_output(thread, format).map_err(busy)?.0)
     }

@@ -44,6 +44,10 @@ events! {
     AudioLevel { producer: u64, level_dbov: i8, voice: bool, }
     Stalled { producer: u64, stalled: bool, }
     PipelineLost { pipeline: u64, reason: String, }
+    Latched { transport: u64, address: String, port: u16, }
+    Digit { transport: u64, digit: String, }
+    Silent { transport: u64, silent: bool, }
+    PictureWanted { producer: u64, }
 }
 
 pub fn to_python(py: Python<'_>, event: Event) -> PyResult<Py<PyAny>> {
@@ -55,6 +59,15 @@ pub fn to_python(py: Python<'_>, event: Event) -> PyResult<Py<PyAny>> {
         Event::PipelineLost { pipeline, reason } => {
             PipelineLost { pipeline: pipeline.0, reason }.into_py_any(py)
         }
+        Event::Latched { transport, source } => {
+            Latched { transport: transport.0, address: source.ip().to_string(), port: source.port() }
+                .into_py_any(py)
+        }
+        Event::Digit { transport, digit } => {
+            Digit { transport: transport.0, digit: digit.to_string() }.into_py_any(py)
+        }
+        Event::Silent { transport, silent } => Silent { transport: transport.0, silent }.into_py_any(py),
+        Event::PictureWanted { producer } => PictureWanted { producer: producer.0 }.into_py_any(py),
         Event::Connected { transport } => Connected { transport: transport.0 }.into_py_any(py),
         Event::Lost { transport, reason } => Lost { transport: transport.0, reason }.into_py_any(py),
         Event::Unroutable { transport, ssrc, payload_type } => {

@@ -5,6 +5,7 @@
 mod core;
 mod events;
 mod nameplate;
+mod rtp;
 mod sip;
 mod sip_events;
 
@@ -14,6 +15,7 @@ use pyo3::prelude::*;
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<core::Core>()?;
     module.add_class::<nameplate::NamePainter>()?;
+    module.add_class::<rtp::RtpSection>()?;
     module.add("CoreBusy", module.py().get_type::<core::CoreBusy>())?;
     module.add_class::<sip::SipStack>()?;
     events::register(module)?;

@@ -57,7 +57,9 @@ pub fn configure(mut config: RtcConfig) -> RtcConfig {
 }
 
 /// The format in which a pipeline's frames are sent: of a codec by OWT's name. None if there is no such format.
-pub fn produced(name: &str) -> Option<CodecSpec> {
+///
+/// `fragments`: of H264 in packetization mode 1; without in mode 0.
+pub fn produced(name: &str, fragments: bool) -> Option<CodecSpec> {
     let codec = match name {
         "opus" => Codec::Opus,
         "pcmu" => Codec::PCMU,
@@ -72,7 +74,15 @@ pub fn produced(name: &str) -> Option<CodecSpec> {
     };
     let mut config = configure(RtcConfig::new());
     let mut specs = config.codec_config().params().iter().map(str0m::format::PayloadParams::spec);
-    specs.find(|spec| spec.codec == codec)
+    let mode = u8::from(fragments);
+    specs.find(|spec| {
+        spec.codec == codec && (codec != Codec::H264 || spec.format.packetization_mode.unwrap_or(0) == mode)
+    })
+}
+
+/// By which clock the timestamps of a format count: 8000 Hz for G722, which has 16000 samples (RFC 3551 §4.5.2).
+pub fn rtp_clock_rate(format: &CodecSpec) -> u32 {
+    if format.codec == Codec::G722 { 8000 } else { format.clock_rate.get() }
 }
 
 fn free_types(codecs: &CodecConfig) -> impl Iterator<Item = u8> + use<> {

@@ -20,11 +20,13 @@ use crate::id::{ConsumerId, GroupId, IdSource, PipelineId, ProducerId, Transport
 use crate::layers::Wish;
 use crate::mailbox::Mailbox;
 use crate::message::{Command, Message};
+use crate::ports::Range;
 use crate::router::Router;
 use crate::srtp;
 use crate::stats::{Registry, ThreadStats, TransportStats};
 use crate::tcp::Limits;
 use crate::transport::Setup;
+use crate::transport::rtp::{Local, Section};
 use crate::worker::Worker;
 
 /// Ids have one byte for the thread.
@@ -80,6 +82,7 @@ pub struct Core {
     registry: Arc<Registry>,
     /// Transports that have a name and a group, but no offer yet.
     named: Mutex<HashMap<TransportId, GroupId>>,
+    rtp_ports: Range,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -106,6 +109,7 @@ impl Core {
             stats: Vec::new(),
             registry: Arc::default(),
             named: Mutex::default(),
+            rtp_ports: Range::default(),
             threads: Mutex::default(),
         };
         let groups = Arc::<Groups>::default();
@@ -181,6 +185,38 @@ impl Core {
 
     pub fn add_candidate(&self, transport: TransportId, candidate: String) -> Result<(), Busy> {
         self.send(transport.thread(), Command::AddCandidate { transport, candidate })
+    }
+
+    /// Open a transport of plain RTP on two free ports of `first` to `last`; returns it and the lower one. What it
+    /// publishes is played together with what `beside` publishes.
+    pub fn open_rtp(
+        &self,
+        thread: usize,
+        address: IpAddr,
+        (first, last): (u16, u16),
+        beside: Option<TransportId>,
+    ) -> io::Result<Result<(TransportId, u16), Busy>> {
+        let mut ssrc = [0; 4];
+        aws_lc_rs::rand::fill(&mut ssrc).map_err(|_| io::Error::other("no random numbers"))?;
+        let sockets = self.rtp_ports.bind(address, first, last)?;
+        let local = Local { media: sockets[0].local_addr()?, control: sockets[1].local_addr()? };
+        let transport = TransportId(self.ids.next(thread));
+        let ssrc = u32::from_be_bytes(ssrc).max(1);
+        let command = Command::OpenRtp { transport, local, beside, ssrc, sockets: Some(sockets) };
+        Ok(self.send(thread, command).map(|()| (transport, local.media.port())))
+    }
+
+    pub fn set_rtp(&self, transport: TransportId, section: Section) -> Result<(), Busy> {
+        self.send(transport.thread(), Command::SetRtp { transport, section: Box::new(section) })
+    }
+
+    pub fn send_digits(&self, transport: TransportId, digits: String) -> Result<(), Busy> {
+        self.send(transport.thread(), Command::SendDigits { transport, digits })
+    }
+
+    /// A consumer's peer has asked for a key frame, other than by RTCP.
+    pub fn refresh(&self, consumer: ConsumerId) -> Result<(), Busy> {
+        self.send(consumer.thread(), Command::Refresh { consumer })
     }
 
     pub fn publish(&self, transport: TransportId, mid: String) -> Result<ProducerId, Busy> {

@@ -36,7 +36,7 @@ impl Count {
         }
         for range in self.earlier.iter().rev() {
             let left_out = range.shift.wrapping_sub(after.shift);
-            if number + left_out >= after.from {
+            if number.wrapping_add(left_out) >= after.from {
                 return None;
             }
             if number >= range.from {
@@ -57,6 +57,15 @@ impl Count {
         if self.is_new(number) {
             self.newest = number;
         }
+    }
+
+    /// Something else is sent after all that were seen: what follows is counted one higher.
+    pub fn make_room(&mut self) {
+        if self.earlier.len() == MAX_RANGES {
+            self.earlier.pop_front();
+        }
+        self.earlier.push_back(self.range);
+        self.range = Range { from: self.newest.wrapping_add(1), shift: self.range.shift.wrapping_add(1) };
     }
 
     /// `number` is not sent, and those after it take its place. If a later one was seen already, a gap stays.

@@ -1,6 +1,7 @@
 //! What the core tells its owner: a bounded queue for all threads, and one descriptor to wait on.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
@@ -31,6 +32,14 @@ pub enum Event {
     AudioLevel { producer: ProducerId, level_dbov: i8, voice: bool },
     /// Nothing of a producer's peer arrives any more, or its packets came back.
     Stalled { producer: ProducerId, stalled: bool },
+    /// The peer of a transport of plain RTP sends from there.
+    Latched { transport: TransportId, source: SocketAddr },
+    /// It presses a key.
+    Digit { transport: TransportId, digit: char },
+    /// It is to send, and nothing has come for too long; or something comes again.
+    Silent { transport: TransportId, silent: bool },
+    /// A key frame of a producer is needed, and its peer cannot be asked by RTCP.
+    PictureWanted { producer: ProducerId },
     /// A pipeline has closed its socket, or broken the form of what goes over it.
     PipelineLost { pipeline: PipelineId, reason: String },
 }
@@ -44,7 +53,9 @@ impl Event {
                 Self::Resolution { producer: b, rid: other, .. },
             ) => a == b && layer == other,
             (Self::Layer { consumer: a, .. }, Self::Layer { consumer: b, .. }) => a == b,
-            (Self::Stalled { producer: a, .. }, Self::Stalled { producer: b, .. }) => a == b,
+            (Self::Stalled { producer: a, .. }, Self::Stalled { producer: b, .. })
+            | (Self::PictureWanted { producer: a }, Self::PictureWanted { producer: b }) => a == b,
+            (Self::Silent { transport: a, .. }, Self::Silent { transport: b, .. }) => a == b,
             _ => false,
         }
     }
@@ -75,7 +86,7 @@ impl EventQueue {
     pub fn push(&self, event: Event) -> bool {
         let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
         if events.len() >= CROWDED {
-            if matches!(event, Event::AudioLevel { .. }) {
+            if matches!(event, Event::AudioLevel { .. } | Event::Digit { .. }) {
                 self.dropped.fetch_add(1, Relaxed);
                 return false;
             }

@@ -5,15 +5,15 @@
 //! of it (see [`crate::router::fanout`]).
 
 mod link;
+mod media;
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::count::Count;
-use crate::layers::labels::{Labels, Patch};
-use crate::layers::place::Place;
+use crate::layers::labels::Patch;
 use crate::layers::{Choice, Layers};
 use link::LayerLink;
+pub use media::MediaPacket;
 
 /// How long a key frame is asked for to change to another layer, while one is sent. If it comes later, it is taken.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -22,46 +22,6 @@ const MAX_HOLD: Duration = Duration::from_millis(30);
 const MAX_HELD: usize = 128;
 /// A stream lets its temporal layers begin often, or never.
 const TEMPORAL_PATIENCE: Duration = Duration::from_secs(2);
-
-/// One packet of a producer, shared by all its subscribers.
-#[derive(Clone, Debug)]
-pub struct MediaPacket {
-    /// Which layer of the producer it is of; 0 if there is no simulcast.
-    pub layer: u8,
-    /// Extended sequence number of the publisher.
-    pub seq: u64,
-    /// Extended timestamp of the publisher, in ticks of the codec's clock.
-    pub timestamp: u64,
-    pub marker: bool,
-    /// A decoder can start here. True for all audio.
-    pub starts: bool,
-    pub payload: Arc<[u8]>,
-    pub level_dbov: Option<i8>,
-    pub voice: Option<bool>,
-    pub place: Option<Place>,
-    pub labels: Option<Labels>,
-    /// Of redundant audio: where in the payload the new block begins.
-    pub newest_at: Option<usize>,
-    /// The dependency descriptor, if it has one.
-    pub dependency: Option<Arc<[u8]>>,
-    /// By the publisher's clock, which its layers share. Known with simulcast, after the first sender report.
-    pub captured_us: Option<i64>,
-    /// When it was recorded, by our wall clock in NTP format; when it arrived, if the publisher did not tell.
-    pub captured: u64,
-    /// Counts the packets of the producer in the order of their arrival.
-    pub index: u64,
-    pub received: Instant,
-}
-
-impl MediaPacket {
-    /// The payload as it would be without redundancy.
-    pub fn newest(&self) -> Arc<[u8]> {
-        match self.newest_at {
-            Some(at) => Arc::from(self.payload.get(at..).unwrap_or_default()),
-            None => self.payload.clone(),
-        }
-    }
-}
 
 /// What becomes of a packet for one subscriber.
 #[derive(Debug)]
@@ -145,6 +105,8 @@ pub struct Forward {
     /// their layers.
     held: Vec<MediaPacket>,
     held_until: Option<Instant>,
+    /// Timestamp of what was inserted last.
+    inserted_at: Option<u64>,
 }
 
 impl Forward {
@@ -161,6 +123,7 @@ impl Forward {
             sent: None,
             held: Vec::new(),
             held_until: None,
+            inserted_at: None,
         }
     }
 
@@ -301,6 +264,31 @@ impl Forward {
         Verdict::Send(Rewritten { seq, timestamp: timestamp as u32, marker, patch })
     }
 
+    /// A packet that is of no source is to be sent now. `begins`: it has a timestamp of its own; else that of the one
+    /// before of its kind.
+    pub fn insert(&mut self, clock_rate: u32, begins: bool, marker: bool, now: Instant) -> Rewritten {
+        let before = self.sent.unwrap_or(Sent {
+            seq: self.first_seq.wrapping_sub(1),
+            timestamp: 0,
+            at: now,
+            captured_us: None,
+            picture: 0,
+            base_layer: 0,
+        });
+        if begins || self.inserted_at.is_none() {
+            let passed = now.saturating_duration_since(before.at).as_micros() as u64;
+            self.inserted_at =
+                Some(before.timestamp.wrapping_add(passed * u64::from(clock_rate) / 1_000_000));
+        }
+        let seq = before.seq.wrapping_add(1);
+        // The clock of the media goes on from the packet before.
+        self.sent = Some(Sent { seq, ..before });
+        if let Some(link) = &mut self.link {
+            link.seq.make_room();
+        }
+        Rewritten::plain(seq, self.inserted_at.unwrap_or(0) as u32, marker)
+    }
+
     /// Whether the frame at hand was sent to its end.
     fn is_complete(&self) -> bool {
         self.link.as_ref().is_none_or(|link| link.complete)
@@ -354,6 +342,7 @@ mod tests {
     use super::*;
     use crate::layers::place::Target;
     use crate::layers::reader::Reader;
+    use std::sync::Arc;
     use str0m::format::Codec;
 
     const CLOCK_RATE: u32 = 90_000;

@@ -6,6 +6,7 @@
 //! | [`worker`] | one thread: the only place that reads and writes sockets and asks what time it is |
 //! | [`router`] | everything one thread owns, without I/O: inputs are datagrams, messages and time |
 //! | [`transport`], [`fault`] | one peer: a session and what it carries; why it ends |
+//! | [`ports`] | sockets of transports that have ports of their own |
 //! | [`packet`] | a packet that has arrived |
 //! | [`producer`], [`consumer`] | one section that is forwarded, and one that is sent |
 //! | [`forward`] | rewrites one track for one subscriber |
@@ -15,7 +16,7 @@
 //! | [`layers`] | what there is to choose from in a producer, and what a subscriber wants of it |
 //! | [`keyframe`] | finds key frames and picture sizes in RTP payloads |
 //! | [`redundancy`] | audio packets that carry earlier ones as well |
-//! | [`rtcp`] | reads and writes RTCP |
+//! | [`rtcp`], [`rtp_header`] | reads and writes RTCP; reads RTP headers |
 //! | [`srtp`] | seals what is sent and opens RTCP, with keys from DTLS |
 //! | [`sdp`] | looks through an offer before str0m may change anything because of it |
 //! | [`codec`] | the formats that are negotiated, and when two of them are the same |
@@ -68,11 +69,13 @@ pub mod packet;
 pub mod path;
 pub mod paths;
 pub mod pipes;
+pub mod ports;
 pub mod producer;
 pub mod rate;
 pub mod redundancy;
 pub mod router;
 pub mod rtcp;
+pub mod rtp_header;
 pub mod sdp;
 pub mod srtp;
 pub mod stats;

@@ -1,5 +1,6 @@
 //! What is said to a thread: commands of the core's owner, and relays of the other threads.
 
+use std::net::UdpSocket;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use crate::channel::Saying;
 use crate::forward::MediaPacket;
 use crate::id::{ConsumerId, GroupId, PipelineId, ProducerId, TransportId};
 use crate::layers::{Ladder, Layers, Wish};
+use crate::transport::rtp::{Local, Section};
 
 #[derive(Debug)]
 pub enum Message {
@@ -61,6 +63,30 @@ pub enum Command {
     },
     CloseTransport {
         transport: TransportId,
+    },
+    /// A transport of plain RTP; `sockets`, for media and control, are the worker's to take. It is played together with
+    /// what `beside` publishes.
+    OpenRtp {
+        transport: TransportId,
+        local: Local,
+        beside: Option<TransportId>,
+        /// Ours.
+        ssrc: u32,
+        sockets: Option<[UdpSocket; 2]>,
+    },
+    /// What was agreed on for it.
+    SetRtp {
+        transport: TransportId,
+        section: Box<Section>,
+    },
+    /// Press keys.
+    SendDigits {
+        transport: TransportId,
+        digits: String,
+    },
+    /// A consumer's peer has asked for a key frame in its signalling.
+    Refresh {
+        consumer: ConsumerId,
     },
     /// `stream` is the worker's to take.
     OpenPipeline {

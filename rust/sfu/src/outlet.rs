@@ -1,7 +1,7 @@
 //! Where a router's output goes: the seam between deciding and doing.
 
 use crate::event::Event;
-use crate::id::PipelineId;
+use crate::id::{PipelineId, TransportId};
 use crate::message::Relay;
 use crate::path::Path;
 
@@ -27,6 +27,9 @@ pub trait Outlet {
 
     /// A pipeline is closed: its socket is of no more use.
     fn close_pipe(&mut self, _pipeline: PipelineId) {}
+
+    /// A transport of plain RTP is gone: its ports are free.
+    fn close_ports(&mut self, _transport: TransportId) {}
 
     /// Tell the core's owner.
     fn event(&mut self, event: Event);

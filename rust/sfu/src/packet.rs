@@ -21,6 +21,8 @@ pub struct RtpPacket {
     pub dependency: Option<Arc<[u8]>>,
     /// What its stream's last sender report said: microseconds since 1970 by the sender's clock, and its timestamp then.
     pub reported: Option<(i64, u32)>,
+    /// It does not follow what came of its stream before.
+    pub fresh: bool,
 }
 
 impl RtpPacket {
@@ -50,6 +52,7 @@ impl From<str0m::rtp::RtpPacket> for RtpPacket {
             voice: extensions.voice_activity,
             dependency: extensions.user_values.get::<dependency::Extension>().map(|known| known.0.clone()),
             reported,
+            fresh: false,
         }
     }
 }

@@ -246,6 +246,13 @@ impl Paths {
         self.allowance = ALLOWANCE;
     }
 
+    /// Use this path, whatever was known: signalling has said so, and answers for it.
+    pub fn fix(&mut self, path: Option<Path>, now: Instant) {
+        if self.proven != path {
+            (self.current, self.proven, self.heard) = (path, path, now);
+        }
+    }
+
     /// `path` has ended, or now belongs to another peer.
     pub fn lose(&mut self, path: Path) {
         self.known.retain(|known| known.path != path);

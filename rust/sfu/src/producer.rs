@@ -7,6 +7,7 @@ use str0m::format::CodecSpec;
 use str0m::media::Mid;
 
 use crate::clock::{self, Moment};
+use crate::codec;
 use crate::egress::ring::Ring;
 use crate::forward::MediaPacket;
 use crate::frames::output::Output;
@@ -125,7 +126,7 @@ pub struct Observed {
 
 impl Producer {
     /// `rids` are the names of the layers, empty without simulcast.
-    pub fn home(transport: TransportId, mid: Mid, incoming: Incoming, rids: &[Rid]) -> Self {
+    pub fn home(transport: TransportId, mid: Mid, incoming: Incoming, rids: &[Rid], cname: u64) -> Self {
         let named = rids.iter().take(MAX_LAYERS).map(|rid| Layer::new(Some(*rid)));
         let layers = if rids.is_empty() { vec![Layer::new(None)] } else { named.collect() };
         let home = Home {
@@ -140,7 +141,7 @@ impl Producer {
             last_packet: None,
             stalled: false,
         };
-        Self::new(Origin::Home(home), Some(incoming.format), transport.0)
+        Self::new(Origin::Home(home), Some(incoming.format), cname)
     }
 
     /// What a pipeline makes is played together with all else that it makes.
@@ -215,8 +216,9 @@ impl Producer {
         if !video {
             observed.level = home.note_level(&packet, now);
         }
-        let captured_us = if simulcast { packet.captured_us(format.clock_rate.get()) } else { None };
-        let captured = home.captured(&packet, format.clock_rate.get(), moment);
+        let clock_rate = codec::rtp_clock_rate(&format);
+        let captured_us = if simulcast { packet.captured_us(clock_rate) } else { None };
+        let captured = home.captured(&packet, clock_rate, moment);
         self.burst.push(MediaPacket {
             layer,
             seq: packet.seq,

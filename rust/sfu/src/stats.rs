@@ -112,7 +112,7 @@ counters!(
 );
 
 counters!(
-    /// Of one transport; the last two are gauges.
+    /// Of one transport; the last two are gauges. What is from `packets_lost` to `round_trip_us` is known of plain RTP only.
     TransportStats {
         packets_received,
         packets_sent,
@@ -121,6 +121,14 @@ counters!(
         /// What was not sent, or not at once, as the peer had not proven to be there.
         packets_withheld,
         probes,
+        /// Never came; came after their turn; came from elsewhere, were forged, or not what was agreed on.
+        packets_lost,
+        packets_late,
+        packets_refused,
+        jitter_us,
+        /// What the peer says of what we send: how much of the last it lost, in 256ths; and the way there and back.
+        reported_lost,
+        round_trip_us,
         /// What may be sent; 0 while nothing limits it.
         target_bps,
         /// Videos that are not sent for want of bandwidth.

@@ -12,13 +12,14 @@ use str0m::net::Protocol;
 use crate::core::Sockets;
 use crate::event::{Event, EventQueue};
 use crate::fault::panic_message;
-use crate::id::PipelineId;
+use crate::id::{PipelineId, TransportId};
 use crate::io::{Poll, Receiver, Sender};
 use crate::mailbox::Mailbox;
 use crate::message::{Command, Message, Relay};
 use crate::outlet::Outlet;
 use crate::path::Path;
 use crate::pipes::Pipes;
+use crate::ports::Ports;
 use crate::router::Router;
 use crate::stats::ThreadStats;
 use crate::tcp::{Connections, Limits};
@@ -54,6 +55,7 @@ struct Wires {
     sockets: Vec<(SocketAddr, Sender)>,
     connections: Connections,
     pipes: Pipes,
+    ports: Ports,
     /// When the turn began: what a connection has taken or not since is told by it.
     now: Instant,
     mailboxes: Arc<[Mailbox]>,
@@ -79,10 +81,10 @@ impl Worker {
             bound.push((socket.local_addr()?, Sender::new(socket)));
         }
         let (watch, first) = (poll.watch().clone(), bound.len() + 1);
-        let pipes = Pipes::new(watch.clone());
+        let (pipes, ports) = (Pipes::new(watch.clone()), Ports::new(watch.clone()));
         let connections = Connections::new(sockets.tcp, limits, watch, first, stats.clone())?;
         let now = Instant::now();
-        let out = Wires { thread, sockets: bound, connections, pipes, now, mailboxes, events, stats };
+        let out = Wires { thread, sockets: bound, connections, pipes, ports, now, mailboxes, events, stats };
         let read = vec![0; READ].into_boxed_slice();
         let pipe_read = vec![0; PIPE_READ].into_boxed_slice();
         Ok(Self { thread, router, poll, receiver: Receiver::default(), read, pipe_read, unread: false, out })
@@ -115,6 +117,7 @@ impl Worker {
                 MAILBOX => self.unread = true,
                 socket if socket <= self.out.sockets.len() => self.read_socket(socket - 1),
                 pipe if Pipes::is_one(pipe) => self.serve_pipe(pipe),
+                port if Ports::is_one(port) => self.read_port(port),
                 other if self.out.connections.accept(other, self.out.now) => self.tell_gone(),
                 connection => self.read_connection(connection),
             }
@@ -186,6 +189,7 @@ impl Worker {
                 break;
             };
             self.open_pipe(&mut message);
+            self.open_ports(&mut message);
             self.router.handle(now, message, &mut self.out);
             now = Instant::now();
         }
@@ -199,6 +203,45 @@ impl Worker {
         {
             self.out.event(Event::PipelineLost { pipeline: *pipeline, reason: error.to_string() });
         }
+    }
+
+    /// The same with the sockets of a new transport of plain RTP.
+    fn open_ports(&mut self, message: &mut Message) {
+        let Message::Command(Command::OpenRtp { transport, sockets, .. }) = message else { return };
+        if let Some(sockets) = sockets.take()
+            && let Err(error) = self.out.ports.open(*transport, sockets)
+        {
+            let transport = *transport;
+            self.out.ports.close(transport);
+            self.out.event(Event::Lost { transport, reason: error.to_string() });
+            *message = Message::Command(Command::CloseTransport { transport }); // instead of opening it
+        }
+    }
+
+    /// Read what has come to a port of a transport of plain RTP.
+    fn read_port(&mut self, token: usize) {
+        for _ in 0..BURSTS_PER_TURN {
+            let Some((transport, control, local, socket)) = self.out.ports.port(token) else { break };
+            let more = self.receiver.receive(socket);
+            let now = Instant::now();
+            let (mut packets, mut bytes) = (0, 0);
+            for (source, datagram) in self.receiver.datagrams() {
+                packets += 1;
+                bytes += datagram.len() as u64;
+                if let Some(source) = source {
+                    let path = Path::udp(local, source);
+                    self.router.receive_rtp(transport, control, now, path, datagram, &mut self.out);
+                }
+            }
+            let stats = &self.out.stats;
+            stats.receive_calls.add(1);
+            stats.packets_received.add(packets);
+            stats.bytes_received.add(bytes);
+            if !more {
+                break;
+            }
+        }
+        self.router.forward(Instant::now(), &mut self.out);
     }
 
     /// Read what a pipeline has written; it may also take more than before.
@@ -295,7 +338,14 @@ impl Outlet for Wires {
             return;
         }
         let Some(index) = self.sockets.iter().position(|(local, _)| *local == path.local) else {
-            self.stats.packets_dropped.add(1);
+            match self.ports.send(path.local, path.remote, length, write) {
+                Some(bytes) if bytes > 0 => {
+                    self.stats.packets_sent.add(1);
+                    self.stats.bytes_sent.add(bytes as u64);
+                    self.stats.send_calls.add(1);
+                }
+                _ => self.stats.packets_dropped.add(1),
+            }
             return;
         };
         if self.sockets[index].1.is_full(length) {
@@ -312,6 +362,10 @@ impl Outlet for Wires {
 
     fn close_pipe(&mut self, pipeline: PipelineId) {
         self.pipes.close(pipeline);
+    }
+
+    fn close_ports(&mut self, transport: TransportId) {
+        self.ports.close(transport);
     }
 
     fn hang_up(&mut self, path: Path) {

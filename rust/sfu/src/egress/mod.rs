@@ -45,6 +45,8 @@ pub struct Egress {
     sealer: Sealer,
     /// Where the peer is; nothing is sent while that is not known.
     path: Option<Path>,
+    /// Where its RTCP goes, if that is elsewhere.
+    control: Option<Path>,
     stats: Arc<TransportStats>,
     /// The next transport-wide sequence number.
     transport_seq: u16,
@@ -82,6 +84,7 @@ impl Egress {
         Self {
             sealer,
             path: None,
+            control: None,
             stats,
             transport_seq: 0,
             carried: Carried::default(),
@@ -102,6 +105,16 @@ impl Egress {
     /// To be said before anything is sent: the peer may have moved.
     pub fn set_path(&mut self, path: Option<Path>) {
         self.path = path;
+    }
+
+    /// To be said when it changes: RTCP goes another way than media.
+    pub fn set_control(&mut self, path: Option<Path>) {
+        self.control = path;
+    }
+
+    /// Another key, for all that is sent from now on.
+    pub fn set_sealer(&mut self, sealer: Sealer) {
+        self.sealer = sealer;
     }
 
     /// Send a packet on a stream. False: it could not be sent.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Egress, SendStream};
 use crate::clock::{self, Moment};
 use crate::outlet::Outlet;
-use crate::rtcp::{SenderInfo, write};
+use crate::rtcp::{Reception, SenderInfo, write};
 
 /// Between two reports on a stream that flows. Receivers need one to play audio and video together, so the first comes
 /// soon after the first packet.
@@ -71,9 +71,27 @@ impl Egress {
         self.send_rtcp(out);
     }
 
+    /// Say how a stream of the peer is received; `sender` and `cname` are ours.
+    pub fn report_reception(&mut self, sender: u32, reception: &Reception, cname: u64, out: &mut dyn Outlet) {
+        write::reception_report(&mut self.rtcp, sender, reception);
+        write::cname(&mut self.rtcp, sender, &format!("{cname:016x}"));
+        self.send_rtcp(out);
+    }
+
+    /// Ask for a key frame: by a picture loss indication, or a full intra request with its number.
+    pub fn ask_for_picture(&mut self, sender: u32, media: u32, request: Option<u8>, out: &mut dyn Outlet) {
+        write::receiver_report(&mut self.rtcp, sender);
+        match request {
+            None => write::pli(&mut self.rtcp, sender, media),
+            Some(request) => write::fir(&mut self.rtcp, sender, media, request),
+        }
+        self.send_rtcp(out);
+    }
+
     /// Seal and send what was written.
     fn send_rtcp(&mut self, out: &mut dyn Outlet) {
-        if let Some(path) = self.path.filter(|_| !self.rtcp.is_empty())
+        if let Some(path) =
+            self.path.map(|path| self.control.unwrap_or(path)).filter(|_| !self.rtcp.is_empty())
             && self.sealer.seal_rtcp(&mut self.rtcp).is_some()
         {
             let rtcp = &self.rtcp;

@@ -88,6 +88,11 @@ impl SendStream {
         }
     }
 
+    /// The highest sequence number that was sent, extended; 0 if nothing was.
+    pub fn newest(&self) -> u64 {
+        self.last.map_or(0, |last| last.seq)
+    }
+
     /// Whether the peer knows by now which section the SSRC belongs to.
     pub fn is_known(&self) -> bool {
         self.known

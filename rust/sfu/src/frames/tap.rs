@@ -6,6 +6,7 @@ use str0m::format::{Codec, CodecSpec};
 
 use super::assembler::{Assembler, Frame, Piece};
 use crate::clock::Clock;
+use crate::codec;
 use crate::forward::{Forward, MediaPacket, Rewritten, Verdict};
 use crate::id::PipelineId;
 use crate::layers::Layers;
@@ -47,7 +48,7 @@ impl Tap {
     pub fn begin(&mut self, format: &CodecSpec) {
         self.track_format.get_or_insert_with(|| Format {
             codec: format.codec,
-            clock_rate: format.clock_rate.get(),
+            clock_rate: codec::rtp_clock_rate(format),
             assembler: Assembler::new(format.codec),
         });
     }

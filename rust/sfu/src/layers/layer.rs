@@ -99,7 +99,7 @@ impl Layer {
     pub fn receive(&mut self, packet: &RtpPacket, codec: Codec, now: Instant) -> Arrival {
         let ssrc = packet.ssrc;
         let mut arrival = Arrival::default();
-        if self.source.as_ref().is_none_or(|source| source.ssrc != ssrc) {
+        if packet.fresh || self.source.as_ref().is_none_or(|source| source.ssrc != ssrc) {
             arrival.interrupted = self.source.is_some();
             self.source = Some(Source {
                 ssrc,

@@ -57,6 +57,12 @@ impl Router {
             Command::SetLayer { consumer, wish } => {
                 self.set_layer(consumer, wish, now, out);
             }
+            Command::OpenRtp { transport, local, beside, ssrc, .. } => {
+                self.open_rtp(transport, local, beside, ssrc, now);
+            }
+            Command::SetRtp { transport, section } => self.set_rtp(transport, *section, now, out),
+            Command::SendDigits { transport, digits } => self.send_digits(transport, &digits, now, out),
+            Command::Refresh { consumer } => self.refresh(consumer, now, out),
             Command::OpenPipeline { pipeline, .. } => self.open_pipeline(pipeline),
             Command::ClosePipeline { pipeline } => self.close_pipeline(pipeline, out),
             Command::CreateOutput { producer, format } => self.create_output(producer, format),
@@ -87,7 +93,7 @@ impl Router {
         out: &mut dyn Outlet,
     ) {
         if let Some(group) = first {
-            match Transport::webrtc(&self.setup, group, self.registry.insert(id), now) {
+            match Transport::webrtc(&self.setup, id, group, self.registry.insert(id), now) {
                 Ok(transport) => {
                     self.transports.insert(id, transport);
                 }
@@ -142,7 +148,7 @@ impl Router {
     }
 
     /// Directions may have changed: consumers pause on sections on which we do not send, and resume.
-    fn reopen_sections(&mut self, id: TransportId, now: Instant, out: &mut dyn Outlet) {
+    pub(super) fn reopen_sections(&mut self, id: TransportId, now: Instant, out: &mut dyn Outlet) {
         let Some(transport) = self.transports.get(&id) else { return };
         let (mut changed, mut sent) = (Vec::new(), Vec::new());
         for (mid, id) in &transport.common.consumers {
@@ -165,7 +171,7 @@ impl Router {
     }
 
     /// Note how a consumer is sent by the last negotiation; false if it cannot be.
-    fn find_route(&mut self, id: ConsumerId) -> bool {
+    pub(super) fn find_route(&mut self, id: ConsumerId) -> bool {
         let Some(consumer) = self.consumers.get_mut(&id) else { return false };
         let producer = self.producers.get(&consumer.producer);
         let Some(format) = producer.and_then(|producer| producer.format) else { return false };
@@ -206,7 +212,7 @@ impl Router {
         }
         let rids = transport.layers(mid);
         transport.common.producers.insert(mid, id);
-        self.producers.insert(id, Producer::home(owner, mid, incoming, &rids));
+        self.producers.insert(id, Producer::home(owner, mid, incoming, &rids, transport.common.cname));
         self.homes += 1;
         Ok(())
     }
@@ -312,6 +318,6 @@ impl Router {
     }
 }
 
-fn refuse(subject: u64, reason: Reason, out: &mut dyn Outlet) {
+pub(super) fn refuse(subject: u64, reason: Reason, out: &mut dyn Outlet) {
     out.event(Event::Refused { request: 0, subject, reason: reason.to_owned() });
 }

@@ -47,7 +47,13 @@ impl Router {
     }
 
     /// Act on the packets of an authentic datagram. True: some are about what the peer sends.
-    fn heed(&mut self, id: TransportId, now: Moment, datagram: &[u8], out: &mut dyn Outlet) -> bool {
+    pub(super) fn heed(
+        &mut self,
+        id: TransportId,
+        now: Moment,
+        datagram: &[u8],
+        out: &mut dyn Outlet,
+    ) -> bool {
         let Ok(packets) = rtcp::packets(datagram) else {
             self.stats.rtcp_refused.add(1);
             return false;

@@ -13,6 +13,7 @@ mod feedback;
 mod pipelines;
 mod rate;
 mod relay;
+mod rtp;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -255,7 +256,7 @@ impl Router {
             }
         }
         self.settle(now, out);
-        if self.held.is_some_and(|until| until <= now) {
+        if self.held.is_none_or(|until| until <= now) {
             self.forward(now, out);
         }
     }
@@ -288,6 +289,9 @@ impl Router {
         }
         for (id, transport) in &self.transports {
             hang_up(transport.common.paths.known(), out);
+            if transport.is_rtp() {
+                out.close_ports(*id);
+            }
             self.registry.remove(*id);
             out.event(Event::Lost { transport: *id, reason: format!("panic: {reason}") });
         }
@@ -327,11 +331,16 @@ impl Router {
     /// Let a transport's time pass if it is due, and poll it.
     fn tick(&mut self, id: TransportId, now: Instant, out: &mut dyn Outlet) {
         let Some(transport) = self.transports.get_mut(&id) else { return };
-        if transport.deadline() > now {
-            self.timers.set(Owner::Transport(id), transport.deadline());
+        let deadline = transport.deadline(now);
+        if deadline > now {
+            self.timers.set(Owner::Transport(id), deadline);
             return;
         }
         match transport.tick(now) {
+            Ok(()) if transport.is_rtp() => {
+                self.press(id, now, out);
+                self.poll(id, now, out);
+            }
             Ok(()) => self.poll(id, now, out),
             Err(fault) => self.transport_events.push_back((id, TransportEvent::Ended(fault))),
         }
@@ -346,7 +355,7 @@ impl Router {
         {
             transport_events.push_back((id, TransportEvent::Ended(fault)));
         }
-        self.timers.set(Owner::Transport(id), transport.deadline());
+        self.timers.set(Owner::Transport(id), transport.deadline(now));
     }
 
     /// Act on what happened until nothing more happens.
@@ -374,6 +383,15 @@ impl Router {
                     let published = self.transports.get(&id).and_then(|t| t.common.producers.get(&mid));
                     if let Some(producer) = published.and_then(|id| self.producers.get_mut(id)) {
                         producer.sync(ssrc, sync);
+                    }
+                }
+                TransportEvent::Latched(source) => out.event(Event::Latched { transport: id, source }),
+                TransportEvent::Digit(digit) => out.event(Event::Digit { transport: id, digit }),
+                TransportEvent::Silent(silent) => out.event(Event::Silent { transport: id, silent }),
+                TransportEvent::PictureWanted { mid } => {
+                    let published = self.transports.get(&id).and_then(|t| t.common.producers.get(&mid));
+                    if let Some(producer) = published.copied() {
+                        out.event(Event::PictureWanted { producer });
                     }
                 }
                 TransportEvent::Ended(fault) => self.lose(id, &fault, out),
@@ -496,6 +514,9 @@ impl Router {
             self.demux.remove_path(path, id);
         }
         hang_up(transport.common.paths.known(), out);
+        if transport.is_rtp() {
+            out.close_ports(id);
+        }
         self.leave_group(id, transport.common.group);
         self.timers.cancel(Owner::Transport(id));
         self.timers.cancel(Owner::Report(id));

@@ -2,8 +2,8 @@
 
 use super::transport_cc::TransportFeedback;
 use super::{
-    FIR, GOODBYE, NACK, PAYLOAD_FEEDBACK, PLI, RECEIVER_REPORT, REMB, SENDER_REPORT, SOURCE_DESCRIPTION,
-    SenderInfo, TRANSPORT_CC, TRANSPORT_FEEDBACK, VERSION,
+    FIR, GOODBYE, NACK, PAYLOAD_FEEDBACK, PLI, RECEIVER_REPORT, REMB, Reception, SENDER_REPORT,
+    SOURCE_DESCRIPTION, SenderInfo, TRANSPORT_CC, TRANSPORT_FEEDBACK, VERSION,
 };
 
 const CNAME: u8 = 1;
@@ -26,6 +26,19 @@ pub fn sender_report(out: &mut Vec<u8>, sender: u32, info: &SenderInfo) {
 /// RFC 3550 §6.4.2, without reception blocks: what has to stand before feedback.
 pub fn receiver_report(out: &mut Vec<u8>, sender: u32) {
     packet(out, RECEIVER_REPORT, 0, |out| out.extend(sender.to_be_bytes()));
+}
+
+/// RFC 3550 §6.4.2, with one reception block.
+pub fn reception_report(out: &mut Vec<u8>, sender: u32, reception: &Reception) {
+    packet(out, RECEIVER_REPORT, 1, |out| {
+        out.extend(sender.to_be_bytes());
+        out.extend(reception.ssrc.to_be_bytes());
+        let lost = reception.lost.cast_unsigned() & 0xff_ffff;
+        out.extend((u32::from(reception.fraction_lost) << 24 | lost).to_be_bytes());
+        for word in [reception.highest, reception.jitter, reception.last_report, reception.delay] {
+            out.extend(word.to_be_bytes());
+        }
+    });
 }
 
 /// RFC 3550 §6.5: the name that tells which streams belong together. Cut where an item ends.

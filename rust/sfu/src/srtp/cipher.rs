@@ -23,6 +23,7 @@ pub(super) enum Cipher {
         mac: Box<hmac::Key>,
         salt: [u8; 14],
     },
+    Plain,
 }
 
 impl Cipher {
@@ -34,7 +35,8 @@ impl Cipher {
         match profile {
             Profile::Aes128Gcm => gcm(&AES_128_GCM),
             Profile::Aes256Gcm => gcm(&AES_256_GCM),
-            Profile::Aes128CmSha1 => Some(Self::Cm {
+            Profile::Plain => Some(Self::Plain),
+            Profile::Aes128CmSha1 | Profile::Aes128CmSha1Short => Some(Self::Cm {
                 key: Box::new(EncryptingKey::ctr(UnboundCipherKey::new(&AES_128, key).ok()?).ok()?),
                 mac: Box::new(hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, mac)),
                 salt,
@@ -79,7 +81,8 @@ pub(super) fn tag(mac: &hmac::Key, parts: [&[u8]; 2]) -> [u8; MAC] {
 }
 
 pub(super) fn is_tag_of(mac: &hmac::Key, parts: [&[u8]; 2], claimed: &[u8]) -> bool {
-    verify_slices_are_equal(&tag(mac, parts), claimed).is_ok()
+    let tag = tag(mac, parts);
+    tag.get(..claimed.len()).is_some_and(|tag| verify_slices_are_equal(tag, claimed).is_ok())
 }
 
 /// Encrypt `text` in place and return its tag, or None if it is too long.

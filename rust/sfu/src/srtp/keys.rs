@@ -64,19 +64,19 @@ impl Keys {
 }
 
 /// The master key and salt of one direction.
-struct Master<'a> {
-    profile: Profile,
-    key: &'a [u8],
-    salt: &'a [u8],
+pub(super) struct Master<'a> {
+    pub profile: Profile,
+    pub key: &'a [u8],
+    pub salt: &'a [u8],
 }
 
 impl Master<'_> {
-    fn cipher(&self, usage: Usage) -> Option<Cipher> {
+    pub fn cipher(&self, usage: Usage) -> Option<Cipher> {
         let mut key = Zeroizing::new([0; 32]);
         let key = &mut key[..self.profile.key()];
         self.derive(usage as u8, key)?;
         let mut mac = Zeroizing::new([0; MAC_KEY]);
-        if self.profile == Profile::Aes128CmSha1 {
+        if matches!(self.profile, Profile::Aes128CmSha1 | Profile::Aes128CmSha1Short) {
             self.derive(usage as u8 + 1, &mut *mac)?;
         }
         let mut salt = [0; 14];

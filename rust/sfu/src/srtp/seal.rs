@@ -17,11 +17,24 @@ pub struct Sealer {
     media: Cipher,
     control: Cipher,
     index: u32,
+    /// Rollovers of sequence numbers before the key came: with a new key the counter begins anew.
+    rollovers: u64,
 }
 
 impl Sealer {
     pub(super) fn new(profile: Profile, media: Cipher, control: Cipher) -> Self {
-        Self { profile, media, control, index: FIRST_INDEX }
+        Self { profile, media, control, index: FIRST_INDEX, rollovers: 0 }
+    }
+
+    /// One that protects nothing.
+    pub fn plain() -> Self {
+        Self::new(Profile::Plain, Cipher::Plain, Cipher::Plain)
+    }
+
+    /// The key is used from `seq` on, an extended sequence number: to the peer its rollover counter is zero.
+    #[must_use]
+    pub fn beginning_at(self, seq: u64) -> Self {
+        Self { rollovers: seq >> 16, ..self }
     }
 
     /// It will seal RTP in a moment.
@@ -32,6 +45,7 @@ impl Sealer {
                 prefetch(&**key);
                 prefetch(&**mac);
             }
+            Cipher::Plain => {}
         }
     }
 
@@ -49,6 +63,7 @@ impl Sealer {
 
     fn try_seal_rtp(&self, packet: &mut [u8], header: usize, seq: u64) -> Option<()> {
         let ssrc: [u8; 4] = packet.get(8..12)?.try_into().ok()?;
+        let seq = seq.wrapping_sub(self.rollovers << 16);
         let end = packet.len().checked_sub(self.profile.tag())?;
         let (sealed, tag) = packet.split_at_mut(end);
         match &self.media {
@@ -60,14 +75,19 @@ impl Sealer {
                 let text = sealed.get_mut(header..)?;
                 key.less_safe_encrypt(text, cipher::cm_start(salt, ssrc, seq)).ok()?;
                 let roll_over = ((seq >> 16) as u32).to_be_bytes();
-                tag.copy_from_slice(&cipher::tag(mac, [sealed, &roll_over]));
+                let computed = cipher::tag(mac, [sealed, &roll_over]);
+                tag.copy_from_slice(computed.get(..tag.len())?);
             }
+            Cipher::Plain => {}
         }
         Some(())
     }
 
     /// Seal RTCP, which grows. None: nothing may be sent any more with this key.
     pub fn seal_rtcp(&mut self, packet: &mut Vec<u8>) -> Option<()> {
+        if matches!(self.control, Cipher::Plain) {
+            return Some(());
+        }
         if self.index > LAST_INDEX {
             return None;
         }
@@ -92,6 +112,7 @@ impl Sealer {
                 let tag = cipher::tag(mac, [packet, &[]]);
                 packet.extend(tag);
             }
+            Cipher::Plain => {}
         }
         Some(())
     }

@@ -1,8 +1,10 @@
 //! One peer: a session, and what it carries. What is sent, and how much, is the same whatever the session is.
 
+pub mod rtp;
 pub mod webrtc;
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -14,7 +16,7 @@ use crate::channel::Channels;
 use crate::egress::{Egress, Route, SendStream};
 use crate::fault::Fault;
 use crate::forward::Forward;
-use crate::id::{ConsumerId, GroupId, ProducerId};
+use crate::id::{ConsumerId, GroupId, ProducerId, TransportId};
 use crate::io::prefetch;
 use crate::outlet::Outlet;
 use crate::packet::RtpPacket;
@@ -24,12 +26,15 @@ use crate::producer::{Incoming, Sync};
 use crate::rate::Rate;
 use crate::srtp::Refused;
 use crate::stats::TransportStats;
+pub use rtp::Rtp;
 pub use webrtc::{Read, Setup, WebRtc};
 
 /// What every transport has.
 pub struct Common {
     pub stats: Arc<TransportStats>,
     pub paths: Paths,
+    /// Names who records what comes of it: it is played together with all of the same name.
+    pub cname: u64,
     pub group: GroupId,
     pub channels: Channels,
     pub rate: Rate,
@@ -44,9 +49,10 @@ pub struct Common {
 }
 
 impl Common {
-    pub fn new(group: GroupId, stats: Arc<TransportStats>, now: Instant) -> Self {
+    pub fn new(cname: u64, group: GroupId, stats: Arc<TransportStats>, now: Instant) -> Self {
         Self {
             stats,
+            cname,
             paths: Paths::new(now),
             group,
             channels: Channels::new(now),
@@ -101,6 +107,16 @@ pub enum TransportEvent {
         ssrc: u32,
         sync: Sync,
     },
+    /// A peer of plain RTP sends from there.
+    Latched(SocketAddr),
+    /// It presses a key.
+    Digit(char),
+    /// It is to send, and does not; or does again.
+    Silent(bool),
+    /// A key frame is needed of a peer that cannot be asked by RTCP.
+    PictureWanted {
+        mid: Mid,
+    },
     Ended(Fault),
 }
 
@@ -113,24 +129,52 @@ pub struct Transport {
 /// By which rules a peer is talked to.
 enum Session {
     WebRtc(Box<WebRtc>),
+    Rtp(Box<Rtp>),
 }
 
 impl Transport {
     /// A client's, which exists from its first offer on.
     pub fn webrtc(
         setup: &Setup,
+        id: TransportId,
         group: GroupId,
         stats: Arc<TransportStats>,
         now: Instant,
     ) -> Result<Self, Fault> {
         let session = Session::WebRtc(Box::new(WebRtc::new(setup, now)?));
-        Ok(Self { common: Common::new(group, stats, now), session })
+        Ok(Self { common: Common::new(id.0, group, stats, now), session })
+    }
+
+    /// A peer's of plain RTP, which carries nothing before it is configured.
+    pub fn rtp(
+        setup: &Setup,
+        local: rtp::Local,
+        (ssrc, cname): (u32, u64),
+        stats: Arc<TransportStats>,
+        now: Instant,
+    ) -> Self {
+        let mut common = Common::new(cname, GroupId::NONE, stats, now);
+        let session = Session::Rtp(Box::new(Rtp::new(local, ssrc, setup.clock, &mut common, now)));
+        Self { common, session }
+    }
+
+    /// Of a peer of plain RTP: its session.
+    pub fn as_rtp(&mut self) -> Option<(&mut Rtp, &mut Common)> {
+        match &mut self.session {
+            Session::Rtp(session) => Some((session, &mut self.common)),
+            Session::WebRtc(_) => None,
+        }
+    }
+
+    pub fn is_rtp(&self) -> bool {
+        matches!(self.session, Session::Rtp(_))
     }
 
     /// Of a client's: its session.
     pub fn as_webrtc(&mut self) -> Option<(&mut WebRtc, &mut Common)> {
         match &mut self.session {
             Session::WebRtc(session) => Some((session, &mut self.common)),
+            Session::Rtp(_) => None,
         }
     }
 
@@ -138,6 +182,7 @@ impl Transport {
     pub fn ufrag(&self) -> Option<&str> {
         match &self.session {
             Session::WebRtc(session) => Some(session.ufrag()),
+            Session::Rtp(_) => None,
         }
     }
 
@@ -145,12 +190,14 @@ impl Transport {
     pub fn mid_of(&self, name: &str) -> Mid {
         match &self.session {
             Session::WebRtc(session) => session.mid_of(name),
+            Session::Rtp(_) => name.into(),
         }
     }
 
     pub fn has_section(&self, mid: Mid) -> bool {
         match &self.session {
             Session::WebRtc(session) => session.has_section(mid),
+            Session::Rtp(session) => session.is_configured() && is_rtp_section(mid),
         }
     }
 
@@ -158,6 +205,7 @@ impl Transport {
     pub fn incoming(&self, mid: Mid) -> Option<Incoming> {
         match &self.session {
             Session::WebRtc(session) => session.incoming(mid),
+            Session::Rtp(session) => session.incoming(),
         }
     }
 
@@ -165,6 +213,7 @@ impl Transport {
     pub fn layers(&self, mid: Mid) -> Vec<Rid> {
         match &self.session {
             Session::WebRtc(session) => session.layers(mid),
+            Session::Rtp(_) => Vec::new(),
         }
     }
 
@@ -172,6 +221,7 @@ impl Transport {
     pub fn sends(&self, mid: Mid) -> bool {
         match &self.session {
             Session::WebRtc(session) => session.sends(mid),
+            Session::Rtp(session) => session.sends(),
         }
     }
 
@@ -179,6 +229,7 @@ impl Transport {
     pub fn outgoing(&self, mid: Mid, format: &CodecSpec) -> Option<Route> {
         match &self.session {
             Session::WebRtc(session) => session.outgoing(mid, format),
+            Session::Rtp(session) => session.outgoing(format),
         }
     }
 
@@ -186,6 +237,7 @@ impl Transport {
     pub fn sender_of(&self, ssrc: u32) -> Option<Mid> {
         match &self.session {
             Session::WebRtc(session) => session.sender_of(ssrc),
+            Session::Rtp(session) => (session.ssrc() == ssrc).then(|| rtp::SECTION.into()),
         }
     }
 
@@ -193,6 +245,7 @@ impl Transport {
     pub fn own_ssrcs(&self) -> Vec<u32> {
         match &self.session {
             Session::WebRtc(session) => session.own_ssrcs(),
+            Session::Rtp(session) => vec![session.ssrc()],
         }
     }
 
@@ -200,6 +253,7 @@ impl Transport {
     pub fn connects(&self) -> bool {
         match &self.session {
             Session::WebRtc(session) => session.connects(),
+            Session::Rtp(session) => session.is_configured(),
         }
     }
 
@@ -207,6 +261,7 @@ impl Transport {
     pub fn request_keyframe(&mut self, mid: Mid, ssrc: u32) -> Result<bool, Fault> {
         match &mut self.session {
             Session::WebRtc(session) => session.request_keyframe(mid, ssrc),
+            Session::Rtp(session) => Ok(session.request_keyframe()),
         }
     }
 
@@ -214,6 +269,7 @@ impl Transport {
     pub fn open<'a>(&mut self, packet: &'a mut [u8]) -> Option<Result<&'a [u8], Refused>> {
         match &mut self.session {
             Session::WebRtc(session) => session.open(packet),
+            Session::Rtp(session) => Some(session.open(packet)),
         }
     }
 
@@ -221,6 +277,10 @@ impl Transport {
     pub fn tick(&mut self, now: Instant) -> Result<(), Fault> {
         match &mut self.session {
             Session::WebRtc(session) => session.tick(now),
+            Session::Rtp(session) => {
+                session.tick(now);
+                Ok(())
+            }
         }
     }
 
@@ -233,13 +293,18 @@ impl Transport {
     ) -> Result<(), Fault> {
         match &mut self.session {
             Session::WebRtc(session) => session.poll(&mut self.common, now, outlet, happened),
+            Session::Rtp(session) => {
+                session.poll(&mut self.common, now, outlet, happened);
+                Ok(())
+            }
         }
     }
 
     /// When to call [`Self::tick`].
-    pub fn deadline(&self) -> Instant {
+    pub fn deadline(&self, now: Instant) -> Instant {
         match &self.session {
             Session::WebRtc(session) => session.deadline(),
+            Session::Rtp(session) => session.deadline(now),
         }
     }
 
@@ -247,6 +312,7 @@ impl Transport {
     pub fn close(&mut self) -> Result<(), Fault> {
         match &mut self.session {
             Session::WebRtc(session) => session.close(),
+            Session::Rtp(_) => Ok(()),
         }
     }
 
@@ -254,6 +320,11 @@ impl Transport {
     pub(crate) fn sabotage(&mut self) {
         match &mut self.session {
             Session::WebRtc(session) => session.sabotage(),
+            Session::Rtp(_) => {}
         }
     }
+}
+
+fn is_rtp_section(mid: Mid) -> bool {
+    mid == Mid::from(rtp::SECTION)
 }

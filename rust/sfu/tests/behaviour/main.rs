@@ -18,6 +18,8 @@ mod lost_pipelines;
 mod moving;
 mod numbered;
 mod outputs;
+mod phones;
+mod phones_protected;
 mod rate;
 mod reaping;
 mod redundancy;

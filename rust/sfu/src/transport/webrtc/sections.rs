@@ -61,7 +61,7 @@ impl WebRtc {
             redundant: self.redundant(mid, found),
             rtx: found.resend().map(|pt| *pt),
             nack: found.fb_nack(),
-            clock_rate: format.clock_rate.get(),
+            clock_rate: codec::rtp_clock_rate(format),
             extensions: Extensions::of(self.outline.section(mid)?, found.fb_transport_cc()),
         })
     }

@@ -8,6 +8,7 @@ pub mod film;
 pub mod flow;
 pub mod link;
 pub mod peer;
+pub mod phone;
 pub mod picture;
 pub mod pipeline;
 pub mod profile;
@@ -106,6 +107,7 @@ pub struct World {
     pub stats: Vec<Arc<ThreadStats>>,
     pub registry: Arc<Registry>,
     pub clients: Vec<Client>,
+    pub phones: Vec<phone::Phone>,
     pub tray: Tray,
     /// One in so many datagrams is lost, in both directions.
     pub loss: Option<u64>,
@@ -161,6 +163,7 @@ impl World {
             stats,
             registry,
             clients: Vec::new(),
+            phones: Vec::new(),
             tray,
             loss: None,
             lose_to_subscribers: None,
@@ -306,8 +309,8 @@ impl World {
     pub fn deliver(&mut self, datagrams: Vec<Datagram>) {
         for mut datagram in datagrams {
             self.travelled += 1;
-            let outward =
-                datagram.source != self.clients[0].address && datagram.destination != self.clients[0].address;
+            let first = self.clients.first().map(|client| client.address);
+            let outward = Some(datagram.source) != first && Some(datagram.destination) != first;
             let loss = self.loss.or(self.lose_to_subscribers.filter(|_| outward));
             if loss.is_some_and(|every| self.travelled.is_multiple_of(every)) {
                 continue;
@@ -361,6 +364,8 @@ impl World {
             self.routers[thread].receive(at, path, &contents, &mut self.tray);
         } else if let Some(client) = self.clients.iter_mut().find(|client| client.address == destination) {
             client.receive(at, source, &contents);
+        } else if let Some(phone) = self.phones.iter_mut().find(|phone| phone.hears(destination)) {
+            phone.received.push(phone::Received { local: source, remote: destination, contents });
         } else if source.ip() == router_address(0).ip() {
             self.strayed.push(contents);
         }

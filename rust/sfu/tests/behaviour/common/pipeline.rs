@@ -34,7 +34,7 @@ impl World {
     pub fn output(&mut self, name: &str, pipeline: PipelineId, track: u32) -> ProducerId {
         let thread = pipeline.thread();
         let producer = ProducerId(self.ids.next(thread));
-        let format = codec::produced(name).unwrap();
+        let format = codec::produced(name, true).unwrap();
         self.command(thread, Command::CreateOutput { producer, format });
         self.command(thread, Command::ConnectOutput { producer, pipeline, track });
         producer
