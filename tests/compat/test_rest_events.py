@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from palaver.room.messages import Leave, SendText
-from palaver.room.values import ParticipantId
+from palaver.api.wire.events import described
+from palaver.room.messages import AnalysisSeen, Leave, SendText
+from palaver.room.values import ParticipantId, StreamId, SubscriptionId
 from tests.compat.rest_house import ANNA, BERT, House, live
 
 HOOK = {"url": "http://127.0.0.1:9/palaver"}
@@ -109,3 +110,16 @@ async def test_a_test_says_why_it_was_not_delivered(house: House) -> None:
     status, _, message = await house.refused("POST", f"/v1/webhooks/{made['id']}/test")
     assert status == 500
     assert message.startswith("Not delivered: ")
+
+
+async def test_what_analyses_see_is_told(house: House) -> None:
+    room = await house.room()
+    host = await house.open(room)
+    seen = AnalysisSeen(SubscriptionId("a1"), StreamId("s1"), "motion", "motion", {"level": 0.5}, 1)
+    assert described(seen, host) == (
+        "analysis.seen",
+        {
+            "stream": {"id": "s1"},
+            "analysis": {"id": "a1", "algorithm": "motion", "name": "motion", "data": {"level": 0.5}},
+        },
+    )

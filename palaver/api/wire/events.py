@@ -8,6 +8,7 @@ from palaver.api.wire.formats import Shape
 from palaver.api.wire.participants import participant_info
 from palaver.api.wire.streams import layout_info, stream_info
 from palaver.room.messages import (
+    AnalysisSeen,
     LayoutChanged,
     ParticipantJoined,
     ParticipantLeft,
@@ -31,10 +32,10 @@ EVENT_TYPES: Final = (
     *("stream.added", "stream.updated", "stream.muted", "stream.removed"),
     *("recording.started", "recording.ended"),
     "phone.digit",
-    *("layout.changed", "speaker.changed", "text.sent"),
+    *("layout.changed", "speaker.changed", "text.sent", "analysis.seen"),
 )
 PHONE_DIGIT: Final = "phone.digit"
-CHATTY: Final = frozenset({"layout.changed", "speaker.changed", "text.sent"})
+CHATTY: Final = frozenset({"layout.changed", "speaker.changed", "text.sent", "analysis.seen"})
 """Types that a webhook gets only if it names them: they come often."""
 
 
@@ -80,6 +81,14 @@ def described(event: Event, host: RoomHost) -> tuple[str, dict[str, Any]] | None
             return "speaker.changed", {"stream": {"id": view}, "speaker": stream_id}
         case TextSent(sender, to, message):
             return "text.sent", {"from": sender, "to": to, "message": message}
+        case AnalysisSeen():
+            seen = {
+                "id": event.analysis,
+                "algorithm": event.algorithm,
+                "name": event.name,
+                "data": event.data,
+            }
+            return "analysis.seen", {"stream": {"id": event.stream}, "analysis": seen}
     return None
 
 
