@@ -138,7 +138,7 @@ class Results:
         self._logs[analysis] = log
         log.session += 1
         log.status, log.source = "starting", source
-        log.shows = asyncio.Event()
+        log.shows.clear()  # the same event: somebody may wait for it since an earlier session
         return log
 
     def seen(self, log: AnalysisLog, name: str, data: dict[str, Any], age_s: float = 0.0) -> None:

@@ -329,7 +329,7 @@ class WebhookSender:
 
     async def _attempt(self, webhook: Webhook, delivery: Delivery) -> str | None:
         """Try one; why it was not taken, or None."""
-        async with self._slots, webhook.slots:
+        async with webhook.slots, self._slots:  # who hangs holds a few of its own, not those of all
             try:
                 await self.post(webhook.record, delivery.message, delivery.body)
             except NotDelivered as failure:

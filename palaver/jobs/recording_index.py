@@ -40,6 +40,7 @@ class RecordingIndex:
         self._open: dict[str, asyncio.Event] = {}  # whose sinks are at work; set when they are over
         self._removals: dict[str, Callable[[], None]] = {}
         self._tell: Callable[[Entry, str], None] = lambda _entry, _what: None
+        self._saving = asyncio.Lock()
         self._room_of: Callable[[RoomId], RoomHost | None] = lambda _: None
         self._counts: Counter[str] = Counter()
         self._log = structlog.get_logger("palaver.recordings")
@@ -208,6 +209,10 @@ class RecordingIndex:
 
     async def save(self, store: Store, goes_on: Callable[[str, str], bool]) -> None:
         """Write what has changed; what nobody records any more has ended."""
+        async with self._saving:
+            await self._save(store, goes_on)
+
+    async def _save(self, store: Store, goes_on: Callable[[str, str], bool]) -> None:
         for entry in list(self._entries.values()):
             if entry.id not in self._open and not goes_on(entry.room, entry.id):
                 self._end(entry)
@@ -226,7 +231,7 @@ class RecordingIndex:
                 problem = bug
                 continue
             self._new.discard(recording)
-            if entry.ended_ms is not None:
+            if entry.ended_ms is not None and recording not in self._changed:
                 del self._entries[recording]
         if problem is not None:
             raise problem

@@ -52,7 +52,7 @@ async def test_a_camera_is_added_by_its_url_and_one_that_cannot_be_says_why(
 ) -> None:
     context.set_default_timeout(40_000)
     page = await opened(context, "cameras")
-    async with http_server(shelf(clip=clip(seconds=30))) as address:
+    async with http_server(shelf(clip=clip("matroska", seconds=30))) as address:
         await page.get_by_test_id("camera-url").fill(f"{address}/none.ts")
         await page.get_by_test_id("add-camera").click()
         await expect(page.get_by_text("It cannot begin: ")).to_be_visible(timeout=20_000)

@@ -165,33 +165,23 @@ async def test_streams_are_seen_muted_and_ended(api: Any, room: Room, publishing
         assert refused.value.status == 404
 
 
-UNFINISHED = {
-    "sip_calls": {
+async def test_a_call_that_cannot_be_made_is_refused_with_the_reason(api: Any, room: Room) -> None:
+    call = {
         "peerURI": "bob@sip.example",
         "mediaIn": {"audio": True, "video": False},
-        "mediaOut": {"audio": {"from": "x"}, "video": False},
-    },
-}
-
-
-@pytest.mark.parametrize("name", UNFINISHED)
-async def test_what_is_not_there_yet_is_refused_by_its_code(
-    api: Any, room: Room, joined: Join, name: str
-) -> None:
-    resource = getattr(api, name)
-    path = "/output/media/audio/from" if name == "sip_calls" else "/media/audio/from"
-    async with joined(room.id, "ann"):
-        assert len(await ask(resource.list(room.id))) == 0
-        with pytest.raises(RequestRefused) as refused:
-            await ask(resource.create(room.id, UNFINISHED[name]))
-        assert (refused.value.status, refused.value.code) == (500, 1201), refused.value.message
-        assert "not available yet" in refused.value.message
-        with pytest.raises(RequestRefused) as refused:
-            await ask(resource.delete(room.id, "1"))
-        assert refused.value.status == 404
-        with pytest.raises(RequestRefused) as refused:
-            await ask(resource.update(room.id, "1", [Patch("replace", path, "y")]))
-        assert refused.value.status == 404
+        "mediaOut": {"audio": {"from": f"{room.id}-common"}, "video": False},
+    }
+    assert len(await ask(api.sip_calls.list(room.id))) == 0
+    with pytest.raises(RequestRefused) as refused:
+        await ask(api.sip_calls.create(room.id, call))
+    assert refused.value.status in (400, 500)
+    assert "sip" in refused.value.message.lower(), refused.value.message
+    with pytest.raises(RequestRefused) as refused:
+        await ask(api.sip_calls.delete(room.id, "1"))
+    assert refused.value.status == 404
+    with pytest.raises(RequestRefused) as refused:
+        await ask(api.sip_calls.update(room.id, "1", [Patch("replace", "/output/media/audio/from", "y")]))
+    assert refused.value.status == 404
 
 
 async def test_a_stream_is_analysed(api: Any, room: Room, publishing: Publish) -> None:

@@ -43,6 +43,8 @@ def examples() -> list[tuple[str, str, Any]]:
     found = []
     for path, methods in describe(OPERATIONS)["paths"].items():
         for method, described in methods.items():
+            if described["operationId"].startswith("follow_"):  # whose answers have no end
+                continue
             content = described.get("requestBody", {}).get("content", {}).get("application/json", {})
             found.append((method.upper(), path, content.get("example", {})))
     return found

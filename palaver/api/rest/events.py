@@ -47,6 +47,7 @@ OPERATIONS: Final = (
         "GET",
         "/rooms/{room}/events",
         follow_events,
+        media_type="text/event-stream",
         says='id: 19a1b2c3d4-1\nevent: participant.joined\ndata: {"id": …}\n\n',
     ),
 )

@@ -70,6 +70,7 @@ OPERATIONS: Final = (
         takes=InviteRequest,
         gives=InviteInfo,
         nulls=True,
+        errors=(errors.REFUSED,),
         empty_body={},
         example={"role": "presenter", "ttlSeconds": 604_800, "uses": 5},
     ),

@@ -199,7 +199,7 @@ def _responses(operation: Operation, schema_of: dict[str, Any]) -> dict[str, Any
         text: dict[str, Any] = {"schema": {"type": "string"}}
         if operation.says:
             text["example"] = operation.says
-        done = {"description": "Done", "content": {"text/html": text}}
+        done = {"description": "Done", "content": {operation.media_type: text}}
     responses: dict[str, Any] = {"200": done}
     codes: dict[int, list[int]] = defaultdict(list)
     for status, code in error_kinds(operation):

@@ -97,7 +97,8 @@ class Parameter:
 class Operation:
     """One method of one path, with all that the documentation says about it. Paths are below the version.
 
-    ``takes`` and ``gives`` are the shapes of the JSON bodies; without ``gives`` the answer is the text ``says``.
+    ``takes`` and ``gives`` are the shapes of the JSON bodies; without ``gives`` the answer is the text ``says``, of
+    ``media_type``.
     ``parse`` replaces the checks that ``takes`` implies. ``empty_body`` is taken for a missing one.
     With ``nulls``, a null member counts as absent.
     ``errors`` are those beside what authentication, the room and the body may cause.
@@ -109,6 +110,7 @@ class Operation:
     takes: Any = None
     gives: Any = None
     says: str = ""
+    media_type: str = "text/html"
     errors: tuple[tuple[int, int], ...] = ()
     example: Any = None
     query: tuple[Parameter, ...] = ()
