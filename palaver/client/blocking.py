@@ -245,6 +245,10 @@ class Palaver:
                 with self._http.stream(
                     "GET", ops.events_path(room), headers=headers, timeout=timeout
                 ) as answer:
+                    if answer.status_code == 404 and reader.was_connected:
+                        return  # the room was deleted meanwhile
+                    if answer.status_code >= 500:
+                        raise httpx2.RemoteProtocolError(f"the server answered {answer.status_code}")
                     if answer.status_code != 200:
                         ops.read(ops.FETCH, max(answer.status_code, 400), answer.read())
                     reader.connected()

@@ -31,6 +31,11 @@ class EventReader:
         self.over = False
         """No more events will come."""
 
+    @property
+    def was_connected(self) -> bool:
+        """Whether the server has answered before."""
+        return self._heard is not None
+
     def headers(self) -> dict[str, str]:
         """What to add to a request so that it goes on after the last event."""
         return {"accept": "text/event-stream"} | ({"last-event-id": self._after} if self._after else {})
@@ -63,6 +68,7 @@ class EventReader:
             return None
         kind, data, self._kind, self._data = self._kind, "\n".join(self._data), "", []
         if not kind:
+            self._after = self._id or self._after  # where the stream begins
             return None
         if kind == "missed":
             return Event("", "missed", "", 0, {})

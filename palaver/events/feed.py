@@ -110,6 +110,10 @@ class EventFeed:
                 del self._rooms[oldest]
         return kept
 
+    def newest(self) -> str:
+        """The id after which nothing has happened yet."""
+        return f"{self._run}-{self._number:x}"
+
     async def follow(self, room: str, after: str | None = None) -> AsyncGenerator[RoomEvent | Missed]:
         """The events of a room: from now on, or those after the one with the id ``after``.
 
@@ -141,7 +145,7 @@ class EventFeed:
         if run != self._run:
             return None
         with contextlib.suppress(ValueError):
-            if 0 < int(number, 16) <= self._number:
+            if 0 <= int(number, 16) <= self._number:
                 return int(number, 16)
         return None
 

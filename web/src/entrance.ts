@@ -47,7 +47,9 @@ async function invitation(code: string): Promise<Entrance> {
     signal: AbortSignal.timeout(8000),
   });
   const said = (await answer.json().catch(() => ({}))) as Said & { usedUp?: boolean };
-  if (!answer.ok || !said.room) return { way: "refused", reason: reasonIn(said, answer) };
+  if (answer.status === 404 || answer.status === 410)
+    return { way: "refused", reason: reasonIn(said, answer) };
+  if (!answer.ok || !said.room) return { way: "offline" };
   if (said.usedUp && !guestOf(code)) return { way: "refused", reason: "This invitation was used already." };
   return { way: "invite", code, room: said.room.name };
 }

@@ -76,3 +76,8 @@ else {
   const room = entrance.way === "invite" ? entrance.room : entrance.way === "demo" ? invitedTo() : undefined;
   if (wasInside(room)) screen?.element.querySelector("form")?.requestSubmit();
 }
+
+// Another link that is opened in the same tab changes the address alone.
+addEventListener("hashchange", () => {
+  if (!(screen instanceof Stage)) location.reload();
+});

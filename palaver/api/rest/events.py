@@ -28,10 +28,11 @@ async def follow_events(call: Call) -> EventStream:
     while the room does not run, and ends when it is deleted.
     """
     after = header(call.scope, b"last-event-id").decode("latin-1")[:_MAX_ID]
-    return EventStream(_texts(call.api.feed, call.room.id, after or None))
+    return EventStream(_texts(call.api.feed, call.room.id, after or call.api.feed.newest()))
 
 
-async def _texts(feed: EventFeed, room: str, after: str | None) -> AsyncGenerator[bytes]:
+async def _texts(feed: EventFeed, room: str, after: str) -> AsyncGenerator[bytes]:
+    yield f"id: {after}\n\n".encode()  # where to go on if the connection breaks before the first event
     async with aclosing(feed.follow(room, after)) as events:
         async for event in events:
             if isinstance(event, Missed):
