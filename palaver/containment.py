@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from palaver.backoff import Backoff
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
 INTERNAL_ERROR: Final = "internal error"
 """What others are told of a failure that nobody expected."""
-FIRST_PAUSE_S: Final = 0.1
-LONGEST_PAUSE_S: Final = 30.0
-"""Before what failed runs again: doubled each time."""
 
 
 class OwnedTasks:
@@ -42,7 +41,7 @@ class OwnedTasks:
 
     async def kept(self, work: Callable[[], Coroutine[object, object, None]], what: str) -> None:
         """Run ``work`` until it ends or is cancelled; after an exception again, with growing pauses."""
-        pause = FIRST_PAUSE_S
+        backoff = Backoff(first_s=0.1, most_s=30.0)
         while True:
             try:
                 await work()
@@ -50,8 +49,7 @@ class OwnedTasks:
                 self._failed(what)
             else:
                 return
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE_S)
+            await asyncio.sleep(backoff.after())
 
     def guard(self, work: Callable[[], None], what: str) -> bool:
         """Do ``work`` now; whether it went well."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from palaver.analytics.catalogue import readable
 from palaver.analytics.control import OUTPUT_TRACK, REPORTS, Analyse, Begun, Broke, Observed, Show, Shows
+from palaver.backoff import Backoff
 from palaver.media.endpoints import EndpointKind, EndpointLost, NewTrack
 from palaver.media.pipelines.confinement import Confinement
 from palaver.media.pipelines.control import (
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from palaver.room.values import Kind, RoomId, SubscribedTrack
 
 _TARGET: Final = "palaver.analytics.analyser:run"
-_FIRST_PAUSE_S: Final = 1.0
 _LONGEST_PAUSE_S: Final = 30.0
 _STEADY_S: Final = 60.0
 """An algorithm that ran so long is not one that fails at once."""
@@ -132,24 +132,22 @@ class AnalysingSink:
         """See Endpoint."""
         source = next(iter(self._tracks.values())).stream
         room = self._media.room
-        pause, failures = _FIRST_PAUSE_S, 0
+        backoff, failures = Backoff(most_s=_LONGEST_PAUSE_S, good_s=_STEADY_S), 0
         try:
             with self._analysing.entered(room, self):
                 while True:
                     log = self._log = self._results.begin(self.id, room, self._sink.algorithm, source)
                     begun = asyncio.get_running_loop().time()
                     reason = await self._one()
-                    if asyncio.get_running_loop().time() - begun >= _STEADY_S:
-                        pause, failures = _FIRST_PAUSE_S, 0
-                    failures += 1
-                    again = pause if self._may_go_on(failures) else None
+                    lasted_s = asyncio.get_running_loop().time() - begun
+                    failures = 1 if lasted_s >= _STEADY_S else failures + 1
+                    again = backoff.after(lasted_s) if self._may_go_on(failures) else None
                     where = self._broke.traceback if self._broke is not None else ""
                     self._results.failed(log, reason, where, again)
                     if again is None:
                         log.given_up = reason
                         raise EndpointLost(reason)
-                    await asyncio.sleep(pause)
-                    pause = min(2 * pause, _LONGEST_PAUSE_S)
+                    await asyncio.sleep(again)
         finally:
             if self._log is not None:
                 self._results.end(self._log)

@@ -19,6 +19,7 @@ from urllib.parse import unquote, urlsplit
 
 import structlog
 
+from palaver.backoff import Backoff
 from palaver.containment import OwnedTasks
 from palaver.store import Delivery, StoreError, WebhookRecord
 from palaver.streaming.urls import NotResolved, UrlPolicy, UrlRefused, parsed, redacted
@@ -287,7 +288,7 @@ class WebhookSender:
         if webhook.waiting > self._limits.max_waiting:
             self._drop("too many wait", webhook=webhook.record.id)
             fullest = max(webhook.queues.values(), key=len)
-            dropped = fullest.popleft() if fullest[0] is not delivery else fullest.pop()
+            dropped = fullest.popleft()
             if self._tasks is not None:
                 self._tasks.start(partial(self._done, dropped), "dropped event")
         self._start(webhook, delivery.room)
@@ -298,18 +299,17 @@ class WebhookSender:
 
     async def _send_all(self, webhook: Webhook, room: str) -> None:
         """Send what waits of one room, in order; then end."""
-        pause = _FIRST_PAUSE_S
+        backoff = _backoff()
         try:
             while queue := webhook.queues.get(room):
                 delivery = queue[0]
                 failure = await self._contained(webhook, delivery)
                 if failure is None:
-                    pause = _FIRST_PAUSE_S
+                    backoff = _backoff()
                 elif self._clock() * 1000 - delivery.created_ms > self._limits.give_up_s * 1000:
                     self._drop("given up", webhook=webhook.record.id, error=failure)
                 else:
-                    await asyncio.sleep(pause * random.uniform(0.75, 1.25))
-                    pause = min(pause * 2, _LONGEST_PAUSE_S)
+                    await asyncio.sleep(backoff.after() * random.uniform(0.75, 1.25))
                     continue
                 await self._done(delivery)
                 if queue and queue[0] is delivery:
@@ -409,6 +409,10 @@ class WebhookSender:
             "failed_total": self._counts["failed"],
             "dropped_total": self._counts["dropped"],
         }
+
+
+def _backoff() -> Backoff:
+    return Backoff(first_s=_FIRST_PAUSE_S, most_s=_LONGEST_PAUSE_S)
 
 
 def redacted_error(error: Exception, url: str) -> str:

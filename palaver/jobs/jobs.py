@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import structlog
 
+from palaver.backoff import Backoff
 from palaver.containment import INTERNAL_ERROR, OwnedTasks
-from palaver.jobs.backoff import Backoff
 from palaver.jobs.job import Job, JobStatus
 from palaver.jobs.kinds import JobFailed, RestartRefused, StreamBringingKind
 from palaver.jobs.opening import RoomNotFound

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from palaver.backoff import Backoff
 from palaver.containment import OwnedTasks
-from palaver.jobs.backoff import Backoff
 from palaver.jobs.kinds import JobFailed
 from palaver.jobs.opening import RoomNotFound
 from palaver.jobs.recording import Recording, of_view

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import structlog
 
-from palaver.jobs.backoff import Backoff
+from palaver.backoff import Backoff
 from palaver.media.pipelines.confinement import clean
 from palaver.recording.storage import OutsideError
 from palaver.recording.upload_tasks import Task, TaskFolder

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from msgspec import Struct
 
+from palaver.backoff import Backoff
 from palaver.recording.upload_tasks import Destination, Task, TaskFolder
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ LEAST_PART: Final = 5 << 20
 """Bytes that S3 wants of every part but the last."""
 _MOST_PARTS: Final = 10_000
 _LOOK_S: Final = 1.0
-_FIRST_PAUSE_S: Final = 1.0
 _LONGEST_PAUSE_S: Final = 300.0
 _CONNECT_S: Final = 10.0
 _READ_S: Final = 60.0
@@ -59,7 +59,7 @@ class Uploader:
 
     def __init__(self, folder: TaskFolder, destination: Destination, client: Any) -> None:
         self._folder, self._to, self._client = folder, destination, client
-        self._pauses: dict[tuple[str, int], tuple[float, float]] = {}  # until when, and the next one
+        self._pauses: dict[tuple[str, int], tuple[float, Backoff]] = {}  # until when, and how long next
 
     def look(self) -> Iterator[Told]:
         """Try every task whose turn it is."""
@@ -67,13 +67,13 @@ class Uploader:
 
         for task in list(self._folder.all()):
             name = (task.recording, task.part)
-            until, pause_s = self._pauses.get(name, (0.0, _FIRST_PAUSE_S))
+            until, backoff = self._pauses.get(name) or (0.0, Backoff(most_s=_LONGEST_PAUSE_S))
             if task.done or task.gone or time.monotonic() < until:
                 continue
             try:
                 self._upload(task)
             except (faults.BotoCoreError, faults.ClientError, OSError, Mismatch, Gone) as failure:
-                self._pauses[name] = (time.monotonic() + pause_s, min(2 * pause_s, _LONGEST_PAUSE_S))
+                self._pauses[name] = (time.monotonic() + backoff.after(), backoff)
                 yield Told(recording=task.recording, part=task.part, reason=str(failure))
             else:
                 self._pauses.pop(name, None)

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from palaver.api.wire.rooms import config_of, new_room
+from palaver.backoff import Backoff
 from palaver.host import RoomHost, Rooms
-from palaver.jobs.backoff import Backoff
 from palaver.jobs.jobs import Jobs
 from palaver.jobs.opening import RoomOpener
 from palaver.jobs.streaming_in import StreamingIn, StreamingIns

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from palaver.api.wire.rooms import config_of
+from palaver.backoff import Backoff
 from palaver.jobs import jobs as jobs_module
-from palaver.jobs.backoff import Backoff
 from palaver.jobs.job import JobStatus
 from palaver.jobs.jobs import GONE_S, MAX_JOBS, Jobs
 from palaver.jobs.kinds import JobFailed

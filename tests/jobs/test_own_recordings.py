@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from palaver.api.wire.rooms import config_of, new_room
+from palaver.backoff import Backoff
 from palaver.host import RoomHost, Rooms
-from palaver.jobs.backoff import Backoff
 from palaver.jobs.jobs import Jobs
 from palaver.jobs.kinds import JobFailed
 from palaver.jobs.opening import RoomOpener

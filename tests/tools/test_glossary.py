@@ -17,6 +17,7 @@ MODULES = (
     "palaver.media.ports",
     "palaver.media.endpoints",
     "palaver.client",
+    "palaver.backoff",
     *(module.name for module in pkgutil.iter_modules(palaver.jobs.__path__, "palaver.jobs.")),
 )
 GLOSSARY = Path(__file__).parent.parent.parent / "docs" / "glossary.md"

@@ -14,7 +14,7 @@ class Backoff:
     good_s: float = 60.0
     _next_s: float = 0.0
 
-    def after(self, success_s: float) -> float:
+    def after(self, success_s: float = 0.0) -> float:
         """Seconds to wait after it worked for ``success_s``."""
         if success_s >= self.good_s:
             self._next_s = 0.0
