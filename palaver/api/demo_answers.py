@@ -10,7 +10,9 @@ from starlette.responses import Response
 
 from palaver.api.http.answers import ApiError
 from palaver.api.http.body import Disconnected, read_bytes
-from palaver.api.wire.errors import ProtocolError
+from palaver.api.wire.errors import OWT_ERRORS, ROOM_NOT_FOUND, ProtocolError
+from palaver.jobs.opening import RoomNotFound
+from palaver.room.errors import RoomError
 from palaver.store import StoreError
 
 if TYPE_CHECKING:
@@ -51,6 +53,10 @@ def answered(work: Callable[[Request], Awaitable[Response]]) -> Callable[[Reques
             return Response(status_code=400)  # nobody reads it
         except ProtocolError as error:
             return _error(400, 1301, str(error))
+        except RoomNotFound:
+            return _error(*ROOM_NOT_FOUND, "Room not found")
+        except RoomError as refusal:
+            return _error(*OWT_ERRORS[refusal.fault], str(refusal))
         except StoreError:
             structlog.get_logger("palaver.demo").exception("the database failed")
             return _error(500, 1401, "The server cannot reach its database; try again soon.")

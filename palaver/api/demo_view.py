@@ -8,17 +8,17 @@ import msgspec
 from starlette.routing import BaseRoute, Route
 
 from palaver.api.demo_answers import Refused, answered, body_of, json_answer
-from palaver.api.demo_session import DemoSessions, same_origin
-from palaver.api.wire.errors import OWT_ERRORS
+from palaver.api.page_rooms import changed_room, running_room
 from palaver.room.errors import RoomError
 from palaver.room.ids import view_id
 from palaver.room.messages import SetRegion, SetTemplate
-from palaver.room.values import GeneratedTemplate, RoomId, StreamId
+from palaver.room.values import GeneratedTemplate, StreamId
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from palaver.api.demo_session import DemoSessions
     from palaver.host import RoomHost, Rooms
 
 _PATH: Final = "/demo/rooms/{room}/views/{view:path}"
@@ -53,35 +53,26 @@ class DemoView:
         ]
 
     async def _read(self, request: Request) -> Response:
-        return self._shown(self._host(request), request)
+        return self._shown(running_room(self._rooms, self._room(request)), request)
 
     async def _change(self, request: Request) -> Response:
-        if not same_origin(request):
-            raise Refused(403, 1102, "Only this server's own page may ask for this.")
-        host = self._host(request)
+        host = changed_room(request, self._rooms, self._room(request))
         wanted = await body_of(request, ViewChange)
         if (wanted.template is None) is (wanted.show is None):
             raise Refused(400, 1301, "body: expected either template or show")
         label = request.path_params["view"]
-        try:
-            if wanted.template is not None:
-                view = view_id(host.room.config.id, label)
-                host.submit(SetTemplate(view, wanted.template, wanted.speakerFirst))
-            if wanted.show is not None:
-                host.submit(SetRegion(None, StreamId(wanted.show.stream), label, wanted.show.region))
-        except RoomError as refusal:
-            raise Refused(*OWT_ERRORS[refusal.fault], str(refusal)) from refusal
+        if wanted.template is not None:
+            view = view_id(host.room.config.id, label)
+            host.submit(SetTemplate(view, wanted.template, wanted.speakerFirst))
+        if wanted.show is not None:
+            host.submit(SetRegion(None, StreamId(wanted.show.stream), label, wanted.show.region))
         return self._shown(host, request)
 
-    def _host(self, request: Request) -> RoomHost:
-        """The running room of which the cookie is."""
-        room = request.path_params["room"]
+    def _room(self, request: Request) -> str:
+        room = str(request.path_params["room"])
         if not self._sessions.admits(request, room):
             raise Refused(403, 1102, "Only who joined this room at the page may ask for this.")
-        host = self._rooms.get(RoomId(room))
-        if host is None:
-            raise Refused(404, 1003, "Room not found")
-        return host
+        return room
 
     def _shown(self, host: RoomHost, request: Request) -> Response:
         try:

@@ -9,12 +9,10 @@ from starlette.routing import BaseRoute, Route
 
 from palaver.api.demo_answers import Refused, answered, body_of, json_answer
 from palaver.api.page_rooms import changed_room
-from palaver.api.wire.errors import OWT_ERRORS
 from palaver.api.wire.recordings import part_urls, state_of
 from palaver.jobs.kinds import JobFailed
 from palaver.jobs.outgoing import apply
 from palaver.jobs.recording import Recording, of_view
-from palaver.room.errors import RoomError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,8 +88,6 @@ class PageRecordings:
             job = await self._jobs.start(config.id, order, created_ms=now_ms)
         except JobFailed as failure:
             raise Refused(500, 1201, f"The recording cannot begin: {failure}.") from None
-        except RoomError as refusal:
-            raise Refused(*OWT_ERRORS[refusal.fault], str(refusal)) from refusal
         self._recorded.index.began_by(job.id, "page")
         return await self._list(request)
 
@@ -99,10 +95,7 @@ class PageRecordings:
         host, job = self._host(request), self._job(request)
         wanted = await body_of(request, Pausing)
         change = _Change("/media/status", "inactive" if wanted.paused else "active")
-        try:
-            await apply(self._jobs, host, job, [change])
-        except RoomError as refusal:
-            raise Refused(*OWT_ERRORS[refusal.fault], str(refusal)) from refusal
+        await apply(self._jobs, host, job, [change])
         return await self._list(request)
 
     async def _stop(self, request: Request) -> Response:

@@ -10,14 +10,12 @@ from starlette.routing import BaseRoute, Route
 from palaver.api.demo_answers import Refused, answered, body_of, json_answer
 from palaver.api.live import new_name
 from palaver.api.page_rooms import changed_room
-from palaver.api.wire.errors import OWT_ERRORS
 from palaver.api.wire.streaming_outs import protocol_of
 from palaver.api.wire.urls import check_source_url, check_url
 from palaver.jobs.kinds import JobFailed
 from palaver.jobs.outgoing import WantedPicture, WantedSound
 from palaver.jobs.streaming_in import StreamingIn
 from palaver.jobs.streaming_out import KEY_FRAMES_S, StreamingOut
-from palaver.room.errors import RoomError
 from palaver.room.ids import view_id
 from palaver.room.messages import Mix
 from palaver.room.values import StreamId
@@ -97,8 +95,6 @@ class PageStreams:
                 host.submit(Mix(None, StreamId(job.id), host.room.config.views[0].label))
         except (JobFailed, UrlRefused) as failure:
             raise Refused(500, 1201, f"It cannot begin: {failure}.") from None
-        except RoomError as refusal:
-            raise Refused(*OWT_ERRORS[refusal.fault], str(refusal)) from refusal
         self._jobs.look(job.id)
         return await self._list(request)
 

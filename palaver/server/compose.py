@@ -251,7 +251,8 @@ class Node:
         )
         proxies = _proxies(config)
         sources = Sources(config.http.trusted_proxies)
-        rest = _rest_settings(config, listening)
+        ice = _ice_servers(config)
+        rest = _rest_settings(config, listening, ice)
         self._live_folder = live_folder = directory.path / "live"
         opener = RoomOpener(store, self._rooms, config_of)
         kinds = _job_kinds(config, recordings, analytics, listening, live_folder)
@@ -266,9 +267,9 @@ class Node:
         self._own_recordings = OwnRecordings(self._jobs, wall_clock)
         self._rooms.watch(self._own_recordings.room_started)
         recordings.index.tell(lambda entry, what: self._feed.tell(entry.room, what, recording_data(entry)))
-        portal_settings = _portal_settings(config, directory, sources)
+        portal_settings = _portal_settings(config, directory, sources, ice)
         self._portal = Portal(self._rooms, opener, tokens, portal_settings)
-        whip = WhipAndWhep(store, self._rooms, opener, tokens, _whip_settings(config))
+        whip = WhipAndWhep(store, self._rooms, opener, tokens, _whip_settings(config, ice))
         sessions = DemoSessions(bytes.fromhex(secrets.cookies), wall_clock)
         portal = PortalAddress(rest.public_url, on_loopback=rest.on_loopback)
         invitations = Invitations(store, bytes.fromhex(secrets.tokens), wall_clock)
@@ -505,7 +506,7 @@ def _proxies(config: Config) -> TrustedProxies:
         raise StartError(f"http.trusted_proxies: {error}") from None
 
 
-def _rest_settings(config: Config, listening: Listening) -> RestSettings:
+def _rest_settings(config: Config, listening: Listening, ice: IceServers) -> RestSettings:
     return RestSettings(
         realm=config.auth.realm,
         replay_window_s=config.auth.replay_window_s,
@@ -514,11 +515,13 @@ def _rest_settings(config: Config, listening: Listening) -> RestSettings:
         cors_origins=tuple(config.http.cors_origins),
         body_limit=config.http.body_limit,
         body_timeout_s=config.http.body_timeout_s,
-        ice_servers=_ice_servers(config).told_to,
+        ice_servers=ice.told_to,
     )
 
 
-def _portal_settings(config: Config, directory: DataDirectory, sources: Sources) -> PortalSettings:
+def _portal_settings(
+    config: Config, directory: DataDirectory, sources: Sources, ice: IceServers
+) -> PortalSettings:
     portal = config.portal
     return PortalSettings(
         ticket_key=bytes.fromhex(directory.secrets.tickets),
@@ -538,7 +541,7 @@ def _portal_settings(config: Config, directory: DataDirectory, sources: Sources)
         max_early_sessions_per_source=portal.max_early_sessions_per_source,
         body_timeout_s=config.http.body_timeout_s,
         sources=sources,
-        ice_servers=_ice_servers(config).told_to,
+        ice_servers=ice.told_to,
     )
 
 
@@ -550,14 +553,13 @@ def _ice_servers(config: Config) -> IceServers:
         raise StartError(f"ice.servers: {error}") from None
 
 
-def _whip_settings(config: Config) -> WhipSettings:
+def _whip_settings(config: Config, ice: IceServers) -> WhipSettings:
     try:
         own = tuple(ice_server(text) for text in config.whip.ice_servers)
     except ValueError as error:
         raise StartError(f"whip.ice_servers: {error}") from None
-    common = _ice_servers(config)
     return WhipSettings(
-        ice_servers=lambda client: (*own, *common.told_to(client)),
+        ice_servers=lambda client: (*own, *ice.told_to(client)),
         realm=config.auth.realm,
         body_timeout_s=config.http.body_timeout_s,
     )

@@ -28,6 +28,11 @@ class PortalPlace:
     secure: bool
     path: str = ""
 
+    @property
+    def url(self) -> str:
+        """Where the server is, without a slash at the end."""
+        return f"{'https' if self.secure else 'http'}://{self.host}{self.path}"
+
 
 class PortalAddress:
     """Where clients find the portal, as tokens tell them."""

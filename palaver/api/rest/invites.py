@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from msgspec import UnsetType
 
@@ -15,9 +15,6 @@ from palaver.api.wire.errors import ProtocolError
 from palaver.api.wire.invites import InviteInfo, InviteRequest, invite_info
 from palaver.api.wire.rooms import role_names
 from palaver.store import Conflict, Invite
-
-if TYPE_CHECKING:
-    from palaver.api.http.portal_address import PortalPlace
 
 
 async def list_invites(call: Call) -> Answer:
@@ -51,12 +48,8 @@ async def delete_invite(call: Call) -> Answer:
 
 
 def _info(call: Call, invite: Invite) -> dict[str, object]:
-    place = call.api.portal.seen_from(call.scope)
-    return invite_info(invite, f"{_page(place)}#invite={call.api.invitations.code(invite.id)}")
-
-
-def _page(place: PortalPlace) -> str:
-    return f"{'https' if place.secure else 'http'}://{place.host}{place.path}/"
+    server = call.api.portal.seen_from(call.scope).url
+    return invite_info(invite, f"{server}/#invite={call.api.invitations.code(invite.id)}")
 
 
 _ALL: Final = "/rooms/{room}/invites"

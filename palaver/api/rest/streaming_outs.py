@@ -159,9 +159,8 @@ def _shown(call: Call, job: Job) -> dict[str, Any]:
 def _urls(call: Call, request: Request) -> tuple[str, ...]:
     if request.urls:
         return tuple(redacted(url) for url in request.urls)
-    place = call.api.portal.seen_from(call.scope)
-    scheme = "https" if place.secure else "http"
-    return (f"{scheme}://{place.host}{place.path}/live/{request.live}/{_PLAYLISTS[request.protocol]}",)
+    server = call.api.portal.seen_from(call.scope).url
+    return (f"{server}/live/{request.live}/{_PLAYLISTS[request.protocol]}",)
 
 
 _ALL: Final = "/rooms/{room}/streaming-outs"
