@@ -45,7 +45,7 @@ def analysers(server: Server) -> list[psutil.Process]:
 def measured(server: Server, room: str, source: str, algorithm: str, seconds: float) -> list[str]:
     analysis = begin(server, room, algorithm, source)
     process = analysers(server)[-1]
-    time.sleep(2)
+    time.sleep(2)  # the start is not measured
     before, handled = process.cpu_times(), server.metric("analytics_analyses_handled")
     begun = time.monotonic()
     delays = followed(server, room, analysis, seconds)

@@ -27,7 +27,7 @@ from palaver.analytics.intake import Block, Intake, Picture
 from palaver.analytics.pictures import Scaler
 from palaver.analytics.plugin import Frame, Observation
 from palaver.analytics.receiving import Ear, Eye
-from palaver.analytics.running import Running
+from palaver.analytics.running import Running, handler_of
 from palaver.analytics.showing import Screen
 from palaver.analytics.watch import Watchdog, forbid_processes
 from palaver.media.pipelines.child_process import ChildProcess
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from palaver.analytics.plugin import Analyzer
     from palaver.media.pipelines.frames import Message
+    from palaver.room.values import Kind
 
 _GATHER_S: Final = 0.015
 """So long the socket is left alone after it was read: each waking costs more than decoding a small picture."""
@@ -135,13 +136,7 @@ class AnalyserProcess(ChildProcess[Command]):
         while True:
             match self._intake.take(_LOOK_S):
                 case Picture() as one if scaler is not None:
-                    planes = scaler.arrays(one.frame)
-                    frame = Frame(
-                        planes[0],
-                        self._time(one.at_ns),
-                        one.skipped,
-                        planes=planes if len(planes) > 1 else (),
-                    )
+                    frame = scaler.frame(one.frame, self._time(one.at_ns), one.skipped)
                     self._handle("video", analyzer, frame, one.at_ns, running, watchdog)
                 case Block() as one:
                     assert analyzer.wants_audio is not None
@@ -156,11 +151,11 @@ class AnalyserProcess(ChildProcess[Command]):
         return (at_ns - self._first_ns) / _SECOND_NS
 
     def _handle(
-        self, kind: str, analyzer: Analyzer, frame: Frame, at_ns: int, running: Running, watchdog: Watchdog
+        self, kind: Kind, analyzer: Analyzer, frame: Frame, at_ns: int, running: Running, watchdog: Watchdog
     ) -> None:
         begun = time.monotonic()
         with watchdog.working(kind):
-            for result in running.results(getattr(analyzer, kind), frame):
+            for result in running.results(handler_of(analyzer, kind), frame):
                 if isinstance(result, Observation):
                     self._tell(result, at_ns)
                 elif self._screen is not None:

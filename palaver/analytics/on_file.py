@@ -12,7 +12,7 @@ import numpy as np
 from palaver.analytics.intake import Pace
 from palaver.analytics.pictures import Scaler, shown
 from palaver.analytics.plugin import Frame, Observation
-from palaver.analytics.running import Running
+from palaver.analytics.running import Running, handler_of
 from palaver.analytics.sounds import Converter
 from palaver.mixing.encoding import CLOCK_RATE
 from palaver.mixing.sound import BLOCK, RATE
@@ -106,9 +106,8 @@ class _Pass:
         time = float(picture.time or 0.0)
         shown_now: Frame | None = None
         if self._scaler is not None and self._pace is not None and self._pace.due(round(time * CLOCK_RATE)):
-            planes = self._scaler.arrays(picture)
-            frame = Frame(planes[0], time, planes=planes if len(planes) > 1 else ())
-            for result in self._running.results(self._analyzer.video, frame):  # type: ignore[attr-defined]
+            frame = self._scaler.frame(picture, time)
+            for result in self._running.results(handler_of(self._analyzer, "video"), frame):
                 if isinstance(result, Observation):
                     yield self._told(time, result)
                 else:
@@ -122,7 +121,7 @@ class _Pass:
         self._samples += block.samples
         samples = self._converter.converted(np.asarray(block.to_ndarray(), np.float32).reshape(-1, 2))
         frame = Frame(samples, time, rate=self._rate)
-        for result in self._running.results(self._analyzer.audio, frame):  # type: ignore[attr-defined]
+        for result in self._running.results(handler_of(self._analyzer, "audio"), frame):
             if isinstance(result, Observation):
                 yield self._told(time, result)
 

@@ -8,6 +8,8 @@ import av
 import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
 
+from palaver.analytics.plugin import Frame
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -42,6 +44,11 @@ class Scaler:
         sizes = ((width, height), half, half)
         return tuple(_plane(one, *size, 1) for one, size in zip(picture.planes, sizes, strict=True))
 
+    def frame(self, picture: av.VideoFrame, time: float, skipped: int = 0) -> Frame:
+        """The picture as an analyzer gets it; ``time`` and ``skipped`` as Frame has them."""
+        planes = self.arrays(picture)
+        return Frame(planes[0], time, skipped, planes=planes if len(planes) > 1 else ())
+
 
 def _has_luma(picture: av.VideoFrame) -> bool:
     """Whether the first plane is what "gray" is."""
@@ -49,9 +56,10 @@ def _has_luma(picture: av.VideoFrame) -> bool:
 
 
 def _plane(plane: Any, width: int, height: int, channels: int) -> NDArray[np.uint8]:
-    shape, strides = (height, width), (plane.line_size, channels)
+    shape: tuple[int, ...] = (height, width)
+    strides: tuple[int, ...] = (plane.line_size, channels)
     if channels > 1:
-        shape, strides = (*shape, channels), (*strides, 1)  # type: ignore[assignment]
+        shape, strides = (*shape, channels), (*strides, 1)
     array: NDArray[np.uint8] = np.ndarray(shape, np.uint8, buffer=plane, strides=strides)
     array.flags.writeable = False
     return array

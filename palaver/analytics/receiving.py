@@ -136,7 +136,7 @@ class Ear:
             if left < -_MOST_LATE * _BLOCK_S:  # the process was stopped meanwhile
                 begun, count = time.monotonic(), 0
                 continue
-            time.sleep(max(left, 0))
+            time.sleep(max(left, 0))  # until the next block is due
             self._tick(time.monotonic())
 
     def _tick(self, now: float) -> None:

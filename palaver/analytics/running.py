@@ -12,7 +12,16 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
     from typing import Self
 
+    from palaver.analytics.plugin import Analyzer
+    from palaver.room.values import Kind
+
 Result = Observation | Frame
+
+
+def handler_of(analyzer: Analyzer, kind: Kind) -> Callable[[Frame], Any]:
+    """The method ``audio`` or ``video`` of an analyzer that wants that kind."""
+    handler: Callable[[Frame], Any] = getattr(analyzer, kind)
+    return handler
 
 
 class Running:

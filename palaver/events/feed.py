@@ -130,12 +130,11 @@ class EventFeed:
                 if position is None or position < kept.forgotten:
                     yield Missed()
                     position = kept.forgotten
-                    continue
-                if not (coming := [one for one in kept.events if one[0] > position]):
-                    await more.wait()
-                    continue
-                position, event = coming[0]
-                yield event
+                for number, event in list(kept.events):  # more may come while one is taken
+                    if number > position:
+                        position = number
+                        yield event
+                await more.wait()
         finally:
             kept.followers -= 1
 
