@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
 import structlog
@@ -54,19 +53,11 @@ class _Inbox(Generic[T]):
         return self._items.popleft()
 
 
-@dataclass
-class _Heard:
-    """A subscription that is under way."""
-
-    task: asyncio.Task[None]
-    speaking: bool = False
-
-
 class Room:
     """What ``join`` gives. All loops end with BotError when the server ends the session."""
 
-    def __init__(self, portal: Portal, tasks: asyncio.TaskGroup) -> None:
-        self._portal, self._tasks = portal, tasks
+    def __init__(self, url: str, tasks: asyncio.TaskGroup) -> None:
+        self._portal, self._tasks = Portal(url, self._hear, self._end), tasks
         self.id = ""
         self.me = Participant("", "", "")
         self.participants: dict[str, Participant] = {}
@@ -77,15 +68,16 @@ class Room:
         self._sounds: list[_Inbox[Sound | BotError]] = []
         self._turns: list[_Inbox[Turn | BotError]] = []
         self._pictures: list[_Inbox[Picture | BotError]] = []
-        self._subscribed: dict[tuple[str, str], _Heard] = {}
+        self._subscribed: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._voices: list[Voice] = []
-        self._opened: list[Any] = []
+        self._screens: list[Screen] = []
         self._lost: BotError | None = None
 
     # ── who and what is there ───────────────────────────────────────────────────────────────────────
 
-    def entered(self, answer: dict[str, Any]) -> None:
-        """Take the answer to the login."""
+    async def enter(self, token: str) -> None:
+        """Log in; see join. Raises BotError."""
+        answer = await self._portal.enter(token)
         self.id = answer["room"]["id"]
         self.me = Participant(answer["id"], answer["user"], answer["role"])
         for one in answer["room"]["participants"]:
@@ -93,8 +85,7 @@ class Room:
         for one in answer["room"]["streams"]:
             self.streams[one["id"]] = _stream(one)
 
-    def heard(self, name: str, data: Any) -> None:
-        """Take a notification."""
+    def _hear(self, name: str, data: Any) -> None:
         match name, data:
             case "participant", {"action": "join", "data": who}:
                 joined = self.participants[who["id"]] = _participant(who)
@@ -120,7 +111,7 @@ class Room:
         for inbox in self._changes:
             inbox.put(change)
 
-    def ended(self, reason: str) -> None:
+    def _end(self, reason: str) -> None:
         """The session is over: every loop ends."""
         self._lost = BotError(reason)
         for inboxes in (self._changes, self._texts, self._sounds, self._turns, self._pictures):
@@ -185,7 +176,7 @@ class Room:
                     continue
                 if (stream.id, kind) not in self._subscribed:
                     task = self._tasks.create_task(self._take(stream, kind))
-                    self._subscribed[stream.id, kind] = _Heard(task)
+                    self._subscribed[stream.id, kind] = task
 
     async def _take(self, stream: Stream, kind: str) -> None:
         """Receive one kind of a stream until it ends; what goes wrong is the end of this subscription alone."""
@@ -254,7 +245,6 @@ class Room:
         track = SpokenTrack(rate)
         voice = Voice(await self._publish("audio", track), track, rate)
         self._voices.append(voice)
-        self._opened.append(voice)
         self._follow()  # to hear who interrupts
         return voice
 
@@ -262,7 +252,7 @@ class Room:
         """A picture, black until it shows something; ``size`` is (width, height). Raises BotError."""
         track = ScreenTrack(size, fps)
         screen = Screen(await self._publish("video", track), track)
-        self._opened.append(screen)
+        self._screens.append(screen)
         return screen
 
     async def _publish(self, kind: str, track: MediaStreamTrack) -> Connection:
@@ -273,12 +263,16 @@ class Room:
             lambda peer: peer.addTransceiver(track, "sendonly"),
         )
 
-    async def close(self) -> None:
-        """End everything that was published and subscribed."""
-        for one in self._opened:
-            await one.close()
-        for heard in list(self._subscribed.values()):
-            heard.task.cancel()
+    async def leave(self) -> None:
+        """End everything that was published and subscribed, and say goodbye."""
+        try:
+            published: list[Voice | Screen] = [*self._voices, *self._screens]
+            for one in published:
+                await one.close()
+            for task in list(self._subscribed.values()):
+                task.cancel()
+        finally:
+            await self._portal.leave()
 
 
 @asynccontextmanager
@@ -289,22 +283,14 @@ async def join(url: str, token: str) -> AsyncIterator[Room]:
     """
     failure: BaseException | None = None
     async with asyncio.TaskGroup() as tasks:
-        room: Room
-
-        def lost(reason: str) -> None:
-            room.ended(reason)
-
-        portal = Portal(url, lambda name, data: room.heard(name, data), lost)
-        room = Room(portal, tasks)
+        room = Room(url, tasks)
         try:
-            room.entered(await portal.enter(token))
+            await room.enter(token)
             yield room
         except BaseException as error:  # raised below, as it is: not in a group
             failure = error
         finally:
-            with suppress(BotError):
-                await room.close()
-            await portal.leave()
+            await room.leave()
     if failure is not None:
         raise failure
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from palaver.server.commands.connect import asking, room_called
-from palaver.server.commands.output import print_json, print_table
+from palaver.server.commands.connect import asking, first_view, room_called
+from palaver.server.commands.output import print_json, print_made, print_table
 from palaver.server.commands.rooms import RoomArgument  # noqa: TC001  # typer reads the annotations
 from palaver.server.commands.shared import AsJson, fail
 
@@ -44,10 +44,8 @@ def dial(
 ) -> None:
     """Call a phone into a room; wait until it answers, and print the id of the call."""
     called = room_called(api, room)
-    if source is None:
-        if not called.views:
-            fail("the room has no view; name a stream with --from")
-        source = f"{called.id}-{called.views[0].label}"
+    if source is None and (source := first_view(called)) is None:
+        fail("the room has no view; name a stream with --from")
     made = api.sip_calls.create(
         called.id,
         {
@@ -56,10 +54,7 @@ def dial(
             "mediaOut": {"audio": {"from": source}, "video": {"from": source} if video else False},
         },
     )
-    if as_json:
-        print_json(made)
-    else:
-        typer.echo(made.id)
+    print_made(made, as_json=as_json)
 
 
 @app.command()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec, get_ty
 
 import typer
 
+from palaver.room.ids import view_id
 from palaver.server.commands.shared import (
     DEFAULT_DATA,
     ConfigFile,
@@ -127,6 +128,11 @@ def asking(command: Callable[Concatenate[Palaver, P], None]) -> Callable[..., No
     run.__annotations__ = {one.name: one.annotation for one in options}
     del run.__wrapped__  # typer would look through it
     return run
+
+
+def first_view(room: Room) -> str | None:
+    """The id of the mixed stream of a room's first view; a room that does not run has none yet, but its id is known."""
+    return view_id(room.id, room.views[0].label) if room.views else None
 
 
 def room_called(api: Palaver, wanted: str, hint: str = "") -> Room:

@@ -19,6 +19,14 @@ def print_json(value: Any) -> None:
     typer.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
 
 
+def print_made(made: Any, *, as_json: bool) -> None:
+    """What was made: its id alone, or all of it."""
+    if as_json:
+        print_json(made)
+    else:
+        typer.echo(made.id)
+
+
 def print_line(value: Any) -> None:
     """``value`` as JSON in one line, at once."""
     typer.echo(msgspec.json.encode(value).decode())

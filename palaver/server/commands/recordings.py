@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from palaver.room.ids import view_id
-from palaver.server.commands.connect import asking, room_called
-from palaver.server.commands.output import plain, print_json, print_table
+from palaver.server.commands.connect import asking, first_view, room_called
+from palaver.server.commands.output import plain, print_json, print_made, print_table
 from palaver.server.commands.rooms import RoomArgument  # noqa: TC001  # typer reads the annotations
 from palaver.server.commands.shared import AsJson, fail
 
@@ -73,13 +72,12 @@ def start(
     """Start a recording, by default of the room's first view."""
     found = room_called(api, room)
     if audio is None and video is None:
-        audio = video = _view(api, found.id)
+        audio = video = first_view(found)
+        if video is None:
+            fail("the room has no view: say which streams by --audio and --video")
     media = {"audio": {"from": audio} if audio else False, "video": {"from": video} if video else False}
     started = api.recordings.create(found.id, {"container": container, "media": media})
-    if as_json:
-        print_json(started)
-    else:
-        typer.echo(started.id)
+    print_made(started, as_json=as_json)
 
 
 @app.command()
@@ -179,15 +177,6 @@ def _fetch(api: Palaver, part: RecordedPart, file: Path, start_s: float | None, 
     except OSError as error:
         fail(f"{file}: {error.strerror or error}")
     typer.echo(str(file))
-
-
-def _view(api: Palaver, room: str) -> str:
-    """The mixed stream of the room's first view; a room that does not run has none yet, but its name is known."""
-    definition: Any = api.rooms.get(room)
-    views = definition.views or []
-    if not views:
-        fail("the room has no view: say which streams by --audio and --video")
-    return view_id(room, views[0].label)
 
 
 def _time(ms: int) -> str:

@@ -10,11 +10,11 @@ import msgspec
 import typer
 
 from palaver.server.commands.connect import asking, room_called
-from palaver.server.commands.output import plain, print_json, print_table
+from palaver.server.commands.output import plain, print_json, print_made, print_table
 from palaver.server.commands.shared import AsJson, fail
 
 if TYPE_CHECKING:
-    from palaver.client import Palaver, Room, RoomOptions
+    from palaver.client import Palaver, RoomOptions
 
 app = typer.Typer(no_args_is_help=True, help="The rooms of a service.")
 
@@ -64,7 +64,7 @@ def create(
     as_json: AsJson = False,
 ) -> None:
     """Create a room, and print its id."""
-    _made(api.rooms.create(name, _options(options, limit)), as_json)
+    print_made(api.rooms.create(name, _options(options, limit)), as_json=as_json)
 
 
 @app.command()
@@ -81,7 +81,7 @@ def update(
     wanted = _options(options, limit)
     if name is not None:
         wanted.name = name
-    _made(api.rooms.update(room_called(api, room).id, wanted), as_json)
+    print_made(api.rooms.update(room_called(api, room).id, wanted), as_json=as_json)
 
 
 @app.command()
@@ -106,13 +106,6 @@ def _options(file: Path | None, limit: int | None) -> RoomOptions:
     if limit is not None:
         options.participant_limit = limit
     return options
-
-
-def _made(room: Room, as_json: bool) -> None:
-    if as_json:
-        print_json(room)
-    else:
-        typer.echo(room.id)
 
 
 def _limit(value: Any) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from palaver.server.commands.connect import asking, room_called
-from palaver.server.commands.output import print_json, print_table
+from palaver.server.commands.output import print_json, print_made, print_table
 from palaver.server.commands.rooms import RoomArgument  # noqa: TC001  # typer reads the annotations
 from palaver.server.commands.shared import AsJson  # noqa: TC001  # as above
 
@@ -51,10 +51,7 @@ def start(
         video=False if no_video else "auto",
         protocol="udp" if udp else "tcp",
     )
-    if as_json:
-        print_json(made)
-    else:
-        typer.echo(made.id)
+    print_made(made, as_json=as_json)
 
 
 @app.command()

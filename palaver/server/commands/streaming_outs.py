@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from palaver.server.commands.connect import asking, room_called
+from palaver.server.commands.connect import asking, first_view, room_called
 from palaver.server.commands.output import print_json, print_table
 from palaver.server.commands.rooms import RoomArgument  # noqa: TC001  # typer reads the annotations
 from palaver.server.commands.shared import AsJson  # noqa: TC001  # as above
@@ -50,7 +50,10 @@ def start(
 ) -> None:
     """Send a room live; print the id, and the URL where viewers find what we serve ourselves."""
     found = room_called(api, room)
-    source = {"from": stream or f"{found.id}-{_first_view(found)}"}
+    stream = stream or first_view(found) or ""
+    if not stream:
+        raise typer.BadParameter("the room has no views", param_hint="--from")
+    source = {"from": stream}
     request: dict[str, Any] = {
         "media": {"audio": not no_audio and source, "video": not no_video and source},
         **({"urls": urls} if urls else {}),
@@ -62,12 +65,6 @@ def start(
         print_json(made)
     else:
         typer.echo(made.id if urls else f"{made.id}  {made.url}")
-
-
-def _first_view(room: Any) -> str:
-    if not room.views:
-        raise typer.BadParameter("the room has no views", param_hint="--from")
-    return str(room.views[0].label)
 
 
 @app.command()
