@@ -51,7 +51,11 @@ class Portal:
         except (TimeoutError, socketio.exceptions.ConnectionError) as error:
             raise BotError(f"{self._url}: {str(error) or 'no answer'}") from error
         login = {"token": token, "userAgent": _AGENT, "protocol": "1.2"}
-        answer: dict[str, Any] = await self.request("login", login)
+        try:
+            answer: dict[str, Any] = await self.request("login", login)
+        except BotError as refusal:
+            self._over = str(refusal)  # there is nothing to say goodbye to
+            raise
         self._ice = [
             RTCIceServer(one["urls"], one.get("username"), one.get("credential"))
             for one in answer.get("iceServers", ())

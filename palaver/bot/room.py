@@ -269,8 +269,10 @@ class Room:
             published: list[Voice | Screen] = [*self._voices, *self._screens]
             for one in published:
                 await one.close()
-            for task in list(self._subscribed.values()):
+            receiving = list(self._subscribed.values())
+            for task in receiving:
                 task.cancel()
+            await asyncio.gather(*receiving, return_exceptions=True)  # while the server still answers them
         finally:
             await self._portal.leave()
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from playwright.async_api import Browser
 
 from tests.browser.test_page import HOOK, sees_and_hears
+from tests.processes import ended
 from tests.servers import free_port, start_server
 
 if TYPE_CHECKING:
@@ -61,8 +62,7 @@ def coturn(directory: Path) -> Iterator[int]:
             assert time.monotonic() < deadline, "coturn did not start in 20 s"
         yield port
     finally:
-        process.terminate()
-        process.wait(10)
+        ended(process)
         log.close()
 
 

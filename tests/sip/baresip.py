@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.processes import ended
 from tests.servers import free_port
 
 CONFIGURATION = """poll_method epoll
@@ -116,12 +117,7 @@ async def phone(
             with contextlib.suppress(asyncio.CancelledError, Exception):
                 await listening
     finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        ended(process)
 
 
 def _started(

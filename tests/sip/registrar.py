@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.processes import ended
+
 MODULES = Path("/usr/lib/x86_64-linux-gnu/kamailio/modules")
 USERS = {"room1": "secret1", "room2": "secret2", "alice": "alicepw", "bob": "bobpw"}
 
@@ -146,12 +148,7 @@ def registrar(
         _await_port(process, port, log)
         yield Registrar(port, process, log)
     finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        ended(process)
 
 
 def _await_port(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
